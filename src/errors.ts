@@ -1,0 +1,58 @@
+/**
+ * Every fault Gatehouse can report, by code. An expected outcome (login needed, access refused) is a value, not an error;
+ * an error says what broke, which HTTP status speaks for it, and whether trying again can help.
+ */
+
+interface Meaning {
+  readonly status: number
+  readonly retryable: boolean
+}
+
+const meanings = {
+  // requests
+  bad_request: { status: 400, retryable: false },
+  unauthorized: { status: 401, retryable: false },
+  forbidden: { status: 403, retryable: false },
+  not_found: { status: 404, retryable: false },
+  method_not_allowed: { status: 405, retryable: false },
+  conflict: { status: 409, retryable: true },
+  unprocessable: { status: 422, retryable: false },
+  internal: { status: 500, retryable: false },
+  // resources
+  already_exists: { status: 409, retryable: false },
+  invalid_resource: { status: 422, retryable: false },
+  expired_version: { status: 410, retryable: true },
+  store_unavailable: { status: 503, retryable: true },
+  // runtime and upstream
+  upstream_unreachable: { status: 502, retryable: true },
+  upstream_protocol: { status: 502, retryable: false },
+  runtime_failed: { status: 500, retryable: true },
+  not_installed: { status: 424, retryable: false },
+  // identity
+  issuer_unavailable: { status: 503, retryable: true },
+  issuer_refused: { status: 400, retryable: false },
+  login_invalid: { status: 400, retryable: false },
+  // settings
+  invalid_settings: { status: 500, retryable: false },
+} as const satisfies Record<string, Meaning>
+
+export type ErrorCode = keyof typeof meanings
+
+export class GatewayError extends Error {
+  override readonly name = 'GatewayError'
+  readonly code: ErrorCode
+  readonly status: number
+  readonly retryable: boolean
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.code = code
+    this.status = meanings[code].status
+    this.retryable = meanings[code].retryable
+  }
+}
+
+/** The message of anything thrown; never contains a stack. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

@@ -1,0 +1,48 @@
+/**
+ * Time as a dependency, so that tests of expiry and renewal need no waiting.
+ * Nothing outside this file calls `Date.now` or `setTimeout` for a decision.
+ */
+
+/** A span of time in milliseconds. */
+export type Milliseconds = number
+/** A point in time, in milliseconds since 1970-01-01T00:00:00Z. */
+export type Timestamp = number
+
+export interface Clock {
+  now(): Timestamp
+  /** Calls `run` once after `delay`; disposing it before then cancels it. A pending one does not keep the process alive. */
+  after(delay: Milliseconds, run: () => void): Disposable
+}
+
+// Node fires a longer timeout at once; waiting in steps keeps "in 40 days" correct.
+const longestTimeout = 2 ** 31 - 1
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after(delay, run) {
+    let timer: NodeJS.Timeout
+    const arm = (rest: Milliseconds) => {
+      const step = Math.min(Math.max(rest, 0), longestTimeout)
+      timer = setTimeout(() => (rest > step ? arm(rest - step) : run()), step)
+      timer.unref()
+    }
+    arm(delay)
+    return { [Symbol.dispose]: () => clearTimeout(timer) }
+  },
+}
+
+/** Resolves after `delay`; rejects with the signal's reason when it is aborted first. */
+export function sleep(clock: Clock, delay: Milliseconds, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason)
+    const timer = clock.after(delay, () => {
+      signal.removeEventListener('abort', stop)
+      resolve()
+    })
+    const stop = () => {
+      timer[Symbol.dispose]()
+      reject(signal.reason)
+    }
+    signal.addEventListener('abort', stop, { once: true })
+  })
+}

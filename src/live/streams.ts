@@ -1,0 +1,95 @@
+/**
+ * The index of what is live: streaming responses, upgraded sockets, tunnels. Knows opaque keys and how to end a stream,
+ * not why. A group is everything one session has open on one port of one workspace under one grant, so that a decision is made once a group.
+ */
+
+/** RFC 6455 section 7.4.1 and the registry it names. 1001 workspace stops, 1008 access ended, 1012 gateway restarts, 1011 upstream broke. */
+export interface EndReason {
+  readonly code: 1001 | 1008 | 1011 | 1012
+  readonly reason: string
+}
+
+export interface LiveStream {
+  /** Ends it now: a close frame where the stream has frames, a reset elsewhere. Called at most once. */
+  end(reason: EndReason): void
+}
+
+export interface GroupKey {
+  readonly session: string
+  readonly workspace: string
+  /** Tells apart groups of one session and workspace, such as its port. */
+  readonly part: string
+}
+
+export class StreamGroup {
+  readonly key: GroupKey
+  readonly #streams = new Set<LiveStream>()
+  readonly #index: StreamIndex
+
+  constructor(key: GroupKey, index: StreamIndex) {
+    this.key = key
+    this.#index = index
+  }
+
+  get size(): number {
+    return this.#streams.size
+  }
+
+  add(stream: LiveStream): void {
+    if (this.#streams.size === 0) this.#index.attach(this)
+    this.#streams.add(stream)
+  }
+
+  delete(stream: LiveStream): void {
+    if (this.#streams.delete(stream) && this.#streams.size === 0) this.#index.detach(this)
+  }
+
+  end(reason: EndReason): number {
+    const ending = [...this.#streams]
+    this.#streams.clear()
+    if (ending.length > 0) this.#index.detach(this)
+    for (const stream of ending) stream.end(reason)
+    return ending.length
+  }
+}
+
+/** Groups with at least one live stream, found by session and by workspace. */
+export class StreamIndex {
+  readonly #bySession = new Map<string, Set<StreamGroup>>()
+  readonly #byWorkspace = new Map<string, Set<StreamGroup>>()
+
+  ofSession(session: string): readonly StreamGroup[] {
+    return [...(this.#bySession.get(session) ?? [])]
+  }
+
+  ofWorkspace(workspace: string): readonly StreamGroup[] {
+    return [...(this.#byWorkspace.get(workspace) ?? [])]
+  }
+
+  all(): readonly StreamGroup[] {
+    return [...this.#byWorkspace.values()].flatMap((groups) => [...groups])
+  }
+
+  /** For {@link StreamGroup} alone. */
+  attach(group: StreamGroup): void {
+    put(this.#bySession, group.key.session, group)
+    put(this.#byWorkspace, group.key.workspace, group)
+  }
+
+  /** For {@link StreamGroup} alone. */
+  detach(group: StreamGroup): void {
+    drop(this.#bySession, group.key.session, group)
+    drop(this.#byWorkspace, group.key.workspace, group)
+  }
+}
+
+function put(map: Map<string, Set<StreamGroup>>, key: string, group: StreamGroup): void {
+  const set = map.get(key)
+  if (set) set.add(group)
+  else map.set(key, new Set([group]))
+}
+
+function drop(map: Map<string, Set<StreamGroup>>, key: string, group: StreamGroup): void {
+  const set = map.get(key)
+  if (set?.delete(group) && set.size === 0) map.delete(key)
+}

@@ -1,0 +1,77 @@
+/**
+ * What runs for a workspace now: a pod in a cluster, a process group on a laptop.
+ * The gateway learns of instances here and nowhere else; pod types never leave `runtime/pods`.
+ */
+import type { Brand } from '#lib/brand.ts'
+import type { Timestamp } from '#lib/clock.ts'
+import type { Uid } from '#resources/contract.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+
+/** One run of a workspace; a restart has another one. */
+export type InstanceUid = Brand<string, 'InstanceUid'>
+
+/** Where a port of an instance listens. */
+export type Endpoint =
+  | { readonly kind: 'unix'; readonly path: string }
+  | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+
+/** `starting`: exists, its main program is not up yet. `running`: its program runs (which is not yet *ready*). */
+export type InstancePhase = 'starting' | 'running' | 'stopping' | 'failed'
+
+/** A thing that happened while starting, for the page that waits: `Pulling image`, `FailedScheduling`, `Process exited`. */
+export interface InstanceStep {
+  readonly at: Timestamp
+  readonly kind: 'normal' | 'warning'
+  readonly reason: string
+  readonly message: string
+}
+
+export interface Instance {
+  readonly ref: WorkspaceRef
+  readonly workspaceUid: Uid
+  readonly instanceUid: InstanceUid
+  readonly phase: InstancePhase
+  /** CamelCase, `''` where there is nothing to say: `CrashLoopBackOff`, `NotInstalled`. */
+  readonly reason: string
+  readonly message: string
+  /** By declared port number. */
+  readonly endpoints: ReadonlyMap<number, Endpoint>
+  readonly steps: readonly InstanceStep[]
+}
+
+export type InstanceEvent =
+  /** All there are; first, and again after the source had to start over. */
+  | { readonly type: 'synced'; readonly instances: readonly Instance[] }
+  | { readonly type: 'applied'; readonly instance: Instance }
+  | { readonly type: 'gone'; readonly ref: WorkspaceRef; readonly instanceUid: InstanceUid }
+
+/** What should run. Made by the operator from a Workspace; names no template and no user. */
+export interface Plan {
+  readonly ref: WorkspaceRef
+  readonly workspaceUid: Uid
+  /** Changes when a running instance must be replaced. */
+  readonly fingerprint: string
+  readonly program: Program
+  readonly ports: readonly number[]
+  readonly env: Readonly<Record<string, string>>
+}
+
+/**
+ * `argv` may hold `${SOCKET_<port>}` (path of a Unix socket) or `${TCP_PORT_<port>}` (a free loopback port: only where the app can't
+ * listen on a socket, and said at start), `${HOME}`, and any name of `env`.
+ */
+export type Program =
+  | { readonly kind: 'command'; readonly argv: readonly string[] }
+  /** The program is not on this machine; `install` says how to get it. */
+  | { readonly kind: 'missing'; readonly name: string; readonly install: string }
+
+export interface Runtime {
+  /** Follows all instances until the signal ends it. */
+  instances(signal: AbortSignal): AsyncIterable<InstanceEvent>
+  /** Brings a workspace to its plan: starts it, or replaces it when the fingerprint differs. Does nothing when it already runs so. */
+  apply(plan: Plan): Promise<void>
+  /** Stops and forgets; done when nothing of it runs any more. */
+  remove(ref: WorkspaceRef): Promise<void>
+  /** The last `lines` lines of its output. */
+  logs(ref: WorkspaceRef, options: { lines: number }): Promise<readonly string[]>
+}

@@ -1,0 +1,53 @@
+/** Every URL of Gatehouse's own, in one table; links, routes, pages and tests are built from it. */
+import type { WorkspaceRef } from './workspace-ref.ts'
+
+/** The first path segment that belongs to Gatehouse on every host. */
+export const ownPrefix = '/.gatehouse/'
+
+/** Paths on `<domain>`, and those two that workspace hosts answer too. */
+export const paths = {
+  console: '/',
+  assets: '/.gatehouse/assets/',
+  whoami: '/.gatehouse/whoami',
+  login: '/.gatehouse/login',
+  callback: '/.gatehouse/callback',
+  logout: '/.gatehouse/logout',
+  loggedOut: '/.gatehouse/logged-out',
+  backchannelLogout: '/.gatehouse/backchannel-logout',
+  jwks: '/.gatehouse/jwks.json',
+  /** Where a workspace host sends a browser that it doesn't know; answers with a ticket for that host. */
+  handover: '/.gatehouse/handover',
+  /** On workspace hosts only: turns a ticket into that host's cookie. */
+  accept: '/.gatehouse/accept',
+  /** On workspace hosts only: read-only status of that workspace. */
+  status: '/.gatehouse/status',
+  cliAuthorize: '/.gatehouse/cli/authorize',
+  cliToken: '/.gatehouse/cli/token',
+  api: '/.gatehouse/api/v1',
+} as const
+
+/** The page of one workspace on `<domain>`: start it, watch it start, why it fails. */
+export function openPath(ref: WorkspaceRef, to?: { port?: number; path?: string }): string {
+  const query = new URLSearchParams()
+  if (to?.port !== undefined) query.set('port', String(to.port))
+  if (to?.path !== undefined) query.set('to', to.path)
+  const tail = query.size > 0 ? `?${query}` : ''
+  return `/.gatehouse/open/${ref.namespace}/${ref.name}${tail}`
+}
+
+/** Paths of the HTTP API below `/.gatehouse/api/v1`. */
+export const api = {
+  workspaces: `${paths.api}/workspaces`,
+  workspace: (ref: WorkspaceRef) => `${paths.api}/workspaces/${ref.namespace}/${ref.name}`,
+  start: (ref: WorkspaceRef) => `${api.workspace(ref)}/start`,
+  stop: (ref: WorkspaceRef) => `${api.workspace(ref)}/stop`,
+  /** Server-sent events: the workspace's status whenever it changes. */
+  events: (ref: WorkspaceRef) => `${api.workspace(ref)}/events`,
+  logs: (ref: WorkspaceRef) => `${api.workspace(ref)}/logs`,
+  explain: (ref: WorkspaceRef) => `${api.workspace(ref)}/explain`,
+  shares: (ref: WorkspaceRef) => `${api.workspace(ref)}/shares`,
+  share: (ref: WorkspaceRef, name: string) => `${api.shares(ref)}/${name}`,
+  sessions: `${paths.api}/sessions`,
+  session: (name: string) => `${api.sessions}/${name}`,
+  problems: `${paths.api}/problems`,
+} as const

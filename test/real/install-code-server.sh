@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Installs a real code-server from npm into a cache folder (once; about 3 minutes) and prints the path of its command.
+# Needs Node 24 as `node`, a C++ compiler and libkrb5-dev (`apt-get install g++ make libkrb5-dev`).
+set -euo pipefail
+version=4.139.1
+cache="${GATEHOUSE_CACHE:-$HOME/.cache/gatehouse}/code-server-$version"
+if [ -x "$cache/bin/code-server" ]; then echo "$cache/bin/code-server"; exit 0; fi
+case "$(node -v)" in v24.*) ;; *) echo "code-server needs Node 24, this is $(node -v)" >&2; exit 1 ;; esac
+
+fresh="$cache.new.$$"
+mkdir -p "$fresh/bin"
+trap 'rm -rf "$fresh"' EXIT
+log="$cache.log"
+install() {
+  cd "$fresh"
+  printf '{"private":true}\n' >package.json
+  npm install "code-server@$version" --ignore-scripts --no-audit
+  npm rebuild argon2
+  cd node_modules/code-server/lib/vscode
+  npm install --omit=dev --ignore-scripts --no-audit
+  npm rebuild node-pty @vscode/spdlog @parcel/watcher @vscode/sqlite3 native-watchdog kerberos @vscode/deviceid
+  cd extensions
+  npm install --omit=dev --ignore-scripts --no-audit
+}
+if ! install >"$log" 2>&1; then tail -n 20 "$log" >&2; exit 1; fi
+cat >"$fresh/bin/code-server" <<EOF
+#!/bin/sh
+exec "$(node -p process.execPath)" "$cache/node_modules/code-server/out/node/entry.js" "\$@"
+EOF
+chmod +x "$fresh/bin/code-server"
+rm -rf "$cache"
+mv "$fresh" "$cache"
+trap - EXIT
+echo "$cache/bin/code-server"
