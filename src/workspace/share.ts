@@ -1,0 +1,81 @@
+/** `WorkspaceShare`: gives people, groups or machines access to workspaces of its own namespace. Its spec never changes after creation. */
+import Type, { type Static } from 'typebox'
+import { GatewayError } from '#errors.ts'
+import { checkerOf, sayFaults } from '#lib/schema.ts'
+import type { Resource, ResourceKind } from '#resources/contract.ts'
+
+const dnsLabel = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+const name = Type.String({ minLength: 1, maxLength: 253 })
+
+const Grantee = Type.Union([
+  Type.Object({ kind: Type.Literal('User'), name }, { additionalProperties: false }),
+  Type.Object({ kind: Type.Literal('Group'), name }, { additionalProperties: false }),
+  Type.Object(
+    { kind: Type.Literal('ServiceAccount'), name, namespace: Type.String({ pattern: dnsLabel }) },
+    { additionalProperties: false },
+  ),
+])
+
+/** Closed on purpose: a field such as `namespace` on a workspace must not look as if it meant something. */
+const ShareSpec = Type.Object(
+  {
+    workspaces: Type.Array(Type.Object({ name }, { additionalProperties: false }), { minItems: 1, maxItems: 50 }),
+    grantees: Type.Array(Grantee, { minItems: 1, maxItems: 100 }),
+    access: Type.Union([Type.Literal('connect'), Type.Literal('modify'), Type.Literal('own')], { default: 'connect' }),
+    /** Names of ports; absent: all. */
+    ports: Type.Optional(Type.Array(Type.String({ pattern: dnsLabel }), { minItems: 1 })),
+    /** Absent: all. */
+    connectionTypes: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+    /** RFC 3339; from that instant on it grants nothing. */
+    expiresAt: Type.Optional(
+      Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$' }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const ShareStatus = Type.Object({
+  workspaces: Type.Array(Type.Object({ name, uid: Type.String() }), { default: [] }),
+  observedGeneration: Type.Integer({ default: 0 }),
+  conditions: Type.Array(
+    Type.Object({
+      type: Type.String(),
+      status: Type.Union([Type.Literal('True'), Type.Literal('False'), Type.Literal('Unknown')]),
+      reason: Type.String(),
+      message: Type.String({ default: '' }),
+      lastTransitionTime: Type.Optional(Type.String()),
+    }),
+    { default: [] },
+  ),
+})
+
+export type ShareSpec = Static<typeof ShareSpec>
+export type ShareStatus = Static<typeof ShareStatus>
+export type ShareGrantee = Static<typeof Grantee>
+export type WorkspaceShare = Resource<ShareSpec, ShareStatus>
+
+/** Who made the share through Gatehouse; shown to people, decides nothing. */
+export const sharedByAnnotation = 'gatehouse.dev/shared-by'
+
+const checkSpec = checkerOf(ShareSpec)
+const checkStatus = checkerOf(ShareStatus)
+
+export const shareKind: ResourceKind<WorkspaceShare> = {
+  group: 'workspace.jupyter.org',
+  version: 'v1alpha1',
+  kind: 'WorkspaceShare',
+  plural: 'workspaceshares',
+  parseSpec(value) {
+    const checked = checkSpec(value)
+    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
+    if (checked.value.expiresAt !== undefined && Number.isNaN(Date.parse(checked.value.expiresAt))) {
+      throw new GatewayError('invalid_resource', '/expiresAt is no date')
+    }
+    return checked.value
+  },
+  parseStatus(value) {
+    const checked = checkStatus(value ?? {})
+    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
+    return checked.value
+  },
+}
