@@ -1,0 +1,93 @@
+/**
+ * The audit trail: one JSON line for each decision that somebody may have to account for, apart from the log and never once per request.
+ * Allowed forwards are recorded at the first of a session on a workspace, streams when they open and close.
+ */
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import type { LineSink } from './log.ts'
+import { printable } from './printable.ts'
+
+/** Who did it, from where, in which request. `undefined`: nobody was logged in, or no request was involved (a timer, a watch). */
+export interface AuditActor {
+  /** The mapped username. */
+  readonly user: string | undefined
+  /** The name of the session's record, never its id. */
+  readonly session: string | undefined
+  readonly requestId: string | undefined
+  /** Address of the client, after trusted hops. */
+  readonly client: string | undefined
+}
+
+export type AuditEvent = AuditActor &
+  (
+    | { readonly event: 'login'; readonly issuer: string; readonly kind: 'browser' | 'cli' }
+    | { readonly event: 'logout' }
+    /** Ended by somebody or something else than its own logout: expiry, an administrator, the issuer, a lock. */
+    | { readonly event: 'session-ended'; readonly reason: string }
+    /** The first of this session on this workspace. */
+    | ({ readonly event: 'allow'; readonly grant: string } & AuditTarget)
+    /** Also a refused login or an unreadable target, with `workspace: undefined`. */
+    | {
+        readonly event: 'deny'
+        readonly reason: string
+        readonly workspace: string | undefined
+        readonly port: number | undefined
+      }
+    | {
+        readonly event: 'share-created'
+        readonly workspace: string
+        readonly share: string
+        /** `User:bob`, `Group:ds`. */
+        readonly grantees: readonly string[]
+        readonly access: string
+        /** `undefined`: all. */
+        readonly ports: readonly string[] | undefined
+        readonly expiresAt: Timestamp | undefined
+      }
+    | {
+        readonly event: 'share-revoked'
+        readonly workspace: string
+        readonly share: string
+        readonly reason: string
+      }
+    | { readonly event: 'start' | 'stop'; readonly workspace: string; readonly reason: string }
+    | ({ readonly event: 'stream-opened'; readonly grant: string; readonly kind: StreamKind } & AuditTarget)
+    | ({
+        readonly event: 'stream-closed'
+        readonly grant: string
+        readonly kind: StreamKind
+        readonly reason: string
+        readonly duration: Milliseconds
+        /** Bytes from the client to the workspace. */
+        readonly bytesIn: number
+        /** Bytes from the workspace to the client. */
+        readonly bytesOut: number
+      } & AuditTarget)
+  )
+
+export type StreamKind = 'http' | 'event-stream' | 'websocket' | 'tunnel'
+
+export interface AuditTarget {
+  /** `namespace/name`. */
+  readonly workspace: string
+  readonly port: number | undefined
+}
+
+export interface Audit {
+  record(event: AuditEvent): void
+}
+
+/** Each line is `{"time": …, "event": …, …}`, in the order of the recording. */
+export function createAudit(options: { sink: LineSink; clock: Clock }): Audit {
+  const { sink, clock } = options
+  return {
+    record(event) {
+      const line = { time: new Date(clock.now()).toISOString(), ...event }
+      sink.write(`${JSON.stringify(line, fitToPrint)}\n`)
+    },
+  }
+}
+
+function fitToPrint(key: string, value: unknown): unknown {
+  if (key === 'expiresAt' && typeof value === 'number') return new Date(value).toISOString()
+  return typeof value === 'string' ? printable(value) : value
+}
