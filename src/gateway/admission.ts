@@ -1,0 +1,188 @@
+/**
+ * The one decision about one request, the same for a plain request and an upgrade: forward, starting, login or deny, always with a reason.
+ * Pure over what is in memory; how it is carried out is somebody else's.
+ */
+
+import { isNavigation, judgeOrigin } from '#http/fetch-metadata.ts'
+import type { RequestHead } from '#http/request-head.ts'
+import type { AnonymousReason, Authentication } from '#identity/authentication.ts'
+import type { Session } from '#identity/session.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { Upstream } from '#proxy/upstream.ts'
+import type { Endpoint, Instance } from '#runtime/contract.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import { type AccessPolicy, decideAccess, isAdministrator } from '#workspace/access.ts'
+import { placeOf, type Site } from '#workspace/address.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import type { WorkspacePhase } from '#workspace/state.ts'
+import type { WorkspacePort } from '#workspace/workspace.ts'
+import type { Pass, Passes } from './passes.ts'
+import type { Place } from './target.ts'
+
+export type DenyReason =
+  | 'cross-origin'
+  | 'no-such-workspace'
+  | 'no-grant'
+  | 'port-not-granted'
+  | 'connection-type-not-granted'
+  | 'no-such-port'
+  | 'store-unavailable'
+  | 'not-synced'
+
+export type Admission =
+  | { readonly kind: 'forward'; readonly pass: Pass }
+  /** It is permitted, but nothing answers there now. */
+  | {
+      readonly kind: 'starting'
+      readonly session: Session
+      readonly ref: WorkspaceRef
+      readonly phase: WorkspacePhase
+      readonly port: WorkspacePort
+      readonly isMain: boolean
+      readonly navigation: boolean
+    }
+  /** The main port was named by its number; its place has one URL. */
+  | { readonly kind: 'moved'; readonly host: string; readonly prefix: string }
+  | { readonly kind: 'login'; readonly reason: AnonymousReason; readonly navigation: boolean }
+  | {
+      readonly kind: 'deny'
+      readonly reason: DenyReason
+      readonly status: 403 | 404 | 503
+      readonly detail: string
+      readonly session: Session | undefined
+      readonly ref: WorkspaceRef | undefined
+      readonly navigation: boolean
+    }
+
+/** One request as far as the decision goes. */
+export interface Arrival {
+  readonly method: string
+  readonly head: RequestHead
+  readonly isUpgrade: boolean
+  readonly place: Place
+}
+
+export interface AdmissionParts {
+  readonly site: Site
+  readonly directory: Directory
+  readonly policy: AccessPolicy
+  readonly passes: Passes
+  readonly clock: Clock
+  /** Opens connections to one port of one instance. */
+  readonly upstreamOf: (instance: Instance, port: number, endpoint: Endpoint) => Upstream
+  /** Is this port known not to answer yet? Ports without a probe of their own are tried when asked for. */
+  readonly isAwaited: (instance: Instance, port: WorkspacePort) => boolean
+}
+
+/** Browsers and plain clients alike use workspaces by this connection type. */
+const connectionType = 'web-ui'
+
+export function admit(parts: AdmissionParts, arrival: Arrival, authentication: Authentication): Admission {
+  if (authentication.kind === 'session') {
+    const hot = findPass(parts, arrival, authentication.session)
+    if (hot && isSameOriginOrSafe(arrival, authentication, parts.site)) return { kind: 'forward', pass: hot }
+  }
+  const navigation = !arrival.isUpgrade && isNavigation(arrival.method, arrival.head)
+  switch (authentication.kind) {
+    case 'unavailable':
+      return {
+        kind: 'deny',
+        reason: 'store-unavailable',
+        status: 503,
+        detail: '',
+        session: undefined,
+        ref: undefined,
+        navigation,
+      }
+    case 'anonymous':
+      return { kind: 'login', reason: authentication.reason, navigation }
+    case 'session':
+      return admitSession(parts, arrival, authentication, navigation)
+  }
+}
+
+function findPass(parts: AdmissionParts, arrival: Arrival, session: Session): Pass | undefined {
+  const entry = parts.directory.find(arrival.place.address.name)
+  if (!entry) return undefined
+  const { port } = arrival.place.address
+  if (port === entry.ports[0].port) return undefined
+  return parts.passes.find(session, entry.uid, port ?? entry.ports[0].port, parts.directory.generation)
+}
+
+function isSameOriginOrSafe(
+  arrival: Arrival,
+  authentication: Authentication & { kind: 'session' },
+  site: Site,
+): boolean {
+  return judge(arrival, authentication, site) === 'allowed'
+}
+
+function judge(arrival: Arrival, authentication: Authentication & { kind: 'session' }, site: Site) {
+  return judgeOrigin({
+    method: arrival.method,
+    isUpgrade: arrival.isUpgrade,
+    authenticatedBy: authentication.via,
+    head: arrival.head,
+    ownOrigin: `${site.scheme}://${arrival.place.scope.authority}`,
+  })
+}
+
+function admitSession(
+  parts: AdmissionParts,
+  arrival: Arrival,
+  authentication: Authentication & { kind: 'session' },
+  navigation: boolean,
+): Admission {
+  const { session } = authentication
+  const deny = (reason: DenyReason, status: 403 | 404 | 503, detail = '', ref?: WorkspaceRef): Admission => ({
+    kind: 'deny',
+    reason,
+    status,
+    detail,
+    session,
+    ref,
+    navigation,
+  })
+  const verdict = judge(arrival, authentication, parts.site)
+  if (verdict !== 'allowed') return deny('cross-origin', 403, verdict.refused)
+  if (!parts.directory.isComplete) return deny('not-synced', 503)
+  const { address } = arrival.place
+  const entry = parts.directory.find(address.name)
+  // To those who may see everything, "there is none" says nothing they could not know.
+  if (!entry) return deny('no-such-workspace', isAdministrator(session.identity, parts.policy) ? 404 : 403)
+  const [main] = entry.ports
+  const port = address.port === undefined ? main : entry.ports.find((candidate) => candidate.port === address.port)
+  if (!port) return undeclaredPort(parts, entry, session, deny)
+  const decision = decideAccess(entry, session.identity, { port, connectionType }, parts.policy, parts.clock.now())
+  if (!decision.allowed) return deny(decision.reason, 403, '', entry.ref)
+  if (address.port === main.port) return { kind: 'moved', ...placeOf(parts.site, entry.ref, undefined) }
+  const { instance } = entry
+  const endpoint = instance?.endpoints.get(port.port)
+  if (entry.state.phase !== 'Running' || !instance || !endpoint || parts.isAwaited(instance, port)) {
+    return {
+      kind: 'starting',
+      session,
+      ref: entry.ref,
+      phase: entry.state.phase,
+      port,
+      isMain: port === main,
+      navigation,
+    }
+  }
+  const upstream = parts.upstreamOf(instance, port.port, endpoint)
+  const pass = parts.passes.keep({ session, entry, port, grant: decision.grant, upstream }, parts.directory.generation)
+  return { kind: 'forward', pass }
+}
+
+/** Only those who may use every port learn that this one does not exist. */
+function undeclaredPort(
+  parts: AdmissionParts,
+  entry: WorkspaceEntry,
+  session: Session,
+  deny: (reason: DenyReason, status: 403 | 404, detail: string, ref: WorkspaceRef) => Admission,
+): Admission {
+  const invented: WorkspacePort = { name: '', port: 0, expose: false, path: 'preserve' }
+  const wanted = { port: invented, connectionType }
+  const decision = decideAccess(entry, session.identity, wanted, parts.policy, parts.clock.now())
+  return decision.allowed ? deny('no-such-port', 404, '', entry.ref) : deny(decision.reason, 403, '', entry.ref)
+}

@@ -1,0 +1,87 @@
+/**
+ * A pass is one decided thing: this session may use this port of this workspace, under this grant, over this upstream.
+ * It is made once and reused by every request until anything it rests on changes; all that is live under it is in its stream group.
+ */
+import type { Session } from '#identity/session.ts'
+import type { Clock, Timestamp } from '#lib/clock.ts'
+import { StreamGroup, type StreamIndex } from '#live/streams.ts'
+import type { Upstream } from '#proxy/upstream.ts'
+import type { Grant } from '#workspace/access.ts'
+import type { WorkspaceEntry } from '#workspace/directory.ts'
+import type { WorkspacePort } from '#workspace/workspace.ts'
+
+export interface Pass {
+  readonly session: Session
+  readonly entry: WorkspaceEntry
+  readonly port: WorkspacePort
+  readonly grant: Grant
+  readonly upstream: Upstream
+  readonly group: StreamGroup
+}
+
+interface Kept {
+  readonly pass: Pass
+  readonly generation: number
+  readonly until: Timestamp
+}
+
+const mostPasses = 20_000
+
+export class Passes {
+  readonly #kept = new Map<string, Kept>()
+  readonly #groups = new Map<string, WeakRef<StreamGroup>>()
+  readonly #streams: StreamIndex
+  readonly #clock: Clock
+
+  constructor(streams: StreamIndex, clock: Clock) {
+    this.#streams = streams
+    this.#clock = clock
+  }
+
+  /** A pass of the present generation for this very session snapshot; without one the decision has to be made. */
+  find(session: Session, workspaceUid: string, port: number, generation: number): Pass | undefined {
+    const kept = this.#kept.get(passKey(session.name, workspaceUid, port))
+    if (!kept || kept.generation !== generation || kept.pass.session !== session || this.#clock.now() >= kept.until)
+      return undefined
+    return kept.pass
+  }
+
+  keep(decided: Omit<Pass, 'group'>, generation: number): Pass {
+    const key = passKey(decided.session.name, decided.entry.uid, decided.port.port)
+    const pass: Pass = { ...decided, group: this.#groupOf(key, decided) }
+    if (this.#kept.size >= mostPasses) this.#forgetOldest()
+    this.#kept.delete(key)
+    this.#kept.set(key, { pass, generation, until: endOf(pass) })
+    return pass
+  }
+
+  /** Streams outlive the pass they were opened under, so the group is the same for as long as one of them lives. */
+  #groupOf(key: string, decided: Omit<Pass, 'group'>): StreamGroup {
+    const known = this.#groups.get(key)?.deref()
+    if (known) return known
+    const group = new StreamGroup(
+      { session: decided.session.name, workspace: decided.entry.uid, part: String(decided.port.port) },
+      this.#streams,
+    )
+    this.#groups.set(key, new WeakRef(group))
+    return group
+  }
+
+  #forgetOldest(): void {
+    for (const [key] of this.#kept) {
+      this.#kept.delete(key)
+      if (this.#groups.get(key)?.deref()?.size === 0) this.#groups.delete(key)
+      if (this.#kept.size < mostPasses * 0.9) return
+    }
+  }
+}
+
+function endOf(pass: Pass): Timestamp {
+  const ofGrant = pass.grant.kind === 'share' ? pass.grant.until : undefined
+  return Math.min(pass.session.expiresAt, ofGrant ?? Number.POSITIVE_INFINITY)
+}
+
+/** Session names and UIDs hold no space. */
+function passKey(session: string, workspaceUid: string, port: number): string {
+  return `${session} ${workspaceUid} ${port}`
+}

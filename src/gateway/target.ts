@@ -1,0 +1,93 @@
+/**
+ * What a request is aimed at: Gatehouse's own surface, or a workspace's port with the rest of the path, byte for byte.
+ * Looks at the raw target and the Host field only, and only at the routing prefix of the target.
+ */
+
+import type { Authority } from '#http/authority.ts'
+import { climbsAbove, type RequestTarget } from '#http/request-target.ts'
+import type { CookieScope } from '#identity/authentication.ts'
+import { ownPrefix } from '#surface/urls.ts'
+import { authorityOf, parseHostLabel, parsePathSegments, type Site, type WorkspaceAddress } from '#workspace/address.ts'
+
+/** A port of a workspace as named by a URL; whether it exists is not known here. */
+export interface Place {
+  readonly address: WorkspaceAddress
+  /** What a cookie for it is bound to. `scope.path` is the public prefix: `/` in host mode. */
+  readonly scope: CookieScope
+  /** The raw path below the prefix, without its leading slash. */
+  readonly rest: string
+  /** Raw, with its `?`; or `''`. */
+  readonly query: string
+}
+
+export type Target =
+  | { readonly kind: 'own'; readonly path: string; readonly query: string }
+  | { readonly kind: 'workspace'; readonly place: Place }
+  /** Gatehouse's own few paths on a workspace host. In path mode the host is shared, and names no workspace. */
+  | {
+      readonly kind: 'workspace-own'
+      readonly scope: CookieScope
+      readonly address: WorkspaceAddress | undefined
+      readonly path: string
+      readonly query: string
+    }
+  | { readonly kind: 'moved'; readonly location: string }
+  | { readonly kind: 'refused'; readonly status: 400 | 404 | 421; readonly code: string }
+
+const notCanonical: Target = { kind: 'refused', status: 400, code: 'target_not_canonical' }
+const notFound: Target = { kind: 'refused', status: 404, code: 'not_found' }
+const foreignHost: Target = { kind: 'refused', status: 421, code: 'foreign_host' }
+
+export function parseTarget(site: Site, authority: Authority, target: RequestTarget): Target {
+  if (authority.port !== undefined && authority.port !== (site.port ?? defaultPort(site))) return foreignHost
+  if (authority.host === site.domain) return { kind: 'own', path: target.path, query: target.query }
+  if (site.mode === 'path') return authority.host === site.workspacesHost ? pathTarget(site, target) : foreignHost
+  if (!authority.host.endsWith(`.${site.domain}`)) return foreignHost
+  return hostTarget(site, authority.host, target)
+}
+
+function defaultPort(site: Site): number {
+  return site.scheme === 'https' ? 443 : 80
+}
+
+function hostTarget(site: Site, host: string, target: RequestTarget): Target {
+  const address = parseHostLabel(host.slice(0, -site.domain.length - 1))
+  if (!address) return notFound
+  const scope: CookieScope = { kind: 'workspace', authority: authorityOf(site, host), path: '/' }
+  if (target.path.startsWith(ownPrefix))
+    return { kind: 'workspace-own', scope, address, path: target.path, query: target.query }
+  if (climbsAbove(target.path, 1)) return notCanonical
+  return { kind: 'workspace', place: { address, scope, rest: target.path.slice(1), query: target.query } }
+}
+
+const workspacesPrefix = '/workspaces/'
+
+function pathTarget(site: Site, target: RequestTarget): Target {
+  const authority = authorityOf(site, site.workspacesHost)
+  if (target.path.startsWith(ownPrefix)) {
+    const scope: CookieScope = { kind: 'workspace', authority, path: '/' }
+    return { kind: 'workspace-own', scope, address: undefined, path: target.path, query: target.query }
+  }
+  const { path } = target
+  const [, , namespace = '', name = '', ...others] = path.split('/', 5)
+  // What needs decoding, or a second look, has no place in a name that decides where a request goes.
+  if (/[^A-Za-z0-9.:-]/.test(namespace + name) || isDots(namespace) || isDots(name)) return notCanonical
+  if (!path.startsWith(workspacesPrefix)) return isPlain(path) ? notFound : notCanonical
+  const address = parsePathSegments(namespace, name)
+  if (!address) return notFound
+  const prefix = `${workspacesPrefix}${namespace}/${name}/`
+  if (others.length === 0) return { kind: 'moved', location: prefix + target.query }
+  if (climbsAbove(path, prefix.length)) return notCanonical
+  const scope: CookieScope = { kind: 'workspace', authority, path: prefix }
+  return { kind: 'workspace', place: { address, scope, rest: path.slice(prefix.length), query: target.query } }
+}
+
+function isDots(segment: string): boolean {
+  return segment === '.' || segment === '..'
+}
+
+/** The first segment may be anything that is surely not another spelling of a path that means something. */
+function isPlain(path: string): boolean {
+  const first = path.slice(1).split('/', 1)[0] ?? ''
+  return !/[%\\]/.test(first) && !isDots(first)
+}

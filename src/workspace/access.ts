@@ -1,0 +1,131 @@
+/**
+ * May this identity use this port of this workspace? A pure decision over what is known; every allow names its grant.
+ * On a cluster, Kubernetes RBAC is asked after a grant was found, never before: nobody can make the gateway ask about invented names.
+ */
+import type { Identity } from '#identity/identity.ts'
+import type { Timestamp } from '#lib/clock.ts'
+import type { ShareGrantee, WorkspaceShare } from './share.ts'
+import { ownerOf, type Workspace, type WorkspacePort } from './workspace.ts'
+
+export type Grant =
+  | { readonly kind: 'owner' }
+  | { readonly kind: 'public' }
+  | { readonly kind: 'share'; readonly share: WorkspaceShare; readonly until: Timestamp | undefined }
+  | { readonly kind: 'administrator' }
+
+export type DenyReason = 'no-grant' | 'port-not-granted' | 'connection-type-not-granted'
+
+export type AccessDecision =
+  | { readonly allowed: true; readonly grant: Grant }
+  | { readonly allowed: false; readonly reason: DenyReason }
+
+/** What the administrator decides about access. */
+export interface AccessPolicy {
+  /** For workspaces that say nothing. */
+  readonly defaultAccessType: 'OwnerOnly' | 'Public'
+  readonly administrators: { readonly groups: readonly string[]; readonly users: readonly string[] }
+}
+
+/** What is known of one workspace and its shares; shares that are not accepted, or name another UID, are not among them. */
+export interface Subject {
+  readonly workspace: Workspace
+  readonly shares: readonly WorkspaceShare[]
+}
+
+export interface Wanted {
+  readonly port: WorkspacePort
+  readonly connectionType: string
+}
+
+export function decideAccess(
+  subject: Subject,
+  identity: Identity,
+  wanted: Wanted,
+  policy: AccessPolicy,
+  now: Timestamp,
+): AccessDecision {
+  const grants = grantsOf(subject, identity, policy, now)
+  if (grants.length === 0) return { allowed: false, reason: 'no-grant' }
+  const onPort = grants.filter((grant) => coversPort(grant, wanted.port))
+  if (onPort.length === 0) return { allowed: false, reason: 'port-not-granted' }
+  const [grant] = onPort.filter((candidate) => coversConnectionType(candidate, wanted.connectionType))
+  return grant ? { allowed: true, grant } : { allowed: false, reason: 'connection-type-not-granted' }
+}
+
+/** Every reason to let this identity in, the most lasting first. */
+export function grantsOf(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): readonly Grant[] {
+  const grants: Grant[] = []
+  if (isOwner(subject, identity, now)) grants.push({ kind: 'owner' })
+  if (isAdministrator(identity, policy)) grants.push({ kind: 'administrator' })
+  if ((subject.workspace.spec.accessType ?? policy.defaultAccessType) === 'Public') grants.push({ kind: 'public' })
+  return grants.concat(sharesFor(subject, identity, now))
+}
+
+/** Start and stop: a Public workspace may be opened by everybody, but is started and stopped by the same people as any other. */
+export function mayModify(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): boolean {
+  return (
+    isOwner(subject, identity, now) ||
+    isAdministrator(identity, policy) ||
+    sharesFor(subject, identity, now).some((grant) => grant.share.spec.access !== 'connect')
+  )
+}
+
+/** Sharing on, and seeing who has access. */
+export function mayShare(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): boolean {
+  return isOwner(subject, identity, now) || isAdministrator(identity, policy)
+}
+
+export function isAdministrator(identity: Identity, policy: AccessPolicy): boolean {
+  const { groups, users } = policy.administrators
+  return users.includes(identity.username) || identity.groups.some((group) => groups.includes(group))
+}
+
+/** The owner's name is compared only when there is one: an empty name owns nothing. */
+function isOwner(subject: Subject, identity: Identity, now: Timestamp): boolean {
+  const owner = ownerOf(subject.workspace)
+  if (owner !== undefined && owner === identity.username) return true
+  return sharesFor(subject, identity, now).some((grant) => grant.share.spec.access === 'own')
+}
+
+type ShareGrant = Extract<Grant, { kind: 'share' }>
+
+function sharesFor(subject: Subject, identity: Identity, now: Timestamp): readonly ShareGrant[] {
+  return subject.shares
+    .filter((share) => share.spec.grantees.some((grantee) => isGrantee(grantee, identity)))
+    .map((share): ShareGrant => ({ kind: 'share', share, until: expiryOf(share) }))
+    .filter((grant) => grant.until === undefined || now < grant.until)
+    .sort((a, b) => (b.until ?? Number.POSITIVE_INFINITY) - (a.until ?? Number.POSITIVE_INFINITY))
+}
+
+export function expiryOf(share: WorkspaceShare): Timestamp | undefined {
+  return share.spec.expiresAt === undefined ? undefined : Date.parse(share.spec.expiresAt)
+}
+
+function isGrantee(grantee: ShareGrantee, identity: Identity): boolean {
+  switch (grantee.kind) {
+    case 'User':
+      return grantee.name === identity.username
+    case 'Group':
+      return identity.groups.includes(grantee.name)
+    case 'ServiceAccount':
+      return (
+        identity.kind === 'machine' &&
+        identity.username === `system:serviceaccount:${grantee.namespace}:${grantee.name}`
+      )
+  }
+}
+
+function coversPort(grant: Grant, port: WorkspacePort): boolean {
+  const ports = grant.kind === 'share' ? grant.share.spec.ports : undefined
+  return ports === undefined || ports.includes(port.name)
+}
+
+function coversConnectionType(grant: Grant, connectionType: string): boolean {
+  const types = grant.kind === 'share' ? grant.share.spec.connectionTypes : undefined
+  return types === undefined || types.includes(connectionType)
+}
+
+/** For logs, audit lines and people: `owner`, `share:team-a/for-bob`. */
+export function sayGrant(grant: Grant): string {
+  return grant.kind === 'share' ? `share:${grant.share.metadata.namespace}/${grant.share.metadata.name}` : grant.kind
+}

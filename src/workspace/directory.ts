@@ -1,0 +1,250 @@
+/**
+ * What this gateway knows of its workspaces, kept true by watches and answered from memory: objects, shares, the instance that runs,
+ * and whether it is ready. Readers get immutable entries; `generation` tells them whether anything they derived is still of today.
+ */
+import type { Clock } from '#lib/clock.ts'
+import type { Uid } from '#resources/contract.ts'
+import type { Reflected } from '#resources/reflect.ts'
+import type { Instance, InstanceEvent } from '#runtime/contract.ts'
+import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import { expiryOf } from './access.ts'
+import { hostLabel, type WorkspaceName } from './address.ts'
+import type { WorkspaceShare } from './share.ts'
+import { type Readiness, stateOf, type WorkspaceState } from './state.ts'
+import { portsOf, refOf, type Workspace, type WorkspacePort } from './workspace.ts'
+
+export interface WorkspaceEntry {
+  readonly ref: WorkspaceRef
+  readonly uid: Uid
+  readonly workspace: Workspace
+  /** The main one first. */
+  readonly ports: readonly [WorkspacePort, ...WorkspacePort[]]
+  /** Accepted ones that name this very workspace by UID; expiry is not looked at here. */
+  readonly shares: readonly WorkspaceShare[]
+  readonly instance: Instance | undefined
+  readonly state: WorkspaceState
+}
+
+export interface DirectoryChange {
+  readonly ref: WorkspaceRef
+  readonly before: WorkspaceEntry | undefined
+  readonly after: WorkspaceEntry | undefined
+}
+
+export interface DirectoryOptions {
+  readonly clock: Clock
+  /** Which workspaces this gateway serves (its manager's). */
+  readonly serves: (workspace: Workspace) => boolean
+  /** What the prober says of an instance. */
+  readonly readinessOf: (instance: Instance, ports: readonly WorkspacePort[]) => Readiness
+}
+
+export class Directory {
+  readonly #options: DirectoryOptions
+  readonly #workspaces = new Map<string, Workspace>()
+  readonly #shares = new Map<string, WorkspaceShare>()
+  readonly #instances = new Map<string, Instance>()
+  readonly #entries = new Map<string, WorkspaceEntry>()
+  readonly #hashed = new Map<string, WorkspaceRef>()
+  readonly #byUid = new Map<string, WorkspaceRef>()
+  readonly #listeners = new Set<(change: DirectoryChange) => void>()
+  readonly #expiries = new Map<string, Disposable>()
+  readonly #synced = { workspaces: false, shares: false, instances: false }
+  #generation = 0
+
+  constructor(options: DirectoryOptions) {
+    this.#options = options
+  }
+
+  /** Grows with every change; equal numbers mean equal answers. */
+  get generation(): number {
+    return this.#generation
+  }
+
+  /** True once every source was heard completely; before that, "unknown" would be a guess. */
+  get isComplete(): boolean {
+    return this.#synced.workspaces && this.#synced.shares && this.#synced.instances
+  }
+
+  get(ref: WorkspaceRef): WorkspaceEntry | undefined {
+    return this.#entries.get(refKey(ref))
+  }
+
+  find(name: WorkspaceName): WorkspaceEntry | undefined {
+    const ref = name.by === 'ref' ? name.ref : this.#hashed.get(name.label)
+    return ref && this.get(ref)
+  }
+
+  findByUid(uid: string): WorkspaceEntry | undefined {
+    const ref = this.#byUid.get(uid)
+    return ref && this.get(ref)
+  }
+
+  all(): IterableIterator<WorkspaceEntry> {
+    return this.#entries.values()
+  }
+
+  subscribe(listener: (change: DirectoryChange) => void): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  applyWorkspaces(event: Reflected<Workspace>): void {
+    if (event.type === 'stale') return
+    this.#synced.workspaces ||= event.type === 'synced'
+    for (const ref of applyReflected(this.#workspaces, event, this.#options.serves)) this.#refresh(ref)
+  }
+
+  applyShares(event: Reflected<WorkspaceShare>): void {
+    if (event.type === 'stale') return
+    this.#synced.shares ||= event.type === 'synced'
+    const before = [...this.#shares.values()]
+    applyReflected(this.#shares, event, () => true)
+    const touched =
+      event.type === 'synced'
+        ? [...before, ...event.objects]
+        : [event.object, ...before.filter((share) => isSame(share, event.object))]
+    this.#watchExpiries()
+    for (const ref of namedBy(touched)) this.#refresh(ref)
+  }
+
+  applyInstances(event: InstanceEvent): void {
+    switch (event.type) {
+      case 'synced': {
+        const refs = [...this.#instances.values(), ...event.instances].map((instance) => instance.ref)
+        this.#instances.clear()
+        for (const instance of event.instances) this.#instances.set(refKey(instance.ref), instance)
+        this.#synced.instances = true
+        for (const ref of refs) this.#refresh(ref)
+        return
+      }
+      case 'applied':
+        this.#instances.set(refKey(event.instance.ref), event.instance)
+        this.#refresh(event.instance.ref)
+        return
+      case 'gone':
+        if (this.#instances.get(refKey(event.ref))?.instanceUid !== event.instanceUid) return
+        this.#instances.delete(refKey(event.ref))
+        this.#refresh(event.ref)
+        return
+    }
+  }
+
+  /** The prober found something new about this workspace's instance. */
+  readinessChanged(ref: WorkspaceRef): void {
+    this.#refresh(ref)
+  }
+
+  #refresh(ref: WorkspaceRef): void {
+    const key = refKey(ref)
+    const before = this.#entries.get(key)
+    const after = this.#assemble(key)
+    if (before === undefined && after === undefined) return
+    if (before) this.#byUid.delete(before.uid)
+    this.#entries.delete(key)
+    this.#hashed.delete(hostLabel(ref))
+    if (after) {
+      this.#byUid.set(after.uid, ref)
+      this.#entries.set(key, after)
+      this.#hashed.set(hostLabel(ref), ref)
+    }
+    this.#generation++
+    for (const listener of this.#listeners) listener({ ref, before, after })
+  }
+
+  #assemble(key: string): WorkspaceEntry | undefined {
+    const workspace = this.#workspaces.get(key)
+    const ref = workspace && refOf(workspace)
+    if (!workspace || !ref) return undefined
+    const found = this.#instances.get(key)
+    // An instance of a deleted namesake is somebody else's.
+    const instance = found?.workspaceUid === workspace.metadata.uid ? found : undefined
+    const ports = portsOf(workspace)
+    const readiness: Readiness = instance
+      ? this.#options.readinessOf(instance, ports)
+      : { kind: 'waiting', message: 'Nothing runs yet.' }
+    return {
+      ref,
+      uid: workspace.metadata.uid,
+      workspace,
+      ports,
+      shares: [...this.#shares.values()].filter((share) => isInForce(share, workspace)),
+      instance,
+      state: stateOf(workspace, instance, readiness),
+    }
+  }
+
+  /** At the very instant a share ends, whatever was derived from it is derived again. */
+  #watchExpiries(): void {
+    const { clock } = this.#options
+    for (const [key, timer] of this.#expiries) {
+      if (this.#shares.has(key)) continue
+      timer[Symbol.dispose]()
+      this.#expiries.delete(key)
+    }
+    for (const [key, share] of this.#shares) {
+      const until = expiryOf(share)
+      if (until === undefined || until <= clock.now() || this.#expiries.has(key)) continue
+      const expire = () => {
+        this.#expiries.delete(key)
+        for (const ref of namedBy([share])) this.#refresh(ref)
+      }
+      this.#expiries.set(key, clock.after(until - clock.now(), expire))
+    }
+  }
+}
+
+/** Brings `known` up to date and names what may have changed. */
+function applyReflected<T extends Workspace | WorkspaceShare>(
+  known: Map<string, T>,
+  event: Exclude<Reflected<T>, { type: 'stale' }>,
+  isWanted: (object: T) => boolean,
+): readonly WorkspaceRef[] {
+  switch (event.type) {
+    case 'synced': {
+      const touched = [...known.values(), ...event.objects].map(nameOf)
+      known.clear()
+      for (const object of event.objects) if (isWanted(object)) known.set(refKey(nameOf(object)), object)
+      return touched
+    }
+    case 'applied':
+      if (isWanted(event.object)) known.set(refKey(nameOf(event.object)), event.object)
+      else known.delete(refKey(nameOf(event.object)))
+      return [nameOf(event.object)]
+    case 'deleted':
+      known.delete(refKey(nameOf(event.object)))
+      return [nameOf(event.object)]
+  }
+}
+
+function nameOf(object: Workspace | WorkspaceShare): WorkspaceRef {
+  return { namespace: object.metadata.namespace, name: object.metadata.name }
+}
+
+function isSame(a: WorkspaceShare, b: WorkspaceShare): boolean {
+  return a.metadata.namespace === b.metadata.namespace && a.metadata.name === b.metadata.name
+}
+
+/** A share names workspaces of its own namespace only. */
+function namedBy(shares: readonly WorkspaceShare[]): readonly WorkspaceRef[] {
+  const refs = new Map<string, WorkspaceRef>()
+  for (const share of shares) {
+    for (const { name } of share.spec.workspaces) {
+      const ref = { namespace: share.metadata.namespace, name }
+      refs.set(refKey(ref), ref)
+    }
+  }
+  return [...refs.values()]
+}
+
+/** Accepted, for its present spec, and for this workspace and not a namesake created later. */
+function isInForce(share: WorkspaceShare, workspace: Workspace): boolean {
+  if (share.metadata.namespace !== workspace.metadata.namespace) return false
+  const { status } = share
+  return (
+    status.observedGeneration === share.metadata.generation &&
+    status.conditions.some((condition) => condition.type === 'Accepted' && condition.status === 'True') &&
+    share.spec.workspaces.some((named) => named.name === workspace.metadata.name) &&
+    status.workspaces.some((named) => named.name === workspace.metadata.name && named.uid === workspace.metadata.uid)
+  )
+}
