@@ -19,7 +19,12 @@ export interface Explanation {
 }
 
 /** For the main port; a share that covers other ports only is listed with that. */
-export function explainAccess(entry: WorkspaceEntry, identity: Identity, policy: AccessPolicy, now: Timestamp): Explanation {
+export function explainAccess(
+  entry: WorkspaceEntry,
+  identity: Identity,
+  policy: AccessPolicy,
+  now: Timestamp,
+): Explanation {
   const [port] = entry.ports
   const decision = decideAccess(entry, identity, { port, connectionType: 'web-ui' }, policy, now)
   const found = grantsOf(entry, identity, policy, now)
@@ -27,7 +32,11 @@ export function explainAccess(entry: WorkspaceEntry, identity: Identity, policy:
   const accessType = entry.workspace.spec.accessType ?? policy.defaultAccessType
   const has = (kind: string) => found.some((grant) => grant.kind === kind)
   const checks: Check[] = [
-    { check: 'owner', passed: has('owner'), detail: owner === undefined ? 'The workspace names no owner.' : `The owner is ${owner}.` },
+    {
+      check: 'owner',
+      passed: has('owner'),
+      detail: owner === undefined ? 'The workspace names no owner.' : `The owner is ${owner}.`,
+    },
     { check: 'public', passed: has('public'), detail: `The access type is ${accessType}.` },
     ...entry.shares.map((share): Check => {
       const name = share.metadata.name

@@ -1,0 +1,211 @@
+/** What the console and the API ask: which workspaces somebody may see, and what may be done with them. Refusals are values. */
+import { GatewayError } from '#errors.ts'
+import type { Session } from '#identity/session.ts'
+import type { Clock } from '#lib/clock.ts'
+import { latest } from '#lib/latest.ts'
+import type { StreamIndex } from '#live/streams.ts'
+import type { Audit, AuditActor } from '#observe/audit.ts'
+import type { Resources } from '#resources/contract.ts'
+import type { Runtime } from '#runtime/contract.ts'
+import type { Explanation, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
+import { notFound, type Outcome, problem, problemOfError } from '#surface/problem.ts'
+import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import { type AccessPolicy, decideAccess, grantsOf, isAdministrator, mayModify, mayShare } from '#workspace/access.ts'
+import { type Site, urlOf } from '#workspace/address.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import { type DesiredStatus, wish } from '#workspace/lifecycle.ts'
+import { ownerOf, type WorkspacePort } from '#workspace/workspace.ts'
+import { explainAccess } from './explain.ts'
+
+/** Who asks: an authenticated visitor, and the request he asks with. */
+export interface Actor {
+  readonly session: Session
+  readonly requestId: string
+  readonly address: string
+}
+
+export interface DeskParts {
+  readonly site: Site
+  readonly directory: Directory
+  readonly policy: AccessPolicy
+  readonly resources: Resources
+  readonly runtime: Runtime
+  readonly streams: StreamIndex
+  readonly sessionOf: (name: string) => Session | undefined
+  readonly isPortReady: (entry: WorkspaceEntry, port: WorkspacePort) => boolean
+  readonly audit: Audit
+  readonly clock: Clock
+}
+
+const logLines = 60
+
+export class Desk {
+  readonly #parts: DeskParts
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+  }
+
+  /** By namespace and name. */
+  list(actor: Actor): readonly WorkspaceView[] {
+    const views: WorkspaceView[] = []
+    for (const entry of this.#parts.directory.all()) {
+      const view = this.#view(actor, entry)
+      if (view) views.push(view)
+    }
+    return views.sort((a, b) => a.namespace.localeCompare(b.namespace) || a.name.localeCompare(b.name))
+  }
+
+  /** `undefined`: there is none, or none for this actor. */
+  view(actor: Actor, ref: WorkspaceRef): WorkspaceView | undefined {
+    const entry = this.#parts.directory.get(ref)
+    return entry && this.#view(actor, entry)
+  }
+
+  /** The view now and after every change, until the signal or the right to see it ends. */
+  async *watch(
+    actor: Actor,
+    ref: WorkspaceRef,
+    signal: AbortSignal,
+  ): AsyncGenerator<WorkspaceView | 'gone', void, void> {
+    const changes = latest(signal)
+    using _ = this.#parts.directory.subscribe((change) => {
+      if (refKey(change.ref) === refKey(ref)) changes.signal()
+    })
+    changes.signal()
+    for await (const _change of changes) {
+      const session = this.#parts.sessionOf(actor.session.name)
+      const view = session && this.view({ ...actor, session }, ref)
+      yield view ?? 'gone'
+      if (!view) return
+    }
+  }
+
+  /** 403 for those who may only connect; 404 for those who may not even know. */
+  async setDesiredStatus(actor: Actor, ref: WorkspaceRef, desired: DesiredStatus): Promise<Outcome<WorkspaceView>> {
+    const { directory, policy, clock, resources, audit } = this.#parts
+    const entry = directory.get(ref)
+    if (!entry || !this.#view(actor, entry)) return { ok: false, problem: notFound }
+    const action = desired === 'Running' ? 'start' : 'stop'
+    const said = { ...auditActor(actor), workspace: refKey(ref) }
+    if (!mayModify(entry, actor.session.identity, policy, clock.now())) {
+      audit.record({ event: 'deny', ...said, port: undefined, reason: `may-not-${action}` })
+      return { ok: false, problem: problem('forbidden', 403, `You may open this workspace, but not ${action} it.`) }
+    }
+    return attempt(async () => {
+      await wish(resources, entry, desired)
+      audit.record({ event: action, ...said, reason: 'asked' })
+      return this.view(actor, ref) ?? this.#viewFor(actor, entry)
+    })
+  }
+
+  async logs(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly string[]>> {
+    const { directory, policy, clock, runtime } = this.#parts
+    const entry = directory.get(ref)
+    if (!entry || !this.#view(actor, entry)) return { ok: false, problem: notFound }
+    if (!mayModify(entry, actor.session.identity, policy, clock.now())) {
+      return { ok: false, problem: problem('forbidden', 403, 'Only those who may start and stop it read its log.') }
+    }
+    return attempt(() => runtime.logs(ref, { lines: logLines }))
+  }
+
+  explain(
+    actor: Actor,
+    ref: WorkspaceRef,
+    subject: { user: string; groups?: readonly string[] },
+  ): Outcome<Explanation> {
+    const { directory, policy, clock } = this.#parts
+    const entry = directory.get(ref)
+    if (!entry || !this.#view(actor, entry)) return { ok: false, problem: notFound }
+    if (!mayShare(entry, actor.session.identity, policy, clock.now())) {
+      return { ok: false, problem: problem('forbidden', 403, 'Only its owner and administrators may ask that.') }
+    }
+    const identity = { kind: 'person', username: subject.user, uid: '', groups: subject.groups ?? [] } as const
+    const { grant, ...explanation } = explainAccess(entry, identity, policy, clock.now())
+    return { ok: true, value: grant === undefined ? explanation : { ...explanation, grant } }
+  }
+
+  isAdministrator(actor: Actor): boolean {
+    return isAdministrator(actor.session.identity, this.#parts.policy)
+  }
+
+  #view(actor: Actor, entry: WorkspaceEntry): WorkspaceView | undefined {
+    const { policy, clock } = this.#parts
+    const hasGrant = grantsOf(entry, actor.session.identity, policy, clock.now()).length > 0
+    return hasGrant ? this.#viewFor(actor, entry) : undefined
+  }
+
+  #viewFor(actor: Actor, entry: WorkspaceEntry): WorkspaceView {
+    const { site, policy, clock } = this.#parts
+    const { identity } = actor.session
+    const now = clock.now()
+    const [grant] = grantsOf(entry, identity, policy, now)
+    const ports = this.#portViews(actor, entry)
+    const modify = mayModify(entry, identity, policy, now)
+    const share = mayShare(entry, identity, policy, now)
+    const { phase, reason, message, steps } = entry.state
+    const owner = ownerOf(entry.workspace) ?? ''
+    return {
+      namespace: entry.ref.namespace,
+      name: entry.ref.name,
+      displayName: entry.workspace.spec.displayName,
+      owner,
+      mine: owner !== '' && owner === identity.username,
+      grant: grant?.kind ?? 'share',
+      state: phase,
+      reason,
+      message,
+      steps: steps.map((step) => ({ ...step, at: new Date(step.at).toISOString() })),
+      ports,
+      can: {
+        open: ports.length > 0,
+        start: modify && entry.workspace.spec.desiredStatus === 'Stopped',
+        stop: modify && entry.workspace.spec.desiredStatus === 'Running',
+        share,
+        logs: modify,
+      },
+      ...(share ? { connected: this.#connected(entry) } : {}),
+      url: ports[0]?.url ?? urlOf(site, entry.ref, undefined),
+    }
+  }
+
+  #portViews(actor: Actor, entry: WorkspaceEntry): readonly WorkspacePortView[] {
+    const { site, policy, clock, isPortReady } = this.#parts
+    const [main] = entry.ports
+    const isOpen = (port: WorkspacePort) =>
+      decideAccess(entry, actor.session.identity, { port, connectionType: 'web-ui' }, policy, clock.now()).allowed
+    return entry.ports.filter(isOpen).map((port) => ({
+      name: port.name,
+      port: port.port,
+      label: port.label ?? port.name,
+      url: urlOf(site, entry.ref, port === main ? undefined : port.port),
+      exposed: port.expose,
+      ready: entry.state.phase === 'Running' && isPortReady(entry, port),
+    }))
+  }
+
+  #connected(entry: WorkspaceEntry): { user: string; streams: number }[] {
+    const counts = new Map<string, number>()
+    for (const group of this.#parts.streams.ofWorkspace(entry.uid)) {
+      const user = this.#parts.sessionOf(group.key.session)?.identity.username ?? ''
+      counts.set(user, (counts.get(user) ?? 0) + group.size)
+    }
+    return [...counts].map(([user, streams]) => ({ user, streams }))
+  }
+}
+
+/** The actor as the audit trail names him. */
+export function auditActor(actor: Actor): AuditActor {
+  const { session, requestId, address } = actor
+  return { user: session.identity.username, session: session.name, requestId, client: address }
+}
+
+/** A fault of the store or the runtime as a problem for whoever asked. */
+export async function attempt<T>(act: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { ok: true, value: await act() }
+  } catch (error) {
+    if (error instanceof GatewayError) return { ok: false, problem: problemOfError(error) }
+    throw error
+  }
+}

@@ -1,0 +1,163 @@
+/** Sharing through the console and the API: who may, what a share must say, and the verdict written with it. */
+import { randomUUID } from 'node:crypto'
+import { GatewayError } from '#errors.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { Audit } from '#observe/audit.ts'
+import type { OwnerReference, Resources } from '#resources/contract.ts'
+import type { ShareInput, ShareView } from '#surface/messages.ts'
+import { notFound, type Outcome, problem } from '#surface/problem.ts'
+import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import { type AccessPolicy, expiryOf, grantsOf, isAdministrator, mayShare } from '#workspace/access.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import { sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
+import { isAccepted, judgeShare, writeVerdict } from '#workspace/share-acceptance.ts'
+import { type Actor, attempt, auditActor } from './desk.ts'
+
+export interface ShareDeskParts {
+  readonly directory: Directory
+  readonly policy: AccessPolicy
+  readonly resources: Resources
+  readonly audit: Audit
+  readonly clock: Clock
+}
+
+export class ShareDesk {
+  readonly #parts: ShareDeskParts
+
+  constructor(parts: ShareDeskParts) {
+    this.#parts = parts
+  }
+
+  async list(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly ShareView[]>> {
+    const permitted = this.#permitted(actor, ref)
+    if (!permitted.ok) return permitted
+    return attempt(async () => {
+      const { items } = await this.#parts.resources.list(shareKind, { namespace: ref.namespace })
+      return items.filter((share) => names(share, ref)).map(viewOf)
+    })
+  }
+
+  /** Every workspace it names must be one that the actor may share. */
+  async create(actor: Actor, ref: WorkspaceRef, input: ShareInput): Promise<Outcome<ShareView>> {
+    const entries: WorkspaceEntry[] = []
+    for (const name of new Set([ref.name, ...(input.workspaces ?? [])])) {
+      const permitted = this.#permitted(actor, { namespace: ref.namespace, name })
+      if (!permitted.ok) return permitted
+      entries.push(permitted.value)
+    }
+    const isAdmin = isAdministrator(actor.session.identity, this.#parts.policy)
+    if (input.access === 'own' && !isAdmin) {
+      return { ok: false, problem: problem('forbidden', 403, 'Only an administrator makes somebody an owner.') }
+    }
+    const fault = this.#faultIn(input, entries)
+    if (fault) return { ok: false, problem: fault }
+    return attempt(() => this.#write(actor, ref, input, entries, isAdmin))
+  }
+
+  async revoke(actor: Actor, ref: WorkspaceRef, name: string): Promise<Outcome<undefined>> {
+    const permitted = this.#permitted(actor, ref)
+    if (!permitted.ok) return permitted
+    const { resources, audit } = this.#parts
+    return attempt(async () => {
+      const share = await resources.get(shareKind, { namespace: ref.namespace, name })
+      if (!share || !names(share, ref)) throw new GatewayError('not_found', 'No such share of this workspace.')
+      await resources.delete(shareKind, { namespace: ref.namespace, name }, { uid: share.metadata.uid })
+      audit.record({
+        event: 'share-revoked',
+        ...auditActor(actor),
+        workspace: refKey(ref),
+        share: name,
+        reason: 'asked',
+      })
+      return undefined
+    })
+  }
+
+  #permitted(actor: Actor, ref: WorkspaceRef): Outcome<WorkspaceEntry> {
+    const { directory, policy, clock } = this.#parts
+    const { identity } = actor.session
+    const entry = directory.get(ref)
+    if (!entry || grantsOf(entry, identity, policy, clock.now()).length === 0) return { ok: false, problem: notFound }
+    return mayShare(entry, identity, policy, clock.now())
+      ? { ok: true, value: entry }
+      : { ok: false, problem: problem('forbidden', 403, 'Only its owner and administrators may share it.') }
+  }
+
+  #faultIn(input: ShareInput, entries: readonly WorkspaceEntry[]) {
+    const fault = (field: string, message: string) => ({
+      ...problem('unprocessable', 422),
+      faults: [{ field, message }],
+    })
+    const known = new Set(entries.flatMap((entry) => entry.ports.map((port) => port.name)))
+    const unknown = input.ports?.find((name) => !known.has(name))
+    if (unknown !== undefined) return fault('ports', `There is no port '${unknown}'.`)
+    if (input.expiresAt !== undefined) {
+      const until = Date.parse(input.expiresAt)
+      if (Number.isNaN(until)) return fault('expiresAt', 'This is no date as RFC 3339 writes them.')
+      if (until <= this.#parts.clock.now()) return fault('expiresAt', 'This is in the past.')
+    }
+    return undefined
+  }
+
+  async #write(
+    actor: Actor,
+    ref: WorkspaceRef,
+    input: ShareInput,
+    entries: readonly WorkspaceEntry[],
+    isAdmin: boolean,
+  ): Promise<ShareView> {
+    const { resources, clock, audit } = this.#parts
+    const { workspaces: _, ...rest } = input
+    const spec = shareKind.parseSpec({ ...rest, workspaces: entries.map((entry) => ({ name: entry.ref.name })) })
+    const created = await resources.create(shareKind, {
+      metadata: {
+        name: `${ref.name.slice(0, 200)}-${randomUUID().slice(0, 8)}`,
+        namespace: ref.namespace,
+        annotations: { [sharedByAnnotation]: actor.session.identity.username },
+        ownerReferences: entries.map(referenceTo),
+      },
+      spec,
+    })
+    const uids = new Map(entries.map((entry) => [entry.ref.name, entry.uid]))
+    const now = new Date(clock.now()).toISOString()
+    const status = judgeShare(created, isAdmin ? 'AdministratorGranted' : 'OwnerGranted', (name) => uids.get(name), now)
+    const judged = (await writeVerdict(resources, created, status)) ?? created
+    audit.record({
+      event: 'share-created',
+      ...auditActor(actor),
+      workspace: refKey(ref),
+      share: created.metadata.name,
+      grantees: spec.grantees.map((grantee) => `${grantee.kind}:${grantee.name}`),
+      access: spec.access,
+      ports: spec.ports,
+      expiresAt: expiryOf(created),
+    })
+    return viewOf(judged)
+  }
+}
+
+function referenceTo(entry: WorkspaceEntry): OwnerReference {
+  const { apiVersion, kind } = entry.workspace
+  return { apiVersion, kind, name: entry.ref.name, uid: entry.uid }
+}
+
+function names(share: WorkspaceShare, ref: WorkspaceRef): boolean {
+  return share.metadata.namespace === ref.namespace && share.spec.workspaces.some((named) => named.name === ref.name)
+}
+
+function viewOf(share: WorkspaceShare): ShareView {
+  const { spec, metadata, status } = share
+  const condition = status.conditions.find((candidate) => candidate.type === 'Accepted')
+  return {
+    name: metadata.name,
+    createdBy: metadata.annotations[sharedByAnnotation] ?? '',
+    createdAt: metadata.creationTimestamp,
+    grantees: spec.grantees,
+    access: spec.access,
+    ...(spec.ports ? { ports: spec.ports } : {}),
+    ...(spec.connectionTypes ? { connectionTypes: spec.connectionTypes } : {}),
+    ...(spec.expiresAt === undefined ? {} : { expiresAt: spec.expiresAt }),
+    workspaces: spec.workspaces.map((named) => named.name),
+    status: { accepted: isAccepted(share), reason: condition?.reason ?? 'Pending', message: condition?.message ?? '' },
+  }
+}
