@@ -1,0 +1,140 @@
+import { describe, expect, test } from 'vitest'
+import { fakeClock } from '#test/support/fake-clock.ts'
+import { instance, share, workspace } from '#test/support/objects.ts'
+import { hostLabel } from '#workspace/address.ts'
+import { Directory } from '#workspace/directory.ts'
+import type { Readiness } from '#workspace/state.ts'
+
+function world(readiness: Readiness = { kind: 'ready' }) {
+  const clock = fakeClock(Date.parse('2026-01-01T00:00:00Z'))
+  const directory = new Directory({
+    clock,
+    serves: (served) => served.spec.managerRef?.name !== 'other',
+    readinessOf: () => readiness,
+  })
+  const changes: string[] = []
+  directory.subscribe(({ ref, after }) => changes.push(`${ref.name}:${after?.state.phase ?? 'gone'}`))
+  return { clock, directory, changes }
+}
+
+const nb = workspace({ owner: 'alice' })
+const ref = { namespace: 'team', name: 'nb' }
+
+describe('the directory', () => {
+  test('is complete only after every source was heard', () => {
+    const { directory } = world()
+    directory.applyWorkspaces({ type: 'synced', objects: [nb] })
+    directory.applyShares({ type: 'synced', objects: [] })
+    expect(directory.isComplete).toBe(false)
+    directory.applyInstances({ type: 'synced', instances: [] })
+    expect(directory.isComplete).toBe(true)
+  })
+
+  test('follows a workspace from stopped to running to gone, and every change grows the generation', () => {
+    const { directory, changes } = world()
+    const stopped = workspace({ spec: { desiredStatus: 'Stopped' } })
+    directory.applyWorkspaces({ type: 'synced', objects: [stopped] })
+    const first = directory.generation
+    directory.applyWorkspaces({ type: 'applied', object: nb })
+    directory.applyInstances({ type: 'applied', instance: instance(nb) })
+    directory.applyWorkspaces({ type: 'deleted', object: nb })
+    expect(changes).toEqual(['nb:Stopped', 'nb:Starting', 'nb:Running', 'nb:gone'])
+    expect(directory.generation).toBe(first + 3)
+    expect(directory.get(ref)).toBeUndefined()
+  })
+
+  test('does not know workspaces of another manager, also when one is handed over', () => {
+    const { directory } = world()
+    directory.applyWorkspaces({ type: 'synced', objects: [nb] })
+    directory.applyWorkspaces({ type: 'applied', object: workspace({ spec: { managerRef: { name: 'other' } } }) })
+    expect(directory.get(ref)).toBeUndefined()
+  })
+
+  test('forgets what is missing from a new listing', () => {
+    const { directory } = world()
+    directory.applyWorkspaces({ type: 'synced', objects: [nb] })
+    directory.applyWorkspaces({ type: 'synced', objects: [] })
+    expect([...directory.all()]).toEqual([])
+    expect(directory.findByUid(nb.metadata.uid)).toBeUndefined()
+  })
+
+  test('finds a hashed label, and only while its workspace exists', () => {
+    const { directory } = world()
+    const dotted = workspace({ name: 'a.b' })
+    const label = hostLabel({ namespace: 'team', name: 'a.b' })
+    directory.applyWorkspaces({ type: 'synced', objects: [dotted] })
+    expect(directory.find({ by: 'label', label })?.ref.name).toBe('a.b')
+    directory.applyWorkspaces({ type: 'deleted', object: dotted })
+    expect(directory.find({ by: 'label', label })).toBeUndefined()
+  })
+
+  test('gives an instance of a deleted namesake to nobody', () => {
+    const { directory } = world()
+    directory.applyWorkspaces({ type: 'synced', objects: [workspace({ uid: 'new' })] })
+    directory.applyInstances({ type: 'synced', instances: [instance(nb)] })
+    expect(directory.get(ref)).toMatchObject({ instance: undefined, state: { phase: 'Starting' } })
+  })
+
+  test('a late "gone" of an earlier run does not take away the present one', () => {
+    const { directory } = world()
+    directory.applyWorkspaces({ type: 'synced', objects: [nb] })
+    const present = instance(nb)
+    directory.applyInstances({ type: 'applied', instance: present })
+    const earlier = { ...present, instanceUid: instance(workspace({ uid: 'old' })).instanceUid }
+    directory.applyInstances({ type: 'gone', ref, instanceUid: earlier.instanceUid })
+    expect(directory.get(ref)?.instance).toBe(present)
+  })
+})
+
+describe('shares in the directory', () => {
+  const heard = (directory: Directory, ...shares: ReturnType<typeof share>[]) => {
+    directory.applyWorkspaces({ type: 'synced', objects: [nb] })
+    directory.applyShares({ type: 'synced', objects: shares })
+    return directory.get(ref)?.shares.length
+  }
+  const accepted = share([nb], {}).status
+
+  test('one that is accepted for this very workspace is in force', () => {
+    expect(heard(world().directory, share([nb], {}))).toBe(1)
+  })
+
+  test.each([
+    [
+      'refused',
+      {
+        ...accepted,
+        conditions: [{ type: 'Accepted', status: 'False' as const, reason: 'AuthorUnverified', message: '' }],
+      },
+    ],
+    ['not yet judged', { ...accepted, conditions: [] }],
+    ['accepted for an earlier spec', { ...accepted, observedGeneration: 0 }],
+    ['accepted for a deleted namesake', { ...accepted, workspaces: [{ name: 'nb', uid: 'another' }] }],
+  ])('one that is %s is not', (_, status) => {
+    expect(heard(world().directory, share([nb], {}, status))).toBe(0)
+  })
+
+  test('one of another namespace is not, whatever it says', () => {
+    const foreign = share([nb], {})
+    expect(heard(world().directory, { ...foreign, metadata: { ...foreign.metadata, namespace: 'other' } })).toBe(0)
+  })
+
+  test('deleting one is a change of every workspace that it names', () => {
+    const { directory, changes } = world()
+    const given = share([nb], {})
+    heard(directory, given)
+    changes.length = 0
+    directory.applyShares({ type: 'deleted', object: given })
+    expect(changes).toEqual(['nb:Starting'])
+    expect(directory.get(ref)?.shares).toEqual([])
+  })
+
+  test('its expiry is a change at that very instant', async () => {
+    const { directory, changes, clock } = world()
+    heard(directory, share([nb], { expiresAt: '2026-01-01T00:01:00Z' }))
+    changes.length = 0
+    await clock.advance(59_999)
+    expect(changes).toEqual([])
+    await clock.advance(1)
+    expect(changes).toEqual(['nb:Starting'])
+  })
+})
