@@ -1,0 +1,71 @@
+/** The real embedded identity provider for a test, on a free port, with one client. Ends with the test's scope. */
+import { type IdentityProvider, startIdentityProvider } from '#idp/identity-provider.ts'
+import { demoPeople } from '#idp/people.ts'
+import type { KeyValueTable } from '#idp/table.ts'
+import { type Clock, systemClock } from '#lib/clock.ts'
+import { localhostLookup } from '#lib/localhost-lookup.ts'
+import { createLog } from '#observe/log.ts'
+import { Secret } from '#settings/secret.ts'
+import { paths } from '#surface/urls.ts'
+import { freePort } from './free-port.ts'
+import { memoryTable } from './memory-table.ts'
+
+export interface TestIdentityProvider extends IdentityProvider, AsyncDisposable {
+  readonly port: number
+  readonly clientId: string
+  readonly clientSecret: Secret
+  /** Of all its users: alice, bob, carol (group admins), dave (group ds). */
+  readonly password: string
+}
+
+export interface TestIdentityProviderOptions {
+  /** Where the client is, `http://localhost:8800`; gives its redirect addresses. */
+  readonly clientOrigin: string
+  /** The paths of the client; Gatehouse's own when absent. */
+  readonly callbackPath?: string
+  readonly loggedOutPath?: string
+  readonly backchannelLogoutPath?: string
+  readonly port?: number
+  readonly table?: KeyValueTable
+  readonly clock?: Clock
+}
+
+export async function testIdentityProvider(options: TestIdentityProviderOptions): Promise<TestIdentityProvider> {
+  const port = options.port ?? (await freePort())
+  const clientSecret = new Secret('a-client-secret-of-the-tests-0123456789')
+  const password = 'correct horse battery staple'
+  const { clientOrigin } = options
+  const ending = new AbortController()
+  const provider = await startIdentityProvider({
+    port,
+    hosts: [`idp.localhost:${port}`],
+    issuer: `http://idp.localhost:${port}`,
+    clients: [
+      {
+        clientId: 'gatehouse',
+        clientSecret,
+        redirectUris: [`${clientOrigin}${options.callbackPath ?? paths.callback}`],
+        postLogoutRedirectUris: [`${clientOrigin}${options.loggedOutPath ?? paths.loggedOut}`],
+        backchannelLogoutUri: `${clientOrigin}${options.backchannelLogoutPath ?? paths.backchannelLogout}`,
+      },
+    ],
+    users: demoPeople,
+    password: new Secret(password),
+    table: options.table ?? memoryTable(),
+    lookup: localhostLookup,
+    clock: options.clock ?? systemClock,
+    log: createLog({ level: 'error', clock: systemClock, sink: { write: () => undefined } }),
+    signal: ending.signal,
+  })
+  return {
+    ...provider,
+    port,
+    clientId: 'gatehouse',
+    clientSecret,
+    password,
+    async [Symbol.asyncDispose]() {
+      ending.abort()
+      await provider.closed
+    },
+  }
+}
