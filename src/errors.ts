@@ -23,6 +23,10 @@ const meanings = {
   invalid_resource: { status: 422, retryable: false },
   expired_version: { status: 410, retryable: true },
   store_unavailable: { status: 503, retryable: true },
+  /** The object is owned by a manifest file: change the file. */
+  managed_by_file: { status: 409, retryable: false },
+  /** The state file was written by a newer Gatehouse, or by another program. */
+  incompatible_store: { status: 500, retryable: false },
   // runtime and upstream
   upstream_unreachable: { status: 502, retryable: true },
   upstream_protocol: { status: 502, retryable: false },
