@@ -9,6 +9,7 @@ import type { Upstream } from '#proxy/upstream.ts'
 import type { Grant } from '#workspace/access.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
+import type { HeaderList } from './forwarding.ts'
 
 export interface Pass {
   readonly session: Session
@@ -16,6 +17,8 @@ export interface Pass {
   readonly port: WorkspacePort
   readonly grant: Grant
   readonly upstream: Upstream
+  /** What the upstream is told about every request of this pass. */
+  readonly fixedHeaders: HeaderList
   readonly group: StreamGroup
 }
 

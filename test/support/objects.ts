@@ -1,5 +1,6 @@
 /** Workspaces, shares, identities and instances for tests, with only what a test cares about spelled out. */
 import type { Identity } from '#identity/identity.ts'
+import type { Session, SessionName } from '#identity/session.ts'
 import type { ObjectMeta, ResourceVersion, Uid } from '#resources/contract.ts'
 import type { Endpoint, Instance, InstanceUid } from '#runtime/contract.ts'
 import { type ShareSpec, type ShareStatus, shareKind, type WorkspaceShare } from '#workspace/share.ts'
@@ -85,5 +86,21 @@ export function instance(of: Workspace, fields: Partial<Instance> = {}): Instanc
     endpoints: new Map([[8888, endpoint]]),
     steps: [],
     ...fields,
+  }
+}
+
+/** One hour, as after a login at the start of 2026. */
+export function session(username: string, ...groups: string[]): Session {
+  const start = Date.parse('2026-01-01T00:00:00Z')
+  return {
+    name: `session-of-${username}` as SessionName,
+    kind: 'browser',
+    identity: person(username, ...groups),
+    issuer: 'https://idp.example.test',
+    subject: `sub-${username}`,
+    userAgent: '',
+    createdAt: start,
+    expiresAt: start + 3_600_000,
+    notAfter: start + 12 * 3_600_000,
   }
 }

@@ -1,0 +1,57 @@
+/** Reads one request as far as routing goes: its head, its host and its target. Whatever is doubtful is refused here, before anybody is asked. */
+import type { IncomingMessage } from 'node:http'
+import { parseAuthority } from '#http/authority.ts'
+import { clientAddress, type TrustedNetworks } from '#http/forwarded.ts'
+import { type RequestHead, readRequestHead } from '#http/request-head.ts'
+import { parseRequestTarget } from '#http/request-target.ts'
+import type { Site } from '#workspace/address.ts'
+import { parseTarget, type Target } from './target.ts'
+
+export interface Received {
+  readonly kind: 'received'
+  readonly head: RequestHead
+  readonly target: Exclude<Target, { kind: 'refused' }>
+}
+
+export interface Unreadable {
+  readonly kind: 'unreadable'
+  readonly status: 400 | 404 | 405 | 414 | 421 | 431 | 505
+  readonly code: string
+}
+
+export interface ReceiveLimits {
+  readonly headerFields: number
+  /** Characters. */
+  readonly targetLength: number
+}
+
+/** RFC 9110 section 9.3.8: TRACE shows a script what the browser hides from it. CONNECT never comes here. */
+const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT'])
+
+export function receive(site: Site, request: IncomingMessage, limits: ReceiveLimits): Received | Unreadable {
+  const head = readRequestHead(request.rawHeaders, {
+    httpVersion: request.httpVersion,
+    mostFields: limits.headerFields,
+  })
+  if (head.kind === 'problem') return unreadable(head.status, head.fault)
+  const method = request.method ?? ''
+  if (refusedMethods.has(method)) return unreadable(405, 'method_not_allowed')
+  const authority = parseAuthority(head.host)
+  if (!authority) return unreadable(400, 'host_malformed')
+  const target = parseRequestTarget(request.url ?? '', limits.targetLength)
+  if (target.kind === 'problem') return unreadable(target.status, `target_${target.fault}`)
+  if (target.kind === 'absolute' && (target.authority !== authority.text || target.scheme !== site.scheme)) {
+    return unreadable(400, 'host_mismatch')
+  }
+  const aim = parseTarget(site, authority, target)
+  return aim.kind === 'refused' ? unreadable(aim.status, aim.code) : { kind: 'received', head, target: aim }
+}
+
+function unreadable(status: Unreadable['status'], code: string): Unreadable {
+  return { kind: 'unreadable', status, code }
+}
+
+/** The client's address, through trusted hops only. */
+export function addressOf(peer: string, head: RequestHead, trusted: TrustedNetworks): string {
+  return clientAddress(peer, head.xForwardedFor, trusted)
+}
