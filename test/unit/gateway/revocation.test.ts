@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest'
+import { revokeOnChange, type SessionChange } from '#gateway/revocation.ts'
+import type { Session } from '#identity/session.ts'
+import { type EndReason, StreamGroup, StreamIndex } from '#live/streams.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
+import { instance, session, share, workspace } from '#test/support/objects.ts'
+import { Directory } from '#workspace/directory.ts'
+
+const nb = workspace({
+  owner: 'alice',
+  spec: {
+    ports: [
+      { name: 'lab', port: 8888 },
+      { name: 'app', port: 8501 },
+    ],
+  },
+})
+const given = share([nb], { expiresAt: '2026-01-01T00:01:00Z' })
+
+/** alice owns a running workspace that she shared with bob for a minute; both and an administrator have it open. */
+function world() {
+  const clock = fakeClock(Date.parse('2026-01-01T00:00:00Z'))
+  const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
+  directory.applyWorkspaces({ type: 'synced', objects: [nb] })
+  directory.applyShares({ type: 'synced', objects: [given] })
+  directory.applyInstances({ type: 'synced', instances: [instance(nb)] })
+  const streams = new StreamIndex()
+  const sessions = new Map<string, Session>()
+  const listeners = new Set<(change: SessionChange) => void>()
+  const revocation = revokeOnChange({
+    directory,
+    streams,
+    clock,
+    policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
+    sessionOf: (name) => sessions.get(name),
+    subscribeSessions(listener) {
+      listeners.add(listener)
+      return { [Symbol.dispose]: () => void listeners.delete(listener) }
+    },
+  })
+  const ended: Record<string, number> = {}
+  const open = (of: Session, label: string, part = '8888') => {
+    sessions.set(of.name, of)
+    const group = new StreamGroup({ session: of.name, workspace: nb.metadata.uid, part }, streams)
+    group.add({
+      end(reason: EndReason) {
+        ended[label] = reason.code
+      },
+    })
+  }
+  open(session('alice'), 'alice')
+  open(session('bob'), 'bob')
+  open(session('carol', 'admins'), 'carol')
+  const changeSession = (change: SessionChange) => {
+    if (change.type === 'ended') sessions.delete(change.session.name)
+    else sessions.set(change.session.name, change.session)
+    for (const listener of listeners) listener(change)
+  }
+  return { clock, directory, streams, ended, open, changeSession, revocation }
+}
+
+describe('everything live ends with what it rested on, and nothing else does', () => {
+  test('a revoked share ends its grantee’s streams with 1008', () => {
+    const { directory, ended } = world()
+    directory.applyShares({ type: 'deleted', object: given })
+    expect(ended).toEqual({ bob: 1008 })
+  })
+
+  test('a share’s expiry does so at its very instant', async () => {
+    const { clock, ended } = world()
+    await clock.advance(59_999)
+    expect(ended).toEqual({})
+    await clock.advance(1)
+    expect(ended).toEqual({ bob: 1008 })
+  })
+
+  test('a stop and a deletion end everybody’s with 1001', () => {
+    const stopped = world()
+    stopped.directory.applyWorkspaces({
+      type: 'applied',
+      object: { ...nb, spec: { ...nb.spec, desiredStatus: 'Stopped' } },
+    })
+    expect(stopped.ended).toEqual({ alice: 1001, bob: 1001, carol: 1001 })
+    const deleted = world()
+    deleted.directory.applyWorkspaces({ type: 'deleted', object: nb })
+    expect(deleted.ended).toEqual({ alice: 1001, bob: 1001, carol: 1001 })
+  })
+
+  test('a workspace created again under the same name is another one', () => {
+    const { directory, ended } = world()
+    directory.applyWorkspaces({ type: 'applied', object: workspace({ owner: 'alice', uid: 'new' }) })
+    expect(ended).toEqual({ alice: 1001, bob: 1001, carol: 1001 })
+  })
+
+  test('a logout ends that session alone', () => {
+    const { changeSession, ended } = world()
+    changeSession({ type: 'ended', session: session('alice') })
+    expect(ended).toEqual({ alice: 1008 })
+  })
+
+  test('a lost group ends what rested on it', () => {
+    const { changeSession, ended } = world()
+    changeSession({ type: 'changed', session: session('carol') })
+    expect(ended).toEqual({ carol: 1008 })
+  })
+
+  test('a port taken out of the workspace ends its streams', () => {
+    const { directory, ended, open } = world()
+    open(session('alice'), 'alice on app', '8501')
+    const without = workspace({ owner: 'alice', spec: { ports: [{ name: 'lab', port: 8888 }] } })
+    directory.applyWorkspaces({ type: 'applied', object: without })
+    expect(ended).toEqual({ 'alice on app': 1008 })
+  })
+
+  test('a change that takes nothing away ends nothing', () => {
+    const { directory, changeSession, ended } = world()
+    directory.applyWorkspaces({ type: 'applied', object: { ...nb, spec: { ...nb.spec, displayName: 'New name' } } })
+    changeSession({ type: 'changed', session: session('carol', 'admins', 'others') })
+    expect(ended).toEqual({})
+  })
+
+  test('a stream is ended once and is out of the index', () => {
+    const { directory, streams, ended } = world()
+    directory.applyShares({ type: 'deleted', object: given })
+    expect(streams.ofWorkspace(nb.metadata.uid).length).toBe(2)
+    delete ended.bob
+    directory.applyShares({ type: 'synced', objects: [] })
+    expect(ended).toEqual({})
+  })
+})
