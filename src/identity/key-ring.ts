@@ -1,0 +1,217 @@
+/**
+ * The key ring: one object in the store that every replica follows, so that a key made by one is known to all, and a key taken out
+ * is refused by all at once. Makes the first key, rotates when due, and drops what is past its time.
+ */
+import { GatewayError } from '#errors.ts'
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import type { Log } from '#observe/log.ts'
+import type { Resources } from '#resources/contract.ts'
+import { reflect } from '#resources/reflect.ts'
+import { Secret } from '#settings/secret.ts'
+import { type KeyRingRecord, type KeySpec, keyRingKind, keyRingName, newKey } from './key-ring-record.ts'
+import { deriveRingKey, type RingKey } from './ring-key.ts'
+import { currentKey, nextDue, type RingTimes, retained, rotationDue } from './ring-schedule.ts'
+
+export interface KeyRing {
+  /** Settled when the ring has been seen (or made); there is a key from then on. Rejects when ended before. */
+  readonly ready: Promise<void>
+  /** What signs and seals now. Throws `store_unavailable` while there is none. */
+  current(): RingKey
+  /** `undefined` for a key that never was, or is no longer, in the ring. */
+  find(kid: string): RingKey | undefined
+  /** Oldest first. The same array until the ring changes. */
+  all(): readonly RingKey[]
+  /**
+   * As {@link find}, but asks the store about a kid that this replica has not seen yet: at most every 2 s, whoever asks.
+   * Throws `store_unavailable`.
+   */
+  lookUp(kid: string): Promise<RingKey | undefined>
+  /** Adds a key, whatever the age of the others. */
+  rotateNow(): Promise<void>
+  /** Adds a key and drops old ones if it is time; the ring calls it by itself. `false`: nothing was due, or another replica did it. */
+  rotateWhenDue(): Promise<boolean>
+}
+
+export interface KeyRingOptions {
+  readonly resources: Resources
+  readonly namespace: string
+  readonly clock: Clock
+  readonly log: Log
+  /** Ends following and rotating. What is known stays usable. */
+  readonly signal: AbortSignal
+  readonly times?: Partial<RingTimes>
+}
+
+const defaultTimes: RingTimes = { rotateEvery: 24 * 3_600_000, keep: 36 * 3_600_000, settle: 5_000 }
+const lookUpPause: Milliseconds = 2_000
+const retryPause: Milliseconds = 60_000
+const mostConflicts = 5
+
+export function openKeyRing(options: KeyRingOptions): KeyRing {
+  return new StoredKeyRing(options)
+}
+
+class StoredKeyRing implements KeyRing {
+  readonly ready: Promise<void>
+  readonly #options: KeyRingOptions
+  readonly #times: RingTimes
+  readonly #becameReady = Promise.withResolvers<void>()
+  #record: KeyRingRecord | undefined
+  #keys: readonly RingKey[] = []
+  #byKid: ReadonlyMap<string, RingKey> = new Map()
+  #timer: Disposable | undefined
+  #lookingUp: Promise<unknown> | undefined
+  #lookedUpAt = Number.NEGATIVE_INFINITY
+
+  constructor(options: KeyRingOptions) {
+    this.#options = options
+    this.#times = { ...defaultTimes, ...options.times }
+    this.ready = this.#becameReady.promise
+    // Whoever does not wait for it must not bring the process down.
+    this.ready.catch(() => undefined)
+    this.#follow().catch((error: unknown) => {
+      this.#becameReady.reject(error)
+      options.log.error({ component: 'key-ring', error }, 'the key ring is not followed any more')
+    })
+  }
+
+  current(): RingKey {
+    const key = currentKey(this.#keys, this.#options.clock.now(), this.#times)
+    if (!key) throw new GatewayError('store_unavailable', 'the key ring has not been read yet')
+    return key
+  }
+
+  find(kid: string): RingKey | undefined {
+    return this.#byKid.get(kid)
+  }
+
+  all(): readonly RingKey[] {
+    return this.#keys
+  }
+
+  async lookUp(kid: string): Promise<RingKey | undefined> {
+    const now = this.#options.clock.now()
+    if (!this.#byKid.has(kid) && now - this.#lookedUpAt >= lookUpPause) {
+      this.#lookedUpAt = now
+      this.#lookingUp = this.#reload().finally(() => {
+        this.#lookingUp = undefined
+      })
+    }
+    await this.#lookingUp
+    return this.#byKid.get(kid)
+  }
+
+  async rotateNow(): Promise<void> {
+    await this.#change((keys, now) => [...retained(keys, now, this.#times), newKey(now, keys)])
+  }
+
+  rotateWhenDue(): Promise<boolean> {
+    return this.#change((keys, now) => {
+      const kept = retained(keys, now, this.#times)
+      if (rotationDue(keys, this.#times) <= now) return [...kept, newKey(now, keys)]
+      return kept.length < keys.length ? kept : undefined
+    })
+  }
+
+  /** Reads, decides, replaces; a loser of that race reads again and decides anew. */
+  async #change(
+    decide: (keys: readonly KeySpec[], now: Timestamp) => readonly KeySpec[] | undefined,
+  ): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      const record = await this.#reload()
+      const keys = decide(record?.spec.keys ?? [], this.#options.clock.now())
+      if (!keys) return false
+      try {
+        await this.#write(record, keys)
+        return true
+      } catch (error) {
+        if (attempt >= mostConflicts || !isLostRace(error)) throw error
+      }
+    }
+  }
+
+  async #write(record: KeyRingRecord | undefined, keys: readonly KeySpec[]): Promise<void> {
+    const { resources, namespace, log } = this.#options
+    const spec = { keys: [...keys] }
+    const written = record
+      ? await resources.replace(keyRingKind, { ...record, spec })
+      : await resources.create(keyRingKind, { metadata: { namespace, name: keyRingName }, spec })
+    this.#accept(written)
+    const newest = this.#keys.at(-1)?.kid
+    log.info({ component: 'key-ring', keyId: newest, count: keys.length }, 'the key ring has changed')
+  }
+
+  async #reload(): Promise<KeyRingRecord | undefined> {
+    const { resources, namespace } = this.#options
+    const record = await resources.get(keyRingKind, { namespace, name: keyRingName })
+    if (record) this.#accept(record)
+    return record
+  }
+
+  async #follow(): Promise<void> {
+    const { resources, namespace, clock, log, signal } = this.#options
+    for await (const fact of reflect(resources, keyRingKind, { namespace, clock, signal })) {
+      switch (fact.type) {
+        case 'synced':
+          this.#sync(fact.objects.find((object) => object.metadata.name === keyRingName))
+          break
+        case 'applied':
+          if (fact.object.metadata.name === keyRingName) this.#accept(fact.object)
+          break
+        case 'deleted':
+          if (fact.object.metadata.uid === this.#record?.metadata.uid) this.#sync(undefined)
+          break
+        case 'stale':
+          log.warn({ component: 'key-ring', error: fact.error }, 'the key ring is not being followed')
+      }
+    }
+    this.#timer?.[Symbol.dispose]()
+    this.#becameReady.reject(signal.reason)
+  }
+
+  /** The truth at this moment; without a ring every cookie is void, and a new one begins. */
+  #sync(record: KeyRingRecord | undefined): void {
+    if (record) {
+      this.#accept(record)
+      return
+    }
+    this.#record = undefined
+    this.#hold([])
+    this.#arm(0)
+  }
+
+  #accept(record: KeyRingRecord): void {
+    const known = this.#record?.metadata
+    // The watch may still be telling what this replica has overwritten since.
+    if (known?.uid === record.metadata.uid && record.metadata.generation < known.generation) return
+    this.#record = record
+    this.#hold(record.spec.keys.map((key) => this.#derived(key)))
+    this.#arm(nextDue(record.spec.keys, this.#times) - this.#options.clock.now())
+    this.#becameReady.resolve()
+  }
+
+  #derived(key: KeySpec): RingKey {
+    return this.#byKid.get(key.kid) ?? deriveRingKey(key.kid, Date.parse(key.createdAt), new Secret(key.secret))
+  }
+
+  #hold(keys: readonly RingKey[]): void {
+    this.#keys = keys.toSorted((a, b) => a.createdAt - b.createdAt)
+    this.#byKid = new Map(this.#keys.map((key) => [key.kid, key]))
+  }
+
+  #arm(delay: Milliseconds): void {
+    const { clock, log, signal } = this.#options
+    this.#timer?.[Symbol.dispose]()
+    if (signal.aborted) return
+    this.#timer = clock.after(delay, () => {
+      this.rotateWhenDue().catch((error: unknown) => {
+        log.warn({ component: 'key-ring', error }, 'the key ring could not be rotated; trying again in a minute')
+        this.#arm(retryPause)
+      })
+    })
+  }
+}
+
+function isLostRace(error: unknown): boolean {
+  return error instanceof GatewayError && ['conflict', 'not_found', 'already_exists'].includes(error.code)
+}

@@ -1,0 +1,50 @@
+/** `OneTimeRecord`: its existence says that something has happened (a ticket was used) or is settled (whom a username belongs to). */
+import { createHash } from 'node:crypto'
+import Type, { type Static } from 'typebox'
+import { GatewayError } from '#errors.ts'
+import { encodeBase32 } from '#lib/base32.ts'
+import { checkerOf, sayFaults } from '#lib/schema.ts'
+import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { isInstant, rfc3339 } from './rfc3339.ts'
+
+const OneTimeSpec = Type.Union([
+  Type.Object({ purpose: Type.Literal('once'), expiresAt: rfc3339 }),
+  /** Stays until an administrator deletes it. */
+  Type.Object({
+    purpose: Type.Literal('username'),
+    username: Type.String(),
+    issuer: Type.String(),
+    subject: Type.String(),
+  }),
+])
+
+export type OneTimeSpec = Static<typeof OneTimeSpec>
+export type OneTimeRecord = Resource<OneTimeSpec, undefined>
+
+const check = checkerOf(OneTimeSpec)
+
+export const oneTimeKind: ResourceKind<OneTimeRecord> = {
+  group: 'gatehouse.dev',
+  version: 'v1alpha1',
+  kind: 'OneTimeRecord',
+  plural: 'onetimerecords',
+  parseSpec(value) {
+    const checked = check(value)
+    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
+    const spec = checked.value
+    if (spec.purpose === 'once' && !isInstant(spec.expiresAt)) {
+      throw new GatewayError('invalid_resource', '/expiresAt is no date')
+    }
+    return spec
+  },
+  parseStatus: () => undefined,
+}
+
+/** Of any key a legal name, and never the same one for two purposes or two keys. */
+export function oneTimeName(purpose: OneTimeSpec['purpose'], key: string): string {
+  return encodeBase32(
+    createHash('sha256')
+      .update(JSON.stringify([purpose, key]))
+      .digest(),
+  )
+}
