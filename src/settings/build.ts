@@ -1,0 +1,92 @@
+/** Checked raw settings as {@link Settings}: spans of time in milliseconds, unions for what excludes one another. */
+import { GatewayError } from '#errors.ts'
+import type { Milliseconds } from '#lib/clock.ts'
+import { parseDuration } from '#lib/duration.ts'
+import { type Network, parseNetwork } from '#lib/network.ts'
+import type { InsecureName } from './insecure.ts'
+import type { RawIssuer, RawListener, RawSettings } from './schema.ts'
+import type { IssuerSettings, ListenerSettings, Routing, Settings } from './settings.ts'
+
+export function buildSettings(raw: RawSettings): Settings {
+  const { managerName, domain, home, external, operations, administrators, locked, access } = raw
+  const { environmentAliases, log, limits, sessions, probe } = raw
+  return {
+    managerName,
+    domain,
+    home,
+    ports: { gateway: raw.port, identity: raw.port + 1, operations: raw.port + 2 },
+    external,
+    routing: buildRouting(raw),
+    listeners: raw.listeners.map(buildListener),
+    trustedProxies: networks(raw.trustedProxies),
+    operations,
+    oidc: raw.oidc.map((issuer) => buildIssuer(issuer, raw.insecureHttpIssuer)),
+    administrators,
+    locked,
+    access,
+    sessions: { ...sessions, renewEvery: span(sessions.renewEvery), horizon: span(sessions.horizon) },
+    probe: { period: span(probe.period), timeout: span(probe.timeout), failures: probe.failures },
+    start: { timeout: span(raw.start.timeout) },
+    limits: {
+      ...limits,
+      headerTimeout: span(limits.headerTimeout),
+      keepAlive: span(limits.keepAlive),
+      connectTimeout: span(limits.connectTimeout),
+    },
+    drain: { grace: span(raw.drain.grace) },
+    environmentAliases,
+    log,
+    demo: { manifests: raw.demo.manifests },
+    insecure: insecureNames(raw),
+  }
+}
+
+function buildRouting(raw: RawSettings): Routing {
+  if (raw.routing.mode === 'host') return { mode: 'host' }
+  return { mode: 'path', workspacesDomain: raw.routing.insecureSharedOrigin ? raw.domain : `workspaces.${raw.domain}` }
+}
+
+function buildListener(raw: RawListener): ListenerSettings {
+  const address = { host: raw.host, port: raw.port, proxyProtocol: { trusted: networks(raw.proxyProtocol.trusted) } }
+  return raw.kind === 'plain'
+    ? { ...address, kind: 'plain' }
+    : { ...address, kind: 'tls', certificates: raw.certificates }
+}
+
+function buildIssuer(raw: RawIssuer, isHttpAllowed: boolean): IssuerSettings {
+  const { clientSecret: _, ...rest } = raw
+  return { ...rest, displayName: raw.displayName ?? raw.id, caFile: raw.caFile, isHttpAllowed }
+}
+
+function insecureNames(raw: RawSettings): readonly InsecureName[] {
+  const flags: { readonly [Name in InsecureName]: boolean } = {
+    insecureHttpIssuer: raw.insecureHttpIssuer,
+    insecureHttpExternal: raw.insecureHttpExternal,
+    insecureWideBind: raw.insecureWideBind,
+    insecureTrustEveryProxy: raw.insecureTrustEveryProxy,
+    'routing.insecureSharedOrigin': raw.routing.insecureSharedOrigin,
+  }
+  return insecureOrder.filter((name) => flags[name])
+}
+
+const insecureOrder: readonly InsecureName[] = [
+  'insecureHttpIssuer',
+  'insecureHttpExternal',
+  'insecureWideBind',
+  'insecureTrustEveryProxy',
+  'routing.insecureSharedOrigin',
+]
+
+function span(text: string): Milliseconds {
+  return parsed(parseDuration(text), text)
+}
+
+function networks(texts: readonly string[]): readonly Network[] {
+  return texts.map((text) => parsed(parseNetwork(text), text))
+}
+
+/** The schema has checked the form; this would be a fault of ours. */
+function parsed<T>(value: T | undefined, text: string): T {
+  if (value === undefined) throw new GatewayError('invalid_settings', `not understood after all: ${text}`)
+  return value
+}

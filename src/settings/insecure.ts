@@ -1,0 +1,23 @@
+/** Every check that can be switched off, and what that lets happen: said in the settings, and in the log at each start. */
+
+export const insecureMeanings = {
+  insecureHttpIssuer: 'Issuers may be reached over plain HTTP: whoever is on the way can log in as anybody.',
+  insecureHttpExternal: 'Browsers may use plain HTTP on a name other than localhost: cookies can be read on the way.',
+  insecureWideBind: 'Plain listeners may be reached from other machines: whoever is on the way reads everything.',
+  insecureTrustEveryProxy: 'Every peer is believed about client addresses: anybody can claim any of them.',
+  'routing.insecureSharedOrigin':
+    'Path mode on one name with the console: every workspace can act there as whoever visits it.',
+} as const
+
+export type InsecureName = keyof typeof insecureMeanings
+
+export interface InsecureChoice {
+  readonly name: InsecureName
+  /** What it lets happen. */
+  readonly meaning: string
+}
+
+/** The choices in force, for a line each in the log at start. */
+export function insecureChoices(settings: { readonly insecure: readonly InsecureName[] }): readonly InsecureChoice[] {
+  return settings.insecure.map((name) => ({ name, meaning: insecureMeanings[name] }))
+}
