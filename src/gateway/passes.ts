@@ -20,7 +20,12 @@ export interface Pass {
   /** What the upstream is told about every request of this pass. */
   readonly fixedHeaders: HeaderList
   readonly group: StreamGroup
+  /** Whether its first use was written down. */
+  isWitnessed: boolean
 }
+
+/** Everything of a pass that the decision knows. */
+export type Decided = Omit<Pass, 'group' | 'isWitnessed'>
 
 interface Kept {
   readonly pass: Pass
@@ -49,9 +54,9 @@ export class Passes {
     return kept.pass
   }
 
-  keep(decided: Omit<Pass, 'group'>, generation: number): Pass {
+  keep(decided: Decided, generation: number): Pass {
     const key = passKey(decided.session.name, decided.entry.uid, decided.port.port)
-    const pass: Pass = { ...decided, group: this.#groupOf(key, decided) }
+    const pass: Pass = { ...decided, group: this.#groupOf(key, decided), isWitnessed: false }
     if (this.#kept.size >= mostPasses) this.#forgetOldest()
     this.#kept.delete(key)
     this.#kept.set(key, { pass, generation, until: endOf(pass) })
@@ -59,7 +64,7 @@ export class Passes {
   }
 
   /** Streams outlive the pass they were opened under, so the group is the same for as long as one of them lives. */
-  #groupOf(key: string, decided: Omit<Pass, 'group'>): StreamGroup {
+  #groupOf(key: string, decided: Decided): StreamGroup {
     const known = this.#groups.get(key)?.deref()
     if (known) return known
     const group = new StreamGroup(

@@ -1,0 +1,66 @@
+/** What the decision's refusals say to the outside. Whatever would tell a stranger that a workspace exists is one and the same problem. */
+import type { Problem } from '#surface/problem.ts'
+import type { DenyReason } from './admission.ts'
+
+const notYours: Problem = {
+  code: 'forbidden',
+  status: 403,
+  title: 'There is no such workspace, or it is not shared with you.',
+}
+const notHere: Problem = { code: 'not_found', status: 404, title: 'There is nothing at this address.' }
+const notNow: Problem = {
+  code: 'store_unavailable',
+  status: 503,
+  title: 'Gatehouse cannot tell at the moment. Please try again.',
+}
+const crossOrigin: Problem = {
+  code: 'cross_origin',
+  status: 403,
+  title: 'A page of another origin asked for this. It was not done.',
+}
+
+export function problemOfDenial(reason: DenyReason, status: 403 | 404 | 503): Problem {
+  switch (reason) {
+    case 'cross-origin':
+      return crossOrigin
+    case 'store-unavailable':
+    case 'not-synced':
+      return notNow
+    case 'no-such-port':
+      return notHere
+    case 'no-such-workspace':
+      return status === 404 ? notHere : notYours
+    case 'no-grant':
+    case 'port-not-granted':
+    case 'connection-type-not-granted':
+      return notYours
+  }
+}
+
+export const loginNeeded: Problem = { code: 'unauthorized', status: 401, title: 'You are not logged in.' }
+export const stoppedNow: Problem = { code: 'workspace_stopped', status: 424, title: 'The workspace is stopped.' }
+export const startingNow: Problem = {
+  code: 'workspace_starting',
+  status: 503,
+  title: 'The workspace is not ready yet.',
+}
+export const loginLoop: Problem = {
+  code: 'login_loop',
+  status: 400,
+  title: 'The login does not reach this workspace: your browser does not keep its cookie.',
+  detail: 'Allow cookies for this address and open it again.',
+}
+
+const unreadableTitles: Readonly<Record<number, string>> = {
+  400: 'The request could not be understood.',
+  404: 'There is nothing at this address.',
+  405: 'This method is not allowed.',
+  414: 'The address is too long.',
+  421: 'This name is not served here.',
+  431: 'The request has too many header fields.',
+  505: 'This version of HTTP is not spoken here.',
+}
+
+export function problemOfUnreadable(status: number, code: string): Problem {
+  return { code, status, title: unreadableTitles[status] ?? 'The request could not be understood.' }
+}

@@ -1,0 +1,277 @@
+/**
+ * The request path, top to bottom: read, aim, authenticate, admit, carry out. `request` and `upgrade` share everything up to the admission
+ * and differ only in how it is carried out; what belongs to Gatehouse itself goes to its own surface.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { GatewayError } from '#errors.ts'
+import type { Connection } from '#http/connection.ts'
+import type { TrustedNetworks } from '#http/forwarded.ts'
+import type { RequestHead } from '#http/request-head.ts'
+import { readHandshake } from '#http/upgrade-handshake.ts'
+import type { SessionAuthenticator } from '#identity/authenticate.ts'
+import type { Authentication, CookieScope, Credentials } from '#identity/authentication.ts'
+import { bearerPrefix } from '#identity/session-cookie.ts'
+import type { Log } from '#observe/log.ts'
+import { type Problem, problem } from '#surface/problem.ts'
+import { openPath } from '#surface/urls.ts'
+import { consoleOrigin, originOf } from '#workspace/address.ts'
+import { type Admission, type AdmissionParts, admit } from './admission.ts'
+import type { Carriers } from './carriers.ts'
+import { loginNeeded, problemOfDenial, problemOfUnreadable, startingNow, stoppedNow } from './denial.ts'
+import { type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
+import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
+import { type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
+import type { Place } from './target.ts'
+import type { Witness } from './witness.ts'
+import type { WorkspaceHost } from './workspace-host.ts'
+
+export interface GatewayParts extends AdmissionParts, HandoverParts {
+  readonly authenticator: SessionAuthenticator
+  readonly trustedProxies: TrustedNetworks
+  readonly limits: ReceiveLimits
+  readonly carriers: Carriers
+  readonly tenants: TenantCookies
+  readonly workspaceHost: WorkspaceHost
+  readonly witness: Witness
+  readonly renderPage: RenderPage
+  readonly nextRequestId: () => string
+  readonly log: Log
+  /** Gatehouse's own pages and API on `<domain>`. */
+  readonly ownSurface: (request: IncomingMessage, response: ServerResponse, origin: Origin) => void
+}
+
+/** Where a request came from, and how it is called in the logs. */
+export interface Origin {
+  readonly requestId: string
+  /** The client's address, through trusted hops only. */
+  readonly client: string
+}
+
+/** One request for a place of a workspace, on its way to a decision. */
+export interface Visit extends Origin {
+  readonly request: IncomingMessage
+  readonly head: RequestHead
+  readonly place: Place
+  readonly isUpgrade: boolean
+}
+
+/** How a decision leaves the gateway on one of the two transports. */
+interface Exit {
+  reply(reply: Reply): void
+  forward(visit: Visit, admission: Admission & { kind: 'forward' }): void
+}
+
+export class Gateway {
+  readonly #parts: GatewayParts
+
+  constructor(parts: GatewayParts) {
+    this.#parts = parts
+  }
+
+  request(request: IncomingMessage, response: ServerResponse, connection: Connection): void {
+    this.#enter(
+      request,
+      connection,
+      false,
+      {
+        reply: (reply) => sendReply(response, reply),
+        forward: (visit, admission) =>
+          this.#parts.carriers.forward(visit, admission.pass, response, (fault) =>
+            this.#faulted(visit, fault, (reply) => sendReply(response, reply)),
+          ),
+      },
+      response,
+    )
+  }
+
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: Connection): void {
+    const { carriers } = this.#parts
+    this.#enter(request, connection, true, {
+      reply: (reply) => carriers.refuseUpgrade(socket, reply),
+      forward: (visit, admission) =>
+        carriers.upgrade(visit, admission.pass, socket, head, (fault) =>
+          this.#faulted(visit, fault, (reply) => carriers.refuseUpgrade(socket, reply)),
+        ),
+    })
+  }
+
+  #enter(
+    request: IncomingMessage,
+    connection: Connection,
+    isUpgrade: boolean,
+    exit: Exit,
+    response?: ServerResponse,
+  ): void {
+    const { site, limits, nextRequestId, trustedProxies } = this.#parts
+    const requestId = nextRequestId()
+    const received = receive(site, request, limits)
+    if (received.kind === 'unreadable') {
+      const { status, code } = received
+      this.#parts.witness.refused({ requestId, client: connection.peer }, code)
+      exit.reply(this.#refusal(requestId, problemOfUnreadable(status, code), false, ['Connection', 'close']))
+      return
+    }
+    const origin: Origin = { requestId, client: addressOf(connection.peer, received.head, trustedProxies) }
+    this.#aim(request, received, origin, isUpgrade, exit, response)
+  }
+
+  #aim(
+    request: IncomingMessage,
+    { head, target }: Received,
+    origin: Origin,
+    isUpgrade: boolean,
+    exit: Exit,
+    response: ServerResponse | undefined,
+  ): void {
+    switch (target.kind) {
+      case 'moved':
+        exit.reply(redirect(308, target.location))
+        return
+      case 'own':
+        if (response) this.#parts.ownSurface(request, response, origin)
+        else exit.reply(this.#refusal(origin.requestId, problem('not_found', 404), false))
+        return
+      case 'workspace-own':
+        if (response)
+          this.#settle(this.#parts.workspaceHost.answer(target, head, request.method ?? '', origin), origin, exit)
+        else exit.reply(this.#refusal(origin.requestId, problem('not_found', 404), false))
+        return
+      case 'workspace':
+        this.#visit({ request, head, place: target.place, isUpgrade, ...origin }, exit)
+    }
+  }
+
+  #visit(visit: Visit, exit: Exit): void {
+    if (visit.isUpgrade) {
+      const handshake = readHandshake(visit.request.method ?? '', visit.head)
+      if (handshake.kind === 'problem') {
+        const extra = handshake.status === 426 ? ['Upgrade', 'websocket', 'Sec-WebSocket-Version', '13'] : []
+        this.#parts.witness.refused(visit, `upgrade_${handshake.fault}`)
+        exit.reply(
+          this.#refusal(
+            visit.requestId,
+            { code: `upgrade_${handshake.fault}`, status: handshake.status, title: 'This is no WebSocket handshake.' },
+            false,
+            extra,
+          ),
+        )
+        return
+      }
+    }
+    const credentials = credentialsOf(visit.head)
+    const known = this.#parts.authenticator.peek(credentials, visit.place.scope)
+    if (known) {
+      this.#decide(visit, known, exit)
+      return
+    }
+    const deciding = this.#parts.authenticator
+      .resolve(credentials, visit.place.scope)
+      .then((authentication) => this.#decide(visit, authentication, exit))
+    deciding.catch((error: unknown) => exit.reply(this.#failure(visit, error)))
+  }
+
+  #decide(visit: Visit, authentication: Authentication, exit: Exit): void {
+    const { request, head, isUpgrade, place } = visit
+    const admission = admit(this.#parts, { method: request.method ?? '', head, isUpgrade, place }, authentication)
+    this.#parts.witness.decided(visit, admission)
+    if (admission.kind !== 'forward') {
+      exit.reply(this.#replyTo(visit, admission))
+      return
+    }
+    const { tenants, authenticator } = this.#parts
+    const isStale =
+      head.secFetchMode === 'navigate' &&
+      head.cookie !== undefined &&
+      tenants.isStale(head.cookie, admission.pass.entry.uid)
+    if (isStale && head.cookie !== undefined && place.scope.path === '/') {
+      const clearing = tenants.clearing(
+        head.cookie,
+        (name) => authenticator.isOwnCookie(name),
+        admission.pass.entry.uid,
+      )
+      exit.reply(redirect(307, place.scope.path + place.rest + place.query, clearing))
+      return
+    }
+    exit.forward(visit, admission)
+  }
+
+  #replyTo(visit: Visit, admission: Exclude<Admission, { kind: 'forward' }>): Reply {
+    const { site } = this.#parts
+    switch (admission.kind) {
+      case 'moved':
+        return redirect(308, originOf(site, admission.host) + admission.prefix + visit.place.rest + visit.place.query)
+      case 'login': {
+        if (!admission.navigation)
+          return this.#refusal(visit.requestId, loginNeeded, false, ['WWW-Authenticate', 'Bearer'])
+        const left = leaveForLogin(this.#parts, visit.place, visit.head.cookie)
+        return 'body' in left ? left : this.#refusal(visit.requestId, left, true)
+      }
+      case 'deny':
+        return this.#refusal(visit.requestId, problemOfDenial(admission.reason, admission.status), admission.navigation)
+      case 'starting':
+        return this.#startingReply(visit, admission)
+    }
+  }
+
+  /** A person is taken to the page that starts it or waits; a program is told whether waiting helps. */
+  #startingReply(visit: Visit, admission: Admission & { kind: 'starting' }): Reply {
+    if (admission.navigation) {
+      const to = {
+        path: `/${visit.place.rest}${visit.place.query}`,
+        ...(admission.isMain ? {} : { port: admission.port.port }),
+      }
+      return redirect(302, consoleOrigin(this.#parts.site) + openPath(admission.ref, to))
+    }
+    const isStopped = admission.phase === 'Stopped' || admission.phase === 'Stopping'
+    return isStopped
+      ? this.#refusal(visit.requestId, stoppedNow, false, ['Retry-After', '30'])
+      : this.#refusal(visit.requestId, startingNow, false, ['Retry-After', '2'])
+  }
+
+  #refusal(requestId: string, of: Problem, navigation: boolean, extra: readonly string[] = []): Reply {
+    return refusal(of, { navigation, requestId, renderPage: this.#parts.renderPage }, extra)
+  }
+
+  #settle(answer: Promise<Reply>, origin: Origin, exit: Exit): void {
+    answer.then(exit.reply, (error: unknown) => exit.reply(this.#failure(origin, error)))
+  }
+
+  /** The upstream could not be reached, or spoke nonsense, before anything was answered. */
+  #faulted(visit: Visit, fault: GatewayError, reply: (reply: Reply) => void): void {
+    const { log, witness } = this.#parts
+    log.warn({ requestId: visit.requestId, code: fault.code, error: fault }, 'a request could not be forwarded')
+    witness.failed(visit, fault)
+    const navigation = visit.head.secFetchMode === 'navigate' && !visit.isUpgrade
+    reply(
+      this.#refusal(
+        visit.requestId,
+        problem(fault.code, fault.status),
+        navigation,
+        fault.retryable ? ['Retry-After', '2'] : [],
+      ),
+    )
+  }
+
+  /** A fault of ours: this request gets a 500, everything else goes on. */
+  #failure(origin: Origin, error: unknown): Reply {
+    const fault = error instanceof GatewayError ? error : new GatewayError('internal', 'unexpected', { cause: error })
+    this.#parts.log.error({ requestId: origin.requestId, code: fault.code, error }, 'a request failed')
+    return this.#refusal(origin.requestId, problem(fault.code, fault.status), false)
+  }
+}
+
+const ownBearer = new RegExp(`^bearer +(${bearerPrefix}.*)$`, 'i')
+
+/** The token, where it has our form; tokens of any other form are the app's affair. */
+export function ownBearerOf(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : ownBearer.exec(authorization)?.[1]
+}
+
+export function credentialsOf(head: Pick<RequestHead, 'cookie' | 'authorization'>): Credentials {
+  return { cookie: head.cookie, bearer: ownBearerOf(head.authorization) }
+}
+
+export function consoleScope(authority: string): CookieScope {
+  return { kind: 'console', authority, path: '/' }
+}

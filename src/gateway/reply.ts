@@ -1,0 +1,62 @@
+/** An answer of the gateway's own as a value; the same for a plain request and for a refused upgrade. */
+import type { ServerResponse } from 'node:http'
+import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
+
+export interface Reply {
+  readonly status: number
+  /** Flat: name, value, name, value. */
+  readonly headers: readonly string[]
+  readonly body: string
+}
+
+/** Makes a page of a refusal; the user interface knows how. */
+export type RenderPage = (
+  problem: Problem,
+  requestId: string,
+) => { readonly headers: readonly string[]; readonly body: string }
+
+/** In the form its reader wants: a page for somebody who navigated, `application/problem+json` (RFC 9457) for everybody else. */
+export function refusal(
+  problem: Problem,
+  reader: { readonly navigation: boolean; readonly requestId: string; readonly renderPage: RenderPage },
+  extra: readonly string[] = [],
+): Reply {
+  const { requestId } = reader
+  const common = ['X-Request-Id', requestId, 'Cache-Control', 'no-store', ...extra]
+  if (reader.navigation) {
+    const page = reader.renderPage(problem, requestId)
+    return { status: problem.status, headers: [...page.headers, ...common], body: page.body }
+  }
+  return {
+    status: problem.status,
+    headers: ['Content-Type', problemMediaType, ...common],
+    body: problemBody(problem, requestId),
+  }
+}
+
+export function redirect(status: 302 | 303 | 307 | 308, location: string, extra: readonly string[] = []): Reply {
+  return { status, headers: ['Location', location, 'Cache-Control', 'no-store', ...extra], body: '' }
+}
+
+export function json(status: number, value: unknown): Reply {
+  return {
+    status,
+    headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store'],
+    body: JSON.stringify(value),
+  }
+}
+
+/** The request's body is not read: the connection ends where one may still be coming. */
+export function sendReply(response: ServerResponse, reply: Reply): void {
+  const length = ['Content-Length', String(Buffer.byteLength(reply.body))]
+  const close = response.req.complete || isBodyless(response.req.headers) ? [] : ['Connection', 'close']
+  response.writeHead(reply.status, [...reply.headers, ...length, ...close])
+  response.end(response.req.method === 'HEAD' ? '' : reply.body)
+}
+
+function isBodyless(headers: {
+  readonly 'content-length'?: string | undefined
+  readonly 'transfer-encoding'?: string | undefined
+}): boolean {
+  return headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0'
+}

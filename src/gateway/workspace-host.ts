@@ -1,0 +1,102 @@
+/** The little of Gatehouse's own that a workspace's host answers: the hand-over's end, and the read-only status of that workspace. */
+import type { RequestHead } from '#http/request-head.ts'
+import type { SessionAuthenticator } from '#identity/authenticate.ts'
+import type { Clock } from '#lib/clock.ts'
+import { type Problem, problem } from '#surface/problem.ts'
+import { paths } from '#surface/urls.ts'
+import { type AccessPolicy, decideAccess } from '#workspace/access.ts'
+import type { Site } from '#workspace/address.ts'
+import type { Directory } from '#workspace/directory.ts'
+import { loginNeeded, problemOfDenial } from './denial.ts'
+import { acceptTicket, type HandoverParts, type TenantCookies } from './handover.ts'
+import { json, type RenderPage, type Reply, redirect, refusal } from './reply.ts'
+import type { Target } from './target.ts'
+
+export interface WorkspaceHostParts extends HandoverParts {
+  readonly site: Site
+  readonly directory: Directory
+  readonly policy: AccessPolicy
+  readonly authenticator: SessionAuthenticator
+  readonly tenants: TenantCookies
+  readonly renderPage: RenderPage
+  readonly clock: Clock
+  /** A ticket was not accepted; for the log. */
+  readonly onRefusedTicket: (reason: string, requestId: string) => void
+}
+
+type OwnTarget = Extract<Target, { kind: 'workspace-own' }>
+
+const notHere = problem('not_found', 404)
+const wrongMethod = problem('method_not_allowed', 405)
+const badTicket: Problem = {
+  code: 'login_invalid',
+  status: 400,
+  title: 'This login link is not for this browser, or no longer good.',
+  detail: 'Open the workspace again from its own address.',
+}
+
+export class WorkspaceHost {
+  readonly #parts: WorkspaceHostParts
+
+  constructor(parts: WorkspaceHostParts) {
+    this.#parts = parts
+  }
+
+  async answer(
+    target: OwnTarget,
+    head: RequestHead,
+    method: string,
+    { requestId }: { requestId: string },
+  ): Promise<Reply> {
+    const isPage = target.path === paths.accept
+    const refuse = (of: Problem) => refusal(of, { navigation: isPage, requestId, renderPage: this.#parts.renderPage })
+    if (target.path !== paths.accept && target.path !== paths.status) return refuse(notHere)
+    if (method !== 'GET' && method !== 'HEAD') return refuse(wrongMethod)
+    return isPage ? this.#accept(target, head, requestId, refuse) : this.#status(target, head, refuse)
+  }
+
+  async #accept(
+    target: OwnTarget,
+    head: RequestHead,
+    requestId: string,
+    refuse: (of: Problem) => Reply,
+  ): Promise<Reply> {
+    const { authority } = target.scope
+    const outcome = await acceptTicket(this.#parts, { authority, query: target.query, cookieHeader: head.cookie })
+    if (outcome.kind === 'accepted') {
+      const cookies = outcome.setCookies.flatMap((cookie) => ['Set-Cookie', cookie])
+      return redirect(303, outcome.to, [...cookies, ...this.#tenantHeaders(target, head)])
+    }
+    this.#parts.onRefusedTicket(outcome.reason, requestId)
+    // Several tabs race for one ticket each; the deep link decides by itself whether this browser is known here by now.
+    return outcome.to === undefined ? refuse(badTicket) : redirect(303, outcome.to)
+  }
+
+  #tenantHeaders(target: OwnTarget, head: RequestHead): readonly string[] {
+    const { directory, tenants, authenticator } = this.#parts
+    const entry = target.address && directory.find(target.address.name)
+    if (!entry) return []
+    if (tenants.isStale(head.cookie, entry.uid)) {
+      return tenants.clearing(head.cookie ?? '', (name) => authenticator.isOwnCookie(name), entry.uid)
+    }
+    return ['Set-Cookie', tenants.remember(entry.uid)]
+  }
+
+  async #status(target: OwnTarget, head: RequestHead, refuse: (of: Problem) => Reply): Promise<Reply> {
+    const { authenticator, directory, policy, clock } = this.#parts
+    if (!target.address) return refuse(notHere)
+    const credentials = { cookie: head.cookie, bearer: undefined }
+    const known = await authenticator.resolve(credentials, target.scope)
+    if (known.kind === 'unavailable') return refuse(problemOfDenial('store-unavailable', 503))
+    if (known.kind === 'anonymous') return refuse(loginNeeded)
+    const entry = directory.find(target.address.name)
+    const { port: number } = target.address
+    const port = entry?.ports.find((candidate) => candidate.port === (number ?? entry.ports[0].port))
+    const wanted = port && { port, connectionType: 'web-ui' }
+    const isAllowed =
+      entry && wanted && decideAccess(entry, known.session.identity, wanted, policy, clock.now()).allowed
+    if (!isAllowed) return refuse(problemOfDenial('no-grant', 403))
+    const { phase, reason, message } = entry.state
+    return json(200, { ...entry.ref, state: phase, reason, message })
+  }
+}
