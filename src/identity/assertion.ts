@@ -30,7 +30,7 @@ interface Minted {
   readonly token: string
   readonly session: Session
   readonly workspaceUid: string
-  readonly kid: string
+  readonly key: RingKey
   readonly freshUntil: Timestamp
 }
 
@@ -54,7 +54,7 @@ export function createAssertions(options: {
     token.session === session &&
     token.workspaceUid === audience.workspaceUid &&
     now < token.freshUntil &&
-    keyRing.find(token.kid) !== undefined
+    keyRing.find(token.key.kid) === token.key
 
   return {
     headerFor(session, audience) {
@@ -66,7 +66,7 @@ export function createAssertions(options: {
       const key = keyRing.current()
       const token = mint(key, claimsOf(issuer, session, audience, now))
       const { workspaceUid } = audience
-      minted.set(place, { token, session, workspaceUid, kid: key.kid, freshUntil: now + reusedFor })
+      minted.set(place, { token, session, workspaceUid, key, freshUntil: now + reusedFor })
       return token
     },
     jwks: () => ({ keys: keyRing.all().map((key) => key.jwk) }),

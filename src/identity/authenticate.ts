@@ -7,6 +7,7 @@ import { LRUCache } from 'lru-cache'
 import type { AnonymousReason, Authentication, Authenticator, CookieScope, Credentials } from './authentication.ts'
 import { type CookiePolicy, isOwnCookie, sessionCookieName } from './cookie-names.ts'
 import type { KeyRing } from './key-ring.ts'
+import type { RingKey } from './ring-key.ts'
 import type { SessionName } from './session.ts'
 import { bearerPrefix, pickSessionCookie, type SignedScope, verifySessionValue } from './session-cookie.ts'
 import { type SessionId, sessionNameOf } from './session-id.ts'
@@ -28,7 +29,7 @@ export interface AuthenticatorOptions {
 
 /** A value that this process has verified in one scope. */
 interface Known {
-  readonly kid: string
+  readonly key: RingKey
   readonly name: SessionName
 }
 
@@ -109,15 +110,15 @@ class CachedAuthenticator implements SessionAuthenticator {
   }
 
   #examine(value: string, scope: SignedScope): Examined {
-    const key = memoryKey(value, scope)
-    const known = this.#known.get(key)
-    if (known && this.#options.keyRing.find(known.kid)) return { kind: 'known', ...known }
-    if (known) this.#known.delete(key)
+    const place = memoryKey(value, scope)
+    const known = this.#known.get(place)
+    if (known && this.#options.keyRing.find(known.key.kid) === known.key) return { kind: 'known', ...known }
+    if (known) this.#known.delete(place)
     const verified = verifySessionValue(this.#options.keyRing, value, scope)
     switch (verified.kind) {
       case 'verified': {
-        const entry = { kid: verified.kid, name: sessionNameOf(verified.id) }
-        this.#known.set(key, entry)
+        const entry = { key: verified.key, name: sessionNameOf(verified.id) }
+        this.#known.set(place, entry)
         return { kind: 'known', ...entry }
       }
       case 'unknown-key':

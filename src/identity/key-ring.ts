@@ -2,6 +2,7 @@
  * The key ring: one object in the store that every replica follows, so that a key made by one is known to all, and a key taken out
  * is refused by all at once. Makes the first key, rotates when due, and drops what is past its time.
  */
+import { isDeepStrictEqual } from 'node:util'
 import { GatewayError } from '#errors.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
@@ -17,7 +18,7 @@ export interface KeyRing {
   readonly ready: Promise<void>
   /** What signs and seals now. Throws `store_unavailable` while there is none. */
   current(): RingKey
-  /** `undefined` for a key that never was, or is no longer, in the ring. */
+  /** `undefined` for a key that never was, or is no longer, in the ring. The same object for as long as the key stays what it is. */
   find(kid: string): RingKey | undefined
   /** Oldest first. The same array until the ring changes. */
   all(): readonly RingKey[]
@@ -44,7 +45,9 @@ export interface KeyRingOptions {
 
 const defaultTimes: RingTimes = { rotateEvery: 24 * 3_600_000, keep: 36 * 3_600_000, settle: 5_000 }
 const lookUpPause: Milliseconds = 2_000
-const retryPause: Milliseconds = 60_000
+/** Nothing should be due again so soon; if it is, the store is not kept busy with it. */
+const afterSuccess: Milliseconds = 1_000
+const afterFailure: Milliseconds = 60_000
 const mostConflicts = 5
 
 export function openKeyRing(options: KeyRingOptions): KeyRing {
@@ -60,6 +63,7 @@ class StoredKeyRing implements KeyRing {
   #keys: readonly RingKey[] = []
   #byKid: ReadonlyMap<string, RingKey> = new Map()
   #timer: Disposable | undefined
+  #rotating: Promise<boolean> | undefined
   #lookingUp: Promise<unknown> | undefined
   #lookedUpAt = Number.NEGATIVE_INFINITY
 
@@ -106,11 +110,14 @@ class StoredKeyRing implements KeyRing {
   }
 
   rotateWhenDue(): Promise<boolean> {
-    return this.#change((keys, now) => {
+    this.#rotating ??= this.#change((keys, now) => {
       const kept = retained(keys, now, this.#times)
       if (rotationDue(keys, this.#times) <= now) return [...kept, newKey(now, keys)]
       return kept.length < keys.length ? kept : undefined
+    }).finally(() => {
+      this.#rotating = undefined
     })
+    return this.#rotating
   }
 
   /** Reads, decides, replaces; a loser of that race reads again and decides anew. */
@@ -177,21 +184,24 @@ class StoredKeyRing implements KeyRing {
     }
     this.#record = undefined
     this.#hold([])
-    this.#arm(0)
+    this.#schedule()
   }
 
   #accept(record: KeyRingRecord): void {
     const known = this.#record?.metadata
     // The watch may still be telling what this replica has overwritten since.
     if (known?.uid === record.metadata.uid && record.metadata.generation < known.generation) return
+    const keys = record.spec.keys.map((key) => this.#derived(key))
     this.#record = record
-    this.#hold(record.spec.keys.map((key) => this.#derived(key)))
-    this.#arm(nextDue(record.spec.keys, this.#times) - this.#options.clock.now())
+    this.#hold(keys)
+    this.#schedule()
     this.#becameReady.resolve()
   }
 
   #derived(key: KeySpec): RingKey {
-    return this.#byKid.get(key.kid) ?? deriveRingKey(key.kid, Date.parse(key.createdAt), new Secret(key.secret))
+    const isKnown = this.#record?.spec.keys.some((known) => isDeepStrictEqual(known, key))
+    const derived = isKnown ? this.#byKid.get(key.kid) : undefined
+    return derived ?? deriveRingKey(key.kid, Date.parse(key.createdAt), new Secret(key.secret))
   }
 
   #hold(keys: readonly RingKey[]): void {
@@ -199,16 +209,26 @@ class StoredKeyRing implements KeyRing {
     this.#byKid = new Map(this.#keys.map((key) => [key.kid, key]))
   }
 
-  #arm(delay: Milliseconds): void {
-    const { clock, log, signal } = this.#options
+  /** Rotates when that is due next. `pause`: what is overdue waits so long. */
+  #schedule(pause: Milliseconds = 0): void {
+    const { clock, signal } = this.#options
     this.#timer?.[Symbol.dispose]()
     if (signal.aborted) return
-    this.#timer = clock.after(delay, () => {
-      this.rotateWhenDue().catch((error: unknown) => {
+    const delay = nextDue(this.#record?.spec.keys ?? [], this.#times) - clock.now()
+    if (Math.max(delay, pause) <= 0) this.#rotate()
+    else this.#timer = clock.after(Math.max(delay, pause), () => this.#rotate())
+  }
+
+  #rotate(): void {
+    const { log, signal } = this.#options
+    this.rotateWhenDue().then(
+      () => this.#schedule(afterSuccess),
+      (error: unknown) => {
+        if (signal.aborted) return
         log.warn({ component: 'key-ring', error }, 'the key ring could not be rotated; trying again in a minute')
-        this.#arm(retryPause)
-      })
-    })
+        this.#schedule(afterFailure)
+      },
+    )
   }
 }
 

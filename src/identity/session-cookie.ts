@@ -11,6 +11,7 @@ import { Secret } from '#settings/secret.ts'
 import type { CookieScope } from './authentication.ts'
 import { type CookiePolicy, setSessionCookie } from './cookie-names.ts'
 import type { KeyRing } from './key-ring.ts'
+import type { RingKey } from './ring-key.ts'
 import type { Session } from './session.ts'
 import { parseSessionId, type SessionId } from './session-id.ts'
 
@@ -18,7 +19,7 @@ import { parseSessionId, type SessionId } from './session-id.ts'
 export type SignedScope = CookieScope | { readonly kind: 'cli'; readonly authority: string; readonly path: '/' }
 
 export type Verified =
-  | { readonly kind: 'verified'; readonly id: SessionId; readonly kid: string }
+  | { readonly kind: 'verified'; readonly id: SessionId; readonly key: RingKey }
   | { readonly kind: 'malformed' }
   | { readonly kind: 'unknown-key'; readonly kid: string }
   | { readonly kind: 'bad-signature' }
@@ -64,7 +65,7 @@ export function verifySessionValue(keyRing: KeyRing, value: string, scope: Signe
   if (!key) return { kind: 'unknown-key', kid }
   // The texts are compared, not the bytes: base64url has several spellings of the same bytes, and only one of them is ours.
   const isOurs = timingSafeEqual(Buffer.from(mac), Buffer.from(macOf(key.cookies, id, scope)))
-  return isOurs ? { kind: 'verified', id, kid } : { kind: 'bad-signature' }
+  return isOurs ? { kind: 'verified', id, key } : { kind: 'bad-signature' }
 }
 
 /** Everything sent under the cookie's name, in order, four at most: another host or path may have set one of the same name. */
