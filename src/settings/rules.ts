@@ -91,7 +91,7 @@ const certificates: Rule = ({ listeners }) =>
   })
 
 const distinctAddresses: Rule = ({ listeners, operations }) => {
-  const taken = new Set(operations ? [addressOf(operations)] : [])
+  const taken = new Set(operations?.hosts.map((host) => addressOf({ host, port: operations.port })))
   return listeners.flatMap(({ index, value }) => {
     const address = addressOf(value)
     if (taken.has(address)) return [{ path: ['listeners', index, 'port'], message: 'is taken by another listener' }]
@@ -112,8 +112,10 @@ const wideBind: Rule = ({ listeners, external, operations, insecureWideBind }) =
   const found = listeners
     .filter(({ value }) => external?.scheme === 'http' && isWide(value))
     .map(({ index }): Finding => ({ path: ['listeners', index, 'host'], message }))
-  const isOperationsWide = operations !== undefined && !isLoopback(operations.host)
-  return isOperationsWide ? [...found, { path: ['operations', 'host'], message }] : found
+  const wideOperations = (operations?.hosts ?? []).flatMap((host, index): Finding[] =>
+    isLoopback(host) ? [] : [{ path: ['operations', 'hosts', index], message }],
+  )
+  return [...found, ...wideOperations]
 }
 
 const loopback = new BlockList()

@@ -34,6 +34,8 @@ const portNumber = (description: string) => Type.Integer({ minimum: 1, maximum: 
 const path = (description: string, more: { default?: string } = {}) => text(description, { ...more, format: 'path' })
 const names = (description: string) => Type.Array(Type.String({ minLength: 1 }), { default: [], description })
 const networks = (description: string) => Type.Array(Type.String({ format: 'network' }), { default: [], description })
+const hostAddresses = (description: string) =>
+  Type.Array(Type.String({ format: 'address' }), { default: initial.hosts, minItems: 1, description })
 const oneOf = <const V extends string[]>(values: [...V], initial: V[number], description: string) =>
   Type.Enum(values, { default: initial, description })
 
@@ -91,16 +93,14 @@ export const settingsSchema = keys({
     minimum: 1,
     maximum: 65533,
   }),
-  hosts: Type.Array(Type.String({ format: 'address' }), {
-    default: initial.hosts,
-    minItems: 1,
-    description: 'Addresses of the plain listeners that there are when `listeners` is not given.',
-  }),
+  hosts: hostAddresses('Addresses of the plain listeners that there are when `listeners` is not given.'),
   home: path('Folder of the embedded store and of logs.', { default: initial.home }),
   external: keys(
     {
-      scheme: Type.Enum(['http', 'https'], { description: 'Scheme that browsers use. Never guessed from a header.' }),
-      port: portNumber('Port that browsers use.'),
+      scheme: Type.Enum(['http', 'https'], {
+        description: 'Scheme that browsers use; default: https, http in the demo. Never guessed from a header.',
+      }),
+      port: portNumber('Port that browsers use. Default: 443, in the demo `port`.'),
     },
     { description: 'How browsers reach Gatehouse.' },
   ),
@@ -108,12 +108,15 @@ export const settingsSchema = keys({
     mode: oneOf(['host', 'path'], 'host', '`host`: each workspace and port has a host of its own.'),
     insecureSharedOrigin: flag(insecureMeanings['routing.insecureSharedOrigin']),
   }),
-  listeners: Type.Array(listenerSchema, { minItems: 1, description: 'Where the gateway listens.' }),
+  listeners: Type.Array(listenerSchema, {
+    minItems: 1,
+    description: 'Where the gateway listens. Default: a plain listener on `port` of each of `hosts`.',
+  }),
   trustedProxies: networks('Peers whose `X-Forwarded-For` is believed.'),
   operations: keys(
     {
-      host: text('Address to listen on.', { default: '127.0.0.1', format: 'address' }),
-      port: portNumber('Port to listen on.'),
+      hosts: hostAddresses('Addresses to listen on.'),
+      port: portNumber('Port to listen on. Default: two above `port`.'),
     },
     { description: 'The listener of `/healthz`, `/readyz` and `/metrics`.' },
   ),

@@ -16,7 +16,7 @@ export interface Settings {
   readonly listeners: readonly ListenerSettings[]
   /** Peers whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly Network[]
-  readonly operations: { readonly host: string; readonly port: number }
+  readonly operations: { readonly hosts: readonly string[]; readonly port: number }
   readonly oidc: readonly IssuerSettings[]
   readonly administrators: { readonly groups: readonly string[]; readonly users: readonly string[] }
   readonly locked: readonly string[]
