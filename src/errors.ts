@@ -38,6 +38,9 @@ const meanings = {
   login_invalid: { status: 400, retryable: false },
   // settings
   invalid_settings: { status: 500, retryable: false },
+  // listeners
+  /** The address is taken, is not this machine's, or may not be listened on. */
+  listen_failed: { status: 500, retryable: true },
 } as const satisfies Record<string, Meaning>
 
 export type ErrorCode = keyof typeof meanings

@@ -3,43 +3,19 @@
  * as far as those who wrote them are trusted, and nobody is trusted unless the administrator says so (CVE-2026-40575: a default of
  * `0.0.0.0/0` let everybody choose an address).
  */
-import { type IpAddress, type IpNetwork, isInNetwork, parseIpAddress, parseIpNetwork } from './ip-address.ts'
+import { isInNetworks, type Network } from '#lib/network.ts'
+import { canonicalAddress } from './ip-address.ts'
 
-/** The proxies whose word counts. Made by {@link parseTrustedNetworks} alone. */
+/** The proxies whose word counts. Made by {@link trustedNetworks} alone. */
 export interface TrustedNetworks {
-  readonly kind: 'trusted'
-  readonly networks: readonly IpNetwork[]
+  readonly isEmpty: boolean
+  /** For addresses as `canonicalAddress` gives them. */
+  includes(address: string): boolean
 }
 
-export interface TrustedNetworksProblem {
-  readonly kind: 'problem'
-  /** `malformed`: no CIDR, or bits of the host are set. `everybody`: a network of all addresses. */
-  readonly fault: 'malformed' | 'everybody'
-  /** The entry that is wrong, as it was given. */
-  readonly text: string
-}
-
-/** The default: no claim counts, the client is whoever connected. */
-export const nobodyTrusted: TrustedNetworks = { kind: 'trusted', networks: [] }
-
-/** A network of all addresses needs `insecureTrustEverybody`, because then any client chooses the address it is known by. */
-export function parseTrustedNetworks(
-  entries: readonly string[],
-  options: { readonly insecureTrustEverybody?: boolean } = {},
-): TrustedNetworks | TrustedNetworksProblem {
-  const networks: IpNetwork[] = []
-  for (const text of entries) {
-    const network = parseIpNetwork(text)
-    if (!network) return { kind: 'problem', fault: 'malformed', text }
-    if (network.prefixLength === 0 && !options.insecureTrustEverybody)
-      return { kind: 'problem', fault: 'everybody', text }
-    networks.push(network)
-  }
-  return { kind: 'trusted', networks }
-}
-
-export function isTrusted(trusted: TrustedNetworks, address: IpAddress): boolean {
-  return trusted.networks.some((network) => isInNetwork(network, address))
+/** None given, the default: no claim counts, the client is whoever connected. */
+export function trustedNetworks(networks: readonly Network[] = []): TrustedNetworks {
+  return { isEmpty: networks.length === 0, includes: isInNetworks(networks) }
 }
 
 /**
@@ -48,25 +24,25 @@ export function isTrusted(trusted: TrustedNetworks, address: IpAddress): boolean
  * never the claim to its left. Where all hops are trusted, the leftmost.
  */
 export function clientAddress(peer: string, xForwardedFor: string | undefined, trusted: TrustedNetworks): string {
-  if (trusted.networks.length === 0 || xForwardedFor === undefined) return peer
-  let hop = parseIpAddress(peer)
-  if (!hop) return peer
+  if (trusted.isEmpty || xForwardedFor === undefined) return peer
+  let hop = canonicalAddress(peer)
+  if (hop === undefined) return peer
   let end = xForwardedFor.length
-  while (end > 0 && isTrusted(trusted, hop)) {
+  while (end > 0 && trusted.includes(hop)) {
     const comma = xForwardedFor.lastIndexOf(',', end - 1)
     const entry = parseEntry(xForwardedFor.slice(comma + 1, end).trim())
-    if (!entry) break
+    if (entry === undefined) break
     hop = entry
     end = comma
   }
-  return hop.text
+  return hop
 }
 
 /** An address, alone or as some balancers write it: `192.0.2.1:4711`, `[2001:db8::1]`, `[2001:db8::1]:4711`. */
-function parseEntry(text: string): IpAddress | undefined {
+function parseEntry(text: string): string | undefined {
   const match = /^(?:\[([^\]]*)\]|([0-9.]+))(?::[0-9]{1,5})?$/.exec(text)
-  if (!match) return parseIpAddress(text)
+  if (!match) return canonicalAddress(text)
   const [, bracketed, plain = ''] = match
-  if (bracketed === undefined) return parseIpAddress(plain)
-  return bracketed.includes(':') ? parseIpAddress(bracketed) : undefined
+  if (bracketed === undefined) return canonicalAddress(plain)
+  return bracketed.includes(':') ? canonicalAddress(bracketed) : undefined
 }

@@ -1,0 +1,9 @@
+/** What is known of a client's connection itself, apart from anything a request on it claims. */
+export interface Connection {
+  /** Who connected, as `canonicalAddress` writes it: the TCP peer, or the source in a PROXY header of a trusted balancer. */
+  readonly peer: string
+  /** The TCP port of ours that it came to. Not the port browsers use, which is a setting. */
+  readonly localPort: number
+  /** Is it TLS up to here? Not the scheme browsers use, which is a setting. */
+  readonly isEncrypted: boolean
+}

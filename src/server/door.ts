@@ -1,0 +1,122 @@
+/** Where a listener's events come in: each goes to its handler with what is known of its connection, or is answered here. */
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import type { Connection } from '#http/connection.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { Log } from '#observe/log.ts'
+import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
+import { type Connections, isAnswerable, isIdle } from './connections.ts'
+import { refusalBytes, refusalFor, refusals, sendRefusal } from './refusal.ts'
+
+/** None may throw; one that does loses its connection, not the process. */
+export interface ListenerHandlers {
+  request(request: IncomingMessage, response: ServerResponse, connection: Connection): void
+  /** The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1); nothing was answered yet. */
+  checkContinue(request: IncomingMessage, response: ServerResponse, connection: Connection): void
+  /**
+   * Anything with `Connection: upgrade` and an Upgrade field, WebSocket or not. No answer is due on the socket, which is the handler's from
+   * here on; it is destroyed when the signal ends the listener. `head`: what came behind the request.
+   */
+  upgrade(request: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void
+  /** The listener refused something by itself. For counting. */
+  refused?(refusal: ListenerRefusal): void
+}
+
+export interface ListenerRefusal {
+  readonly code: string
+  /** `undefined`: the connection was closed without an answer. */
+  readonly status: number | undefined
+  readonly requestId: string | undefined
+  readonly peer: string | undefined
+}
+
+export interface DoorParts {
+  readonly clock: Clock
+  readonly log: Pick<Log, 'error'>
+  readonly newRequestId: () => string
+}
+
+export class Door {
+  readonly #server: Server
+  readonly #connections: Connections
+  readonly #handlers: ListenerHandlers
+  readonly #parts: DoorParts
+
+  constructor(server: Server, connections: Connections, handlers: ListenerHandlers, parts: DoorParts) {
+    this.#server = server
+    this.#connections = connections
+    this.#handlers = handlers
+    this.#parts = parts
+    // Node drops what is beyond this number without a word, and with it a second Host; counting is for who reads the header.
+    server.maxHeadersCount = 0
+    server.on('request', (request, response) => {
+      this.#enter(request, response, (info) => handlers.request(request, response, info))
+    })
+    server.on('checkContinue', (request, response) => {
+      this.#enter(request, response, (info) => handlers.checkContinue(request, response, info))
+    })
+    server.on('checkExpectation', (request, response) => {
+      this.#enter(request, response, (info) => this.#answer(response, refusals.expectation, info))
+    })
+    server.on('upgrade', (request, _socket, head) => this.#upgrade(request, head))
+    server.on('connect', (request) => this.#refuse(request.socket, refusals.connect))
+    server.on('clientError', (error, socket) => {
+      const refusal = refusalFor(error)
+      if (refusal && socket instanceof Socket) this.#refuse(socket, refusal)
+      else socket.destroy()
+    })
+  }
+
+  report(code: string, status: number | undefined, requestId: string | undefined, peer: string | undefined): void {
+    this.#handlers.refused?.({ code, status, requestId, peer })
+  }
+
+  #enter(request: IncomingMessage, response: ServerResponse, handle: (info: Connection) => void): void {
+    const connection = this.#connections.get(request.socket)
+    if (!connection) return void request.socket.destroy()
+    connection.latest = response
+    if (!this.#server.listening) response.shouldKeepAlive = false
+    this.#run(request.socket, () => handle(connection.info))
+  }
+
+  #upgrade(request: IncomingMessage, head: Buffer): void {
+    const { socket } = request
+    const connection = this.#connections.get(socket)
+    // Sent behind a request that is not answered yet: the bytes of two protocols would mix.
+    if (!connection || connection.isRefused || !isIdle(connection)) return void socket.destroy()
+    connection.latest = undefined
+    this.#run(socket, () => this.#handlers.upgrade(request, socket, head, connection.info))
+  }
+
+  #run(socket: Socket, handle: () => void): void {
+    try {
+      handle()
+    } catch (error) {
+      this.#parts.log.error({ component: 'listener', error }, 'a handler threw')
+      socket.destroy()
+    }
+  }
+
+  #answer(response: ServerResponse, problem: Problem, info: Connection): void {
+    const requestId = this.#parts.newRequestId()
+    response.writeHead(problem.status, {
+      'content-type': problemMediaType,
+      'cache-control': 'no-store',
+      connection: 'close',
+    })
+    response.end(problemBody(problem, requestId))
+    this.report(problem.code, problem.status, requestId, info.peer)
+  }
+
+  /** Answers what never became a request; closes without a word where the answer would be taken for another one's. */
+  #refuse(socket: Socket, problem: Problem): void {
+    const connection = this.#connections.get(socket)
+    if (connection?.isRefused) return
+    // Browsers open connections ahead of need; nobody waits for an answer on one that never said anything.
+    if (!connection || socket.bytesRead === 0 || !isAnswerable(connection, socket)) return void socket.destroy()
+    connection.isRefused = true
+    const requestId = this.#parts.newRequestId()
+    sendRefusal(socket, refusalBytes(problem, requestId), this.#parts.clock)
+    this.report(problem.code, problem.status, requestId, connection.info.peer)
+  }
+}

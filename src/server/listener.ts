@@ -1,0 +1,146 @@
+/**
+ * One address on which HTTP is spoken, plain or in TLS, with or without a PROXY header in front. Knows sockets and Node's HTTP server,
+ * and nothing of what the requests are about. Node's defaults that let too much through are set tight here; what Node's parser lets through
+ * by design is for `http/`. Everything that is opened here ends with the signal.
+ */
+import { createServer, type Server, type ServerOptions } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
+import type { ListenOptions, Socket } from 'node:net'
+import { GatewayError, messageOf } from '#errors.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { Log } from '#observe/log.ts'
+import type { CertificateSettings, Limits, ListenerSettings } from '#settings/settings.ts'
+import { openCertificates } from './certificates.ts'
+import { Connections, type OpenConnection } from './connections.ts'
+import { Door, type ListenerHandlers } from './door.ts'
+import { requireProxyHeader } from './proxy-gate.ts'
+
+export interface ListenerParts {
+  readonly limits: Pick<Limits, 'headerBytes' | 'headerTimeout' | 'keepAlive'>
+  readonly clock: Clock
+  readonly log: Pick<Log, 'info' | 'warn' | 'error'>
+  readonly newRequestId: () => string
+  /** Ends the listener and every connection of it at once. */
+  readonly signal: AbortSignal
+}
+
+export interface Listener {
+  readonly host: string
+  /** The port that is listened on, also where 0 was asked for. */
+  readonly port: number
+  /** Takes no further connection and closes idle ones; the others are closed after the answer that is due. Upgraded ones stay. */
+  stopAccepting(): void
+  /** Fulfilled when nothing is open any more. */
+  readonly closed: Promise<void>
+}
+
+/** Throws `listen_failed` when the address can't be had, `invalid_settings` when a certificate can't be used. */
+export async function openListener(
+  settings: ListenerSettings,
+  handlers: ListenerHandlers,
+  parts: ListenerParts,
+): Promise<Listener> {
+  const { signal } = parts
+  signal.throwIfAborted()
+  const connections = new Connections()
+  const server =
+    settings.kind === 'tls'
+      ? await createSecure(settings.certificates, connections, parts)
+      : createPlain(connections, parts)
+  const door = new Door(server, connections, handlers, parts)
+  const { trusted } = settings.proxyProtocol
+  if (trusted.length > 0) {
+    const onRefused = (code: string, peer: string | undefined) => door.report(code, undefined, undefined, peer)
+    requireProxyHeader(server, { trusted, connections, clock: parts.clock, log: parts.log, onRefused })
+  }
+  await listen(server, { host: settings.host, port: settings.port })
+  return started(server, settings.host, connections, parts)
+}
+
+function serverOptions({ limits }: ListenerParts): ServerOptions {
+  return {
+    insecureHTTPParser: false,
+    joinDuplicateHeaders: false,
+    // A missing Host is answered like every other fault of the header, by whoever reads it.
+    requireHostHeader: false,
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headerTimeout,
+    // How often the header time-out is looked at.
+    connectionsCheckingInterval: 1_000,
+    // Bodies may be long and slow; whoever reads them sets the limit.
+    requestTimeout: 0,
+    keepAliveTimeout: limits.keepAlive,
+    noDelay: true,
+    // Finds peers that vanished without a word, which no HTTP time-out does on an upgraded connection.
+    keepAlive: true,
+    keepAliveInitialDelay: 30_000,
+  }
+}
+
+function createPlain(connections: Connections, parts: ListenerParts): Server {
+  const server = createServer(serverOptions(parts))
+  server.on('connection', (socket: Socket) => connections.open(socket, false))
+  return server
+}
+
+async function createSecure(
+  settings: readonly CertificateSettings[],
+  connections: Connections,
+  parts: ListenerParts,
+): Promise<Server> {
+  const certificates = await openCertificates(settings, {
+    ...parts,
+    onFallback: (pair) => server.setSecureContext({ ...pair, minVersion: 'TLSv1.2' }),
+  })
+  const server = createTlsServer({
+    ...serverOptions(parts),
+    ...certificates.fallback,
+    minVersion: 'TLSv1.2',
+    ALPNProtocols: ['http/1.1'],
+    handshakeTimeout: parts.limits.headerTimeout,
+    SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
+  })
+  server.on('connection', (socket: Socket) => connections.track(socket))
+  server.on('secureConnection', (socket: Socket) => connections.open(socket, true))
+  return server
+}
+
+function listen(server: Server, address: ListenOptions & { host: string; port: number }): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: Error) => {
+      const where = `${address.host} port ${address.port}`
+      reject(new GatewayError('listen_failed', `can't listen on ${where}: ${messageOf(cause)}`, { cause }))
+    }
+    server.once('error', fail)
+    server.listen(address, () => {
+      server.off('error', fail)
+      resolve()
+    })
+  })
+}
+
+function started(server: Server, host: string, connections: Connections, parts: ListenerParts): Listener {
+  const { log, signal } = parts
+  server.on('error', (error) => log.error({ component: 'listener', error }, 'a connection could not be accepted'))
+  const closed = new Promise<void>((resolve) => server.once('close', resolve))
+  const stopAccepting = () => {
+    if (!server.listening) return
+    for (const connection of connections.all()) endAfterAnswer(connection, server)
+    server.close()
+  }
+  const end = () => {
+    stopAccepting()
+    connections.destroy()
+  }
+  signal.addEventListener('abort', end, { once: true })
+  server.once('close', () => signal.removeEventListener('abort', end))
+  if (signal.aborted) end()
+  const address = server.address()
+  return { host, port: address !== null && typeof address === 'object' ? address.port : 0, stopAccepting, closed }
+}
+
+function endAfterAnswer({ latest }: OpenConnection, server: Server): void {
+  if (!latest || latest.writableFinished) return
+  if (!latest.headersSent) latest.shouldKeepAlive = false
+  latest.once('close', () => server.closeIdleConnections())
+}

@@ -1,0 +1,74 @@
+/** All listeners of a process: every one that was asked for, or none. */
+import { GatewayError } from '#errors.ts'
+import { canonicalAddress } from '#http/ip-address.ts'
+import type { ListenerSettings } from '#settings/settings.ts'
+import type { ListenerHandlers } from './door.ts'
+import { type Listener, type ListenerParts, openListener } from './listener.ts'
+import { isLoopbackAddress } from './loopback.ts'
+
+export interface ListenersParts extends ListenerParts {
+  /** Plain listeners may be reached from other machines: cookies can be read on the way. */
+  readonly insecureWideBind: boolean
+}
+
+/**
+ * Throws `invalid_settings` for a plain listener on anything but loopback without `insecureWideBind`, before any is opened, and
+ * `listen_failed` when one can't be opened; those that were are closed again. A machine without IPv6 has no `::1`, where nobody else can
+ * listen either: then the others do.
+ */
+export async function openListeners(
+  settings: readonly ListenerSettings[],
+  handlers: ListenerHandlers,
+  parts: ListenersParts,
+): Promise<readonly Listener[]> {
+  for (const one of settings) refuseWideBind(one, parts)
+  const failed = new AbortController()
+  const signal = AbortSignal.any([parts.signal, failed.signal])
+  const opened: Listener[] = []
+  try {
+    for (const one of settings) {
+      const listener = await openUnlessAbsent(one, handlers, { ...parts, signal })
+      if (listener) opened.push(listener)
+    }
+    if (opened.length === 0) throw new GatewayError('listen_failed', 'there is no address to listen on')
+    return opened
+  } catch (error) {
+    failed.abort(error)
+    await Promise.all(opened.map((listener) => listener.closed))
+    throw error
+  }
+}
+
+function refuseWideBind(settings: ListenerSettings, { insecureWideBind, log }: ListenersParts): void {
+  if (settings.kind === 'tls' || isLoopbackAddress(settings.host)) return
+  const address = `${settings.host} port ${settings.port}`
+  if (!insecureWideBind) {
+    throw new GatewayError('invalid_settings', `${address} is reached from other machines: use TLS or insecureWideBind`)
+  }
+  log.warn({ component: 'listener', address, setting: 'insecureWideBind' }, 'plain HTTP is open to other machines')
+}
+
+async function openUnlessAbsent(
+  settings: ListenerSettings,
+  handlers: ListenerHandlers,
+  parts: ListenersParts,
+): Promise<Listener | undefined> {
+  const { host, port, kind } = settings
+  const fields = { component: 'listener', address: host, port, kind }
+  try {
+    const listener = await openListener(settings, handlers, parts)
+    parts.log.info({ ...fields, port: listener.port }, 'listening')
+    return listener
+  } catch (error) {
+    if (canonicalAddress(host) !== '::1' || !isAbsent(error)) throw error
+    parts.log.warn({ ...fields, error }, 'this machine has no IPv6 loopback address, nobody can listen there')
+    return undefined
+  }
+}
+
+const absentCodes: ReadonlySet<unknown> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT'])
+
+function isAbsent(error: unknown): boolean {
+  const cause = error instanceof GatewayError ? error.cause : undefined
+  return cause instanceof Error && 'code' in cause && absentCodes.has(cause.code)
+}
