@@ -39,6 +39,8 @@ class BackgroundWriter implements LineOutput {
   #waitingLength = 0
   #isWriting = false
   #isClosed = false
+  /** Nothing is tried again: the descriptor may soon be somebody else's. */
+  #isOver = false
   #lost = 0
   #whenIdle: (() => void) | undefined
 
@@ -66,6 +68,7 @@ class BackgroundWriter implements LineOutput {
     if (this.#isClosed) return
     this.#isClosed = true
     if (this.#isWriting) await this.#idle()
+    this.#isOver = true
     // A write that hangs still holds the descriptor; the end of the process frees both.
     if (this.#ownsDescriptor && !this.#isWriting) close(this.#descriptor, () => undefined)
   }
@@ -97,8 +100,8 @@ class BackgroundWriter implements LineOutput {
 
   #push(chunk: Buffer, lines: number): void {
     write(this.#descriptor, chunk, (error, written) => {
-      if (error?.code === 'EAGAIN') {
-        this.#clock.after(retryAfter, () => this.#push(chunk, lines))
+      if (error?.code === 'EAGAIN' && !this.#isOver) {
+        this.#clock.after(retryAfter, () => (this.#isOver ? undefined : this.#push(chunk, lines)))
         return
       }
       if (error) this.#lost += lines
