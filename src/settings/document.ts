@@ -1,5 +1,5 @@
 /** A settings file: YAML, of which JSON is a part. Remembers the line of each value, so that a problem can name it. */
-import { isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
+import { type Document, isMap, isNode, isScalar, LineCounter, parseDocument } from 'yaml'
 import type { Path, Problem, SourceOf } from './problem.ts'
 
 export interface SettingsDocument {
@@ -19,24 +19,42 @@ export function readDocument(text: string, file: string): SettingsDocument {
     const problems = faults.map((fault) => ({ path: '', message: fault.message, source: sayLine(fault.pos[0]) }))
     return { value: {}, sourceOf: () => file, problems }
   }
-  const offsetOf = (path: Path): number | undefined => {
-    const holder = document.getIn(path.slice(0, -1), true)
-    if (isMap(holder)) {
-      const key = holder.items.find((pair) => isScalar(pair.key) && pair.key.value === path.at(-1))?.key
-      if (isScalar(key)) return key.range?.[0]
-    }
-    const node = document.getIn(path, true)
-    return isNode(node) ? node.range?.[0] : undefined
+  const plain = plainValue(document)
+  if (plain === undefined) {
+    const problem = { path: '', message: 'aliases may not contain themselves or multiply', source: file }
+    return { value: {}, sourceOf: () => file, problems: [problem] }
   }
   return {
-    value: document.toJS({ maxAliasCount: 20 }) ?? {},
+    value: plain,
     problems: [],
     sourceOf: (path) => {
       for (let length = path.length; length > 0; length--) {
-        const offset = offsetOf(path.slice(0, length))
+        const offset = offsetIn(document, path.slice(0, length))
         if (offset !== undefined) return sayLine(offset)
       }
       return file
     },
   }
+}
+
+/** Undefined for what has no end: an alias inside of what it stands for, or aliases of aliases of aliases. */
+function plainValue(document: Document): unknown {
+  try {
+    const value: unknown = document.toJS({ maxAliasCount: 20 }) ?? {}
+    JSON.stringify(value)
+    return value
+  } catch {
+    return undefined
+  }
+}
+
+/** Where the key, or else the value, at a path begins. */
+function offsetIn(document: Document, path: Path): number | undefined {
+  const holder = document.getIn(path.slice(0, -1), true)
+  if (isMap(holder)) {
+    const key = holder.items.find((pair) => isScalar(pair.key) && pair.key.value === path.at(-1))?.key
+    if (isScalar(key)) return key.range?.[0]
+  }
+  const node = document.getIn(path, true)
+  return isNode(node) ? node.range?.[0] : undefined
 }

@@ -48,6 +48,11 @@ export async function loadSettings(options: LoadOptions): Promise<Loaded> {
   const { env, cwd, flags = [], readText = readFromDisk } = options
   const document = await openDocument(options, readText)
   const environment = readEnvironment(env)
+  const { warnings } = environment
+  // What a broken file would have said is unknown, so nothing is said about it.
+  if (document.problems.length > 0) {
+    return { kind: 'invalid', problems: [...document.problems, ...environment.problems], warnings }
+  }
   const given = new Map([...environment.sources, ...flags.map((flag) => [flag.path.join('.'), flag.source] as const)])
   const sourceOf: SourceOf = (path) => givenSource(given, path) ?? document.sourceOf(path)
   const folder = options.file === undefined ? cwd : dirname(resolve(cwd, options.file))
@@ -57,12 +62,8 @@ export async function loadSettings(options: LoadOptions): Promise<Loaded> {
     absolutePaths(settingsSchema, flagTree(flags), cwd),
   ]
   const written = layers.reduce((lower, upper) => overlay(lower, upper), Object.create(null))
-  if (!isTree(written)) {
-    const problem = problemAt([], 'must be a group of keys', sourceOf)
-    return { kind: 'invalid', problems: [...document.problems, problem], warnings: environment.warnings }
-  }
-  const tree = overlay(initialTree(options.face, written, cwd), written)
-  const check = checkTree(isTree(tree) ? tree : {}, sourceOf)
+  const tree = treeOf(overlay(initialTree(options.face, treeOf(written), cwd), written))
+  const check = checkTree(tree, sourceOf)
   const sources: Sources = { env, readText }
   const fetched = await fetchSecrets(check.readable, sources)
   const findings = [
@@ -71,12 +72,10 @@ export async function loadSettings(options: LoadOptions): Promise<Loaded> {
     ...(await findUnreadableFiles(check.readable, sources)),
   ]
   const problems = [
-    ...document.problems,
     ...environment.problems,
     ...check.problems,
     ...findings.map(({ path, message }) => problemAt(path, message, sourceOf)),
   ]
-  const { warnings } = environment
   return problems.length > 0 || check.whole === undefined
     ? { kind: 'invalid', problems, warnings }
     : { kind: 'loaded', settings: buildSettings(check.whole), secrets: fetched.secrets, warnings }
@@ -88,11 +87,19 @@ async function openDocument(options: LoadOptions, readText: Sources['readText'])
   const { file, cwd } = options
   if (file === undefined) return { value: {}, sourceOf: () => undefined, problems: [] }
   try {
-    return readDocument(await readText(resolve(cwd, file)), file)
+    const document = readDocument(await readText(resolve(cwd, file)), file)
+    if (isTree(document.value)) return document
+    const problem = { path: '', message: 'must be a group of keys', source: file }
+    return { ...document, value: {}, problems: [problem] }
   } catch (error) {
     const problem = { path: '', message: `can't be read: ${messageOf(error)}`, source: file }
     return { value: {}, sourceOf: () => file, problems: [problem] }
   }
+}
+
+/** Every layer is an object by now. */
+function treeOf(value: unknown): Tree {
+  return isTree(value) ? value : Object.create(null)
 }
 
 /** Sources given by path are those of the value itself or of what holds it. */

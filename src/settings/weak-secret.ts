@@ -3,26 +3,37 @@
 /** Characters below which a secret can be guessed. */
 const shortest = 16
 
-const placeholders = [
-  'changeme',
-  'changeit',
-  'replaceme',
-  'yoursecret',
-  'mysecret',
-  'clientsecret',
+/** What examples are written with; longer words first, so that none is torn apart by a shorter one. */
+const placeholderWords = [
   'placeholder',
-  'insertsecret',
-  'examplesecret',
-  'defaultsecret',
-  'supersecret',
-  'password',
-  'secret',
-  'default',
-  'example',
   'gatehouse',
+  'password',
+  'example',
+  'replace',
+  'default',
+  'client',
+  'change',
+  'secret',
+  'insert',
+  'super',
   'admin',
+  'value',
+  'your',
+  'here',
+  'oidc',
   'test',
   'todo',
+  'demo',
+  'this',
+  'with',
+  'the',
+  'key',
+  'my',
+  'me',
+  'it',
+  'in',
+  'to',
+  'be',
 ]
 
 /** Why `value` can't be a secret, in words that don't contain it; `undefined` when nothing speaks against it. */
@@ -35,9 +46,7 @@ export function weaknessOf(value: string): string | undefined {
   return undefined
 }
 
-/** Made of placeholder words alone, one after the other: `change-me-change-me`, `secret-password-1234`. */
+/** Made of such words alone, whatever stands between them: `change-me-change-me`, `my-client-secret-1234`. */
 function isPlaceholder(letters: string): boolean {
-  if (letters === '') return false
-  const rest = placeholders.reduce((text, word) => text.replaceAll(word, ''), letters)
-  return rest === ''
+  return letters !== '' && placeholderWords.reduce((rest, word) => rest.replaceAll(word, ' '), letters).trim() === ''
 }

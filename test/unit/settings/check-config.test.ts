@@ -1,0 +1,56 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { checkConfig } from '#cli/check-config.ts'
+import { least } from './settings-world.ts'
+
+function world(file: string, env: Readonly<Record<string, string>> = {}) {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-check-'))
+  writeFileSync(join(folder, 'settings.yaml'), file)
+  const said = { stdout: '', stderr: '' }
+  const io = {
+    stdout: { write: (text: string) => (said.stdout += text) },
+    stderr: { write: (text: string) => (said.stderr += text) },
+    env,
+    cwd: () => folder,
+  }
+  return {
+    said,
+    run: (args: string[]) => checkConfig(args, io),
+    [Symbol.dispose]: () => rmSync(folder, { recursive: true }),
+  }
+}
+
+test('check-config says OK and 0 for good settings, and names what is insecure on purpose', async () => {
+  using good = world(`${least}insecureHttpIssuer: true\n`)
+  expect(await good.run(['settings.yaml'])).toBe(0)
+  expect(good.said).toEqual({
+    stdout: expect.stringMatching(/^insecure: insecureHttpIssuer: .*\nOK: settings\.yaml\n$/),
+    stderr: '',
+  })
+})
+
+test('check-config says every problem with its line and path, and 1', async () => {
+  using bad = world(`${least}port: no\nprobe: {period: 0s}\n`)
+  expect(await bad.run(['settings.yaml'])).toBe(1)
+  expect(bad.said.stderr).toBe(
+    'settings.yaml:5: port: must be a whole number\n' +
+      'settings.yaml:6: probe.period: must be a duration above zero such as 30s, 10m or 1h30m\n' +
+      'settings.yaml: 2 problems\n',
+  )
+})
+
+test('check-config reads the environment as a start would', async () => {
+  using none = world('{}', { GATEHOUSE_DOMAIN: 'ws.example.com' })
+  expect(await none.run(['settings.yaml'])).toBe(1)
+  expect(none.said.stderr).toContain('oidc: must name at least one issuer')
+  expect(await none.run(['--demo', 'settings.yaml'])).toBe(1)
+  expect(none.said.stderr).toContain('external.scheme: must be https for ws.example.com')
+})
+
+test.each([[[]], [['a', 'b']], [['--what', 'a']]])('check-config %j explains its use, and 2', async (args) => {
+  using any = world('{}')
+  expect(await any.run(args)).toBe(2)
+  expect(any.said.stderr).toContain('usage: gatehouse check-config')
+})
