@@ -1,0 +1,104 @@
+/**
+ * What a client gets to see of an upstream's response header. An app speaks for itself: it sets neither cookies nor site data
+ * nor a service worker for anything beyond its own host and prefix.
+ */
+import { type EndToEndFields, endToEnd, neverInTrailers, nominatedFields } from './end-to-end.ts'
+import { FieldVerdicts, responseField } from './header-names.ts'
+import { isBelow } from './path-mapping.ts'
+import { relocate, relocateRefresh } from './relocation.ts'
+import { rewriteSetCookie } from './set-cookie.ts'
+
+/** Where an app is served. Made once for each port of a workspace, not for each request. */
+export interface ResponsePolicy {
+  /** As browsers name it: lower case, `host` or `host:port`. */
+  readonly publicAuthority: string
+  /** The same without the port. */
+  readonly hostname: string
+  /** `/`, or in path mode the prefix that belongs to this app; ends in a slash. */
+  readonly publicPrefix: string
+  /** The prefix as the app sees it; ends in a slash. Equal to {@link publicPrefix} where nothing is stripped. */
+  readonly upstreamPrefix: string
+  isOwnCookie(name: string): boolean
+}
+
+export interface UpstreamHead {
+  readonly status: number
+  /** Flat and raw. */
+  readonly headers: readonly string[]
+  /** May a trailer section follow? Otherwise a `Trailer` field would promise what can't come. */
+  readonly isChunked: boolean
+}
+
+/** Builds the heads of responses. Holds what it learnt about field names, so there is one for many responses. */
+export class ResponseHeads {
+  readonly #verdicts = new FieldVerdicts(responseField)
+
+  /** `Content-Length` is kept, as it describes the answer even where none is sent (HEAD, 304); never on a 204 (RFC 9110 section 8.6). */
+  build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
+    const { headers } = head
+    const nominated = nominatedFields(headers, this.#verdicts)
+    const fields: string[] = []
+    for (let index = 0; index < headers.length; index += 2) {
+      const name = headers[index] ?? ''
+      if (nominated?.has(name.toLowerCase())) continue
+      const value = this.#valueOf(name, headers[index + 1] ?? '', head, policy)
+      if (value !== undefined) fields.push(name, value)
+    }
+    return endToEnd(fields)
+  }
+
+  trailers(rawTrailers: readonly string[]): EndToEndFields {
+    const fields: string[] = []
+    for (let index = 0; index < rawTrailers.length; index += 2) {
+      const name = rawTrailers[index] ?? ''
+      const mayFollow = this.#verdicts.of(name) === 'pass' && !neverInTrailers.test(name)
+      if (mayFollow) fields.push(name, rawTrailers[index + 1] ?? '')
+    }
+    return endToEnd(fields)
+  }
+
+  #valueOf(name: string, value: string, head: UpstreamHead, policy: ResponsePolicy): string | undefined {
+    const verdict = this.#verdicts.of(name)
+    switch (verdict) {
+      case 'pass':
+        return value
+      case 'content-length':
+        return head.status === 204 || head.isChunked ? undefined : value
+      case 'trailer':
+        return head.isChunked ? value : undefined
+      case 'set-cookie':
+        return rewriteSetCookie(value, policy)
+      case 'location':
+        return policy.publicPrefix === policy.upstreamPrefix ? value : relocate(value, policy)
+      case 'refresh':
+        return policy.publicPrefix === policy.upstreamPrefix ? value : relocateRefresh(value, policy)
+      case 'service-worker-allowed':
+        return serviceWorkerScope(value, policy)
+      case 'clear-site-data':
+        return siteData(value, policy)
+      case 'connection':
+      case 'keep-alive':
+      case 'transfer-encoding':
+      case 'drop':
+        return undefined
+    }
+  }
+}
+
+/** In path mode other apps share the origin, and a worker whose scope covered them would answer their requests. */
+function serviceWorkerScope(value: string, { publicPrefix }: ResponsePolicy): string {
+  return publicPrefix === '/' || isBelow(value, publicPrefix) ? value : publicPrefix
+}
+
+/**
+ * `"cookies"` clears the cookies of the whole registrable domain (W3C Clear Site Data, section 3.1): all sessions of the visitor, with the console and
+ * with every workspace. The other types stay within the origin, which is the app's own in host mode and shared in path mode.
+ */
+function siteData(value: string, { publicPrefix }: ResponsePolicy): string | undefined {
+  if (publicPrefix !== '/') return undefined
+  const asked = value.split(',').map((type) => type.trim().toLowerCase())
+  const kept = ownSiteData.filter((type) => asked.includes('"*"') || asked.includes(type.toLowerCase()))
+  return kept.length > 0 ? kept.join(', ') : undefined
+}
+
+const ownSiteData = ['"cache"', '"storage"', '"executionContexts"']
