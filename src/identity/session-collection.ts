@@ -30,12 +30,12 @@ export async function collectSessions(collection: Collection): Promise<number> {
   return collected
 }
 
-/** Also what was ended here while the store could not be reached. */
+/** Also what was ended here while the store could not be reached, and what locked people have. */
 function isOver(record: WorkspaceSession, { table, clock }: Collection): boolean {
-  const { expiresAt, notAfter, username } = record.spec
+  const { expiresAt, notAfter } = record.spec
   const name = parseSessionName(record.metadata.name)
   const why = name && table.endOf(name)
-  if (table.isLocked(username) || (why !== undefined && why !== 'expired')) return true
+  if (why !== undefined && why !== 'expired') return true
   return Math.min(Date.parse(expiresAt), Date.parse(notAfter)) + margin <= clock.now()
 }
 

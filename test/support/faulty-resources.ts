@@ -21,11 +21,8 @@ export interface FaultyResources extends Resources {
   fail(...operations: readonly Operation[]): Disposable
   /** Calls, and events of watches, wait until the result is disposed. */
   hold(...operations: readonly Operation[]): Disposable
-}
-
-interface Gate {
-  readonly open: Promise<void>
-  readonly release: () => void
+  /** Calls are carried out at once, but their answers wait until the result is disposed. */
+  holdAnswers(...operations: readonly Operation[]): Disposable
 }
 
 export function faultyResources(inner: Resources): FaultyResources {
@@ -36,7 +33,8 @@ class Faulty implements FaultyResources {
   readonly #inner: Resources
   readonly #calls = new Map<Operation, number>()
   readonly #failing = new Set<Operation>()
-  readonly #gates = new Map<Operation, Gate>()
+  readonly #gates = new Map<Operation, Promise<void>>()
+  readonly #answerGates = new Map<Operation, Promise<void>>()
 
   constructor(inner: Resources) {
     this.#inner = inner
@@ -52,14 +50,11 @@ class Faulty implements FaultyResources {
   }
 
   hold(...operations: readonly Operation[]): Disposable {
-    const { promise, resolve } = Promise.withResolvers<void>()
-    for (const operation of operations) this.#gates.set(operation, { open: promise, release: resolve })
-    return {
-      [Symbol.dispose]: () => {
-        for (const operation of operations) this.#gates.delete(operation)
-        resolve()
-      },
-    }
+    return close(this.#gates, operations)
+  }
+
+  holdAnswers(...operations: readonly Operation[]): Disposable {
+    return close(this.#answerGates, operations)
   }
 
   async list<T extends Resource>(kind: ResourceKind<T>, options?: { namespace?: string; signal?: AbortSignal }) {
@@ -72,7 +67,7 @@ class Faulty implements FaultyResources {
   ): AsyncGenerator<WatchEvent<T>, void, void> {
     await this.#through('watch', async () => undefined)
     for await (const event of this.#inner.watch(kind, options)) {
-      await this.#gates.get('watch')?.open
+      await this.#gates.get('watch')
       if (this.#failing.has('watch')) throw new GatewayError('store_unavailable', 'the watch is broken')
       yield event
     }
@@ -104,8 +99,21 @@ class Faulty implements FaultyResources {
 
   async #through<R>(operation: Operation, run: () => Promise<R>): Promise<R> {
     this.#calls.set(operation, this.calls(operation) + 1)
-    await this.#gates.get(operation)?.open
+    await this.#gates.get(operation)
     if (this.#failing.has(operation)) throw new GatewayError('store_unavailable', `${operation} is broken`)
-    return run()
+    const answer = await run()
+    await this.#answerGates.get(operation)
+    return answer
+  }
+}
+
+function close(gates: Map<Operation, Promise<void>>, operations: readonly Operation[]): Disposable {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  for (const operation of operations) gates.set(operation, promise)
+  return {
+    [Symbol.dispose]: () => {
+      for (const operation of operations) if (gates.get(operation) === promise) gates.delete(operation)
+      resolve()
+    },
   }
 }

@@ -1,8 +1,9 @@
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { type AssertionAudience, type Assertions, createAssertions } from '#identity/assertion.ts'
+import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
 import type { Session } from '#identity/session.ts'
-import { type IdentityWorld, identityWorld, loginOf } from '#test/support/identity-world.ts'
+import { type IdentityWorld, identityWorld, loginOf, namespace } from '#test/support/identity-world.ts'
 
 const second = 1_000
 const issuer = 'https://ws.example.com'
@@ -99,6 +100,10 @@ describe('an assertion', () => {
     // A new key voids nothing that is signed.
     expect(assertions.headerFor(changed, audience)).toBe(before)
     await verified(assertions, before, world)
+    await world.resources.delete(keyRingKind, { namespace, name: keyRingName })
+    await world.settle()
+    await verified(assertions, assertions.headerFor(changed, audience), world)
+    await expect(verified(assertions, before, world)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' })
   })
 
   test('goes on through a rotation: the old key is published as long as something of it may be good', async () => {

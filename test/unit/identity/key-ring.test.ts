@@ -105,6 +105,19 @@ describe('the key ring', () => {
     expect(one.keyRing.all().map((key) => key.kid)).toEqual(two.keyRing.all().map((key) => key.kid))
   })
 
+  test('is not set back when the watch tells late what this replica has changed since', async () => {
+    await using world = identityWorld()
+    const { keyRing, resources } = await world.replica()
+    const deaf = resources.hold('watch')
+    await keyRing.rotateNow()
+    await keyRing.rotateNow()
+    // Lets the first of the two events through, and keeps the second.
+    deaf[Symbol.dispose]()
+    using _stillDeaf = resources.hold('watch')
+    await world.settle()
+    expect(keyRing.all()).toHaveLength(3)
+  })
+
   test('rotateNow adds a key before its time and voids nothing', async () => {
     await using world = identityWorld()
     const { keyRing } = await world.replica()

@@ -55,6 +55,24 @@ describe('the value', () => {
     )
   })
 
+  test('verifies in no scope whose parts only read the same in a row', async () => {
+    await using world = identityWorld()
+    const { keyRing } = await world.replica()
+    const alike: readonly SignedScope[] = [
+      { kind: 'workspace', authority: 'a', path: '/b/' },
+      { kind: 'workspace', authority: 'a/', path: 'b/' },
+      { kind: 'workspace', authority: 'a/b', path: '/' },
+      { kind: 'console', authority: 'a', path: '/b/' },
+      { kind: 'console', authority: 'a/b', path: '/' },
+      { kind: 'cli', authority: 'a/b', path: '/' },
+    ]
+    for (const own of alike) {
+      const value = signSessionId(keyRing, newSessionId(), own)
+      const good = alike.filter((other) => verifySessionValue(keyRing, value, other).kind === 'verified')
+      expect(good).toEqual([own])
+    }
+  })
+
   test('never verifies once a bit is flipped, a character lost or added', async () => {
     await using world = identityWorld()
     const { keyRing } = await world.replica()
