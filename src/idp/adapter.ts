@@ -1,34 +1,28 @@
 /**
- * Persistence of `oidc-provider` on a key-value table. One entry an object, with its end; indexes are found by reading all entries,
+ * Persistence of `oidc-provider` on a key-value table: one entry an object. Indexes are found by reading all objects of a model,
  * which is enough for the handful of logins of a laptop and can't go out of step with the objects.
  */
 import type { Adapter, AdapterPayload } from 'oidc-provider'
-import { type Static, Type } from 'typebox'
+import { Type } from 'typebox'
 import type { Clock } from '#lib/clock.ts'
-import { storedAs } from './stored.ts'
+import { checkerOf } from '#lib/schema.ts'
 import type { KeyValueTable } from './table.ts'
 
-const storedSchema = Type.Object({
-  model: Type.String(),
-  id: Type.String(),
-  payload: Type.Intersect([
-    Type.Object({
+const check = checkerOf(
+  Type.Object(
+    {
+      jti: Type.Optional(Type.String()),
       uid: Type.Optional(Type.String()),
       grantId: Type.Optional(Type.String()),
       accountId: Type.Optional(Type.String()),
       clientId: Type.Optional(Type.String()),
       consumed: Type.Optional(Type.Number()),
-    }),
-    Type.Record(Type.String(), Type.Unknown()),
-  ]),
-  /** Milliseconds since 1970; absent: never. */
-  expiresAt: Type.Optional(Type.Number()),
-})
-type Stored = Static<typeof storedSchema>
+    },
+    { additionalProperties: true },
+  ),
+)
 
-const parseStored = storedAs(storedSchema)
-
-/** The kinds of objects that end together with their grant. */
+/** The models whose objects end together with their grant. */
 const ofGrant = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken'])
 
 export interface ProviderState {
@@ -36,56 +30,51 @@ export interface ProviderState {
   /** All live objects of one model. */
   all(model: string): readonly AdapterPayload[]
   delete(model: string, test: (payload: AdapterPayload) => boolean): void
-  /** Drops what has expired. */
-  collect(): void
 }
 
 export function providerState(table: KeyValueTable, clock: Clock): ProviderState {
-  // Both parts are escaped by JSON, so that no model and id run together.
-  const keyOf = (model: string, id: string) => `object:${JSON.stringify([model, id])}`
-  const isLive = (stored: Stored) => stored.expiresAt === undefined || stored.expiresAt > clock.now()
-  const read = (key: string): Stored | undefined => {
-    const stored = parseStored(table.get(key))
-    return stored && isLive(stored) ? stored : undefined
-  }
-  const write = (stored: Stored) => table.set(keyOf(stored.model, stored.id), JSON.stringify(stored))
-  function* objects(model: string): Generator<Stored> {
-    for (const [key, value] of table.entries()) {
-      const stored = key.startsWith('object:') ? parseStored(value) : undefined
-      if (stored?.model === model && isLive(stored)) yield stored
+  // Models are words of the library and hold no colon, so that no model and id run together.
+  const prefixOf = (model: string) => `object:${model}:`
+  const keyOf = (model: string, id: string) => `${prefixOf(model)}${id}`
+  function* objects(model: string): Generator<readonly [key: string, payload: AdapterPayload]> {
+    for (const [key, value] of table.entries(prefixOf(model))) {
+      const payload = payloadOf(value)
+      if (payload) yield [key, payload]
     }
   }
   const remove = (model: string, test: (payload: AdapterPayload) => boolean) => {
-    for (const { id, payload } of [...objects(model)]) if (test(payload)) table.delete(keyOf(model, id))
+    for (const [key, payload] of [...objects(model)]) if (test(payload)) table.delete(key)
   }
   const firstOf = (model: string, test: (payload: AdapterPayload) => boolean) =>
-    objects(model).find(({ payload }) => test(payload))?.payload
+    objects(model).find(([, payload]) => test(payload))?.[1]
 
   return {
-    all: (model) => [...objects(model)].map(({ payload }) => payload),
+    all: (model) => [...objects(model)].map(([, payload]) => payload),
     delete: remove,
-    collect() {
-      for (const [key, value] of [...table.entries()]) {
-        const stored = key.startsWith('object:') ? parseStored(value) : undefined
-        if (stored && !isLive(stored)) table.delete(key)
-      }
-    },
     adapter: (model) => ({
       async upsert(id, payload, expiresIn) {
-        const end = expiresIn === undefined ? {} : { expiresAt: clock.now() + expiresIn * 1000 }
-        write({ model, id, payload, ...end })
+        table.set(keyOf(model, id), payload, expiresIn === undefined ? undefined : clock.now() + expiresIn * 1000)
       },
-      find: async (id) => read(keyOf(model, id))?.payload,
+      find: async (id) => payloadOf(table.get(keyOf(model, id))),
       findByUid: async (uid) => firstOf(model, (payload) => payload.uid === uid),
-      findByUserCode: async (userCode) => firstOf(model, (payload) => payload.userCode === userCode),
+      findByUserCode: async () => undefined,
       async consume(id) {
-        const stored = read(keyOf(model, id))
-        if (stored) write({ ...stored, payload: { ...stored.payload, consumed: Math.floor(clock.now() / 1000) } })
+        const payload = payloadOf(table.get(keyOf(model, id)))
+        const now = Math.floor(clock.now() / 1000)
+        // A consumed code or refresh token is kept until its own end, so that its second use is noticed.
+        const end = typeof payload?.exp === 'number' ? payload.exp * 1000 : undefined
+        if (payload) table.set(keyOf(model, id), { ...payload, consumed: now }, end)
       },
-      destroy: async (id) => table.delete(keyOf(model, id)),
+      destroy: async (id) => void table.delete(keyOf(model, id)),
       async revokeByGrantId(grantId) {
         if (ofGrant.has(model)) remove(model, (payload) => payload.grantId === grantId)
       },
     }),
   }
+}
+
+/** Anything that is not what was written counts as absent. */
+function payloadOf(value: unknown): AdapterPayload | undefined {
+  const checked = check(value)
+  return checked.ok ? checked.value : undefined
 }

@@ -64,7 +64,6 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   const { table, clock, log, signal } = options
   signal.throwIfAborted()
   const state = providerState(table, clock)
-  state.collect()
   const persons = people(options.users)
   const dispatcher = new Agent({ connect: { lookup: options.lookup } })
   const build = (): Provider => {

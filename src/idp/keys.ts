@@ -1,14 +1,14 @@
 /** The provider's signing keys and the key of its cookies: made once, kept in the table, so that a restart ends no login. */
 import { generateKeyPairSync, randomBytes, randomUUID } from 'node:crypto'
 import { Type } from 'typebox'
-import { storedAs } from './stored.ts'
+import { checkerOf } from '#lib/schema.ts'
 import type { KeyValueTable } from './table.ts'
 
 /** A private JWK with its `kid`. */
 export type SigningKey = Readonly<Record<string, unknown>>
 
-const parseKeys = storedAs(Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1 }))
-const parseCookieKey = storedAs(Type.String({ minLength: 32 }))
+const checkKeys = checkerOf(Type.Array(Type.Record(Type.String(), Type.Unknown()), { minItems: 1 }))
+const checkCookieKey = checkerOf(Type.String({ minLength: 32 }))
 
 /** RSA, because every OpenID client has to understand RS256 (OpenID Connect Core 1.0 section 15.1). */
 function newSigningKey(): SigningKey {
@@ -18,7 +18,8 @@ function newSigningKey(): SigningKey {
 
 /** The first one signs; the others only still verify. */
 export function signingKeys(table: KeyValueTable): readonly SigningKey[] {
-  return parseKeys(table.get('keys')) ?? saveKeys(table, [newSigningKey()])
+  const kept = checkKeys(table.get('keys'))
+  return kept.ok ? kept.value : saveKeys(table, [newSigningKey()])
 }
 
 /** A new key signs from now on. Tokens of the old ones stay valid, unless they are forgotten (`keepOld: false`). */
@@ -28,14 +29,14 @@ export function rotateSigningKeys(table: KeyValueTable, options: { keepOld: bool
 }
 
 export function cookieKey(table: KeyValueTable): string {
-  const kept = parseCookieKey(table.get('cookie-key'))
-  if (kept !== undefined) return kept
+  const kept = checkCookieKey(table.get('cookie-key'))
+  if (kept.ok) return kept.value
   const made = randomBytes(32).toString('base64url')
-  table.set('cookie-key', JSON.stringify(made))
+  table.set('cookie-key', made)
   return made
 }
 
 function saveKeys(table: KeyValueTable, keys: readonly SigningKey[]): readonly SigningKey[] {
-  table.set('keys', JSON.stringify(keys))
+  table.set('keys', keys)
   return keys
 }

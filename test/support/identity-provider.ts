@@ -51,7 +51,7 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
     ],
     users: demoPeople,
     password: new Secret(password),
-    table: options.table ?? memoryTable(),
+    table: options.table ?? memoryTable(options.clock),
     lookup: localhostLookup,
     clock: options.clock ?? systemClock,
     log: createLog({ level: 'error', clock: systemClock, sink: { write: () => undefined } }),
