@@ -9,8 +9,6 @@ import { freePort } from '#test/support/free-port.ts'
 import { identityWorld } from '#test/support/identity-world.ts'
 import { faultyWorld, loginSite } from '#test/support/login-world.ts'
 
-}
-
 const discovery = '/.well-known/openid-configuration'
 const count = (issuer: FaultyIssuer, path: string) => issuer.requests.filter((asked) => asked === path).length
 

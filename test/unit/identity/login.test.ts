@@ -7,8 +7,6 @@ import { faultyWorld, loginSite } from '#test/support/login-world.ts'
 
 const minute = 60_000
 
-}
-
 /** How a login ends at an issuer with these faults, and what was logged. */
 async function outcomeWith(faults: Faults) {
   await using made = await faultyWorld()
