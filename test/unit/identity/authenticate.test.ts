@@ -186,6 +186,18 @@ describe('a session cookie', () => {
     expect(await replica.authenticator.resolve(cookie(carol.value), hostScope)).toEqual(anonymous('unknown-key'))
   })
 
+  // List item 37: what a browser brought along before the login is worth nothing after it.
+  test('of before a login is dead after it, and the new one has an id of its own', async () => {
+    await using world = identityWorld()
+    const replica = await world.replica()
+    const planted = await loggedIn(replica)
+    const own = await loggedIn(replica)
+    await replica.sessions.end(planted.session.name, 'replaced')
+    expect(own.id).not.toBe(planted.id)
+    expect(replica.authenticator.peek(cookie(planted.value), hostScope)).toEqual(anonymous('unknown-session'))
+    expect(replica.authenticator.peek(cookie(own.value), hostScope)?.kind).toBe('session')
+  })
+
   test('signed with a key that this replica has not heard of yet makes it ask, not log out', async () => {
     await using world = identityWorld()
     const [one, two] = [await world.replica(), await world.replica()]

@@ -1,6 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { identityWorld } from '#test/support/identity-world.ts'
+import { bearerOf, signSessionId } from '#identity/session-cookie.ts'
+import { newSessionId } from '#identity/session-id.ts'
+import { printable } from '#observe/printable.ts'
+import { consoleScope, identityWorld } from '#test/support/identity-world.ts'
 
 describe('a sealed text', () => {
   test('opens to what it was, for its purpose and what it belongs to alone', async () => {
@@ -85,4 +88,16 @@ describe('a sealed text', () => {
     expect(one).not.toBe(two)
     expect(Buffer.from(one, 'base64url').toString('latin1')).not.toContain('secret-text')
   })
+})
+
+test('what the key ring makes has forms that the last scrub of a log line takes out', async () => {
+  await using world = identityWorld()
+  const { sealer, keyRing } = await world.replica()
+  const made = [
+    sealer.seal('p', ''),
+    sealer.seal('p', 'text', { expiresAt: world.clock.now() }),
+    signSessionId(keyRing, newSessionId(), consoleScope),
+    bearerOf(keyRing, newSessionId(), consoleScope.authority).reveal(),
+  ]
+  for (const secret of made) expect(printable(`got ${secret}, and failed`)).toBe('got [redacted], and failed')
 })

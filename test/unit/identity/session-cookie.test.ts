@@ -151,6 +151,20 @@ describe('the cookie', () => {
     expect(sessionCookieName({ ...http, externalPort: 9900 }, hostScope)).toBe('gatehouse-9900')
   })
 
+  test('[JK11.1] that a login sets is __Host- or path-scoped, HttpOnly, Secure and SameSite=Lax, with a value that verifies', async () => {
+    await using world = identityWorld()
+    const { keyRing, sessions } = await world.replica()
+    const { session, id } = await sessions.create(loginOf('alice'))
+    const by = { keyRing, cookies: https, clock: world.clock }
+    for (const scope of [consoleScope, hostScope, pathScope]) {
+      const [pair = '', ...attributes] = newSessionCookie(by, session, id, scope).split('; ')
+      const [name, value = ''] = pair.split('=')
+      expect(name).toBe(scope === pathScope ? '__Secure-gatehouse' : '__Host-gatehouse')
+      expect(attributes).toEqual([`Path=${scope.path}`, 'Max-Age=43200', 'HttpOnly', 'Secure', 'SameSite=Lax'])
+      expect(verifySessionValue(keyRing, value, scope)).toMatchObject({ kind: 'verified', id })
+    }
+  })
+
   test('lives as long as the session can', async () => {
     await using world = identityWorld()
     const { keyRing, sessions } = await world.replica()
