@@ -7,6 +7,10 @@ cache="${GATEHOUSE_CACHE:-$HOME/.cache/gatehouse}/code-server-$version"
 if [ -x "$cache/bin/code-server" ]; then echo "$cache/bin/code-server"; exit 0; fi
 case "$(node -v)" in v24.*) ;; *) echo "code-server needs Node 24, this is $(node -v)" >&2; exit 1 ;; esac
 
+# Newer npm runs no install script that nobody has approved; older npm doesn't know the option and ignores it.
+natives=(node-pty @vscode/spdlog @parcel/watcher @vscode/sqlite3 native-watchdog kerberos @vscode/deviceid)
+rebuild() { npm rebuild --allow-scripts="$(IFS=,; echo "$*")" "$@"; }
+
 fresh="$cache.new.$$"
 mkdir -p "$fresh/bin"
 trap 'rm -rf "$fresh"' EXIT
@@ -15,17 +19,26 @@ install() {
   cd "$fresh"
   printf '{"private":true}\n' >package.json
   npm install "code-server@$version" --ignore-scripts --no-audit
-  npm rebuild argon2
+  rebuild argon2
   cd node_modules/code-server/lib/vscode
   npm install --omit=dev --ignore-scripts --no-audit
-  npm rebuild node-pty @vscode/spdlog @parcel/watcher @vscode/sqlite3 native-watchdog kerberos @vscode/deviceid
+  rebuild "${natives[@]}"
+  node -e 'for (const name of ["node-pty", "@vscode/spdlog", "@parcel/watcher", "@vscode/sqlite3"]) require(name)'
   cd extensions
   npm install --omit=dev --ignore-scripts --no-audit
 }
-if ! install >"$log" 2>&1; then tail -n 20 "$log" >&2; exit 1; fi
+# Not "if ! install": bash ignores -e inside of a condition, and a failed step would go unnoticed.
+exec 3>&2
+set -E
+trap 'tail -n 20 "$log" >&3' ERR
+(install) >"$log" 2>&1
+trap - ERR
+# A Node of its own, because the one that installs it may be gone tomorrow and the one on PATH may be older.
+program="$(node -p process.execPath)"
+ln "$program" "$fresh/bin/node" 2>/dev/null || cp "$program" "$fresh/bin/node"
 cat >"$fresh/bin/code-server" <<EOF
 #!/bin/sh
-exec "$(node -p process.execPath)" "$cache/node_modules/code-server/out/node/entry.js" "\$@"
+exec "$cache/bin/node" "$cache/node_modules/code-server/out/node/entry.js" "\$@"
 EOF
 chmod +x "$fresh/bin/code-server"
 rm -rf "$cache"
