@@ -29,7 +29,6 @@ install() {
 }
 # Not "if ! install": bash ignores -e inside of a condition, and a failed step would go unnoticed.
 exec 3>&2
-set -E
 trap 'tail -n 20 "$log" >&3' ERR
 (install) >"$log" 2>&1
 trap - ERR
