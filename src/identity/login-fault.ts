@@ -24,7 +24,8 @@ export type LoginFault =
   | 'issuer_mismatch'
   | 'code_missing'
   // What the token endpoint answered.
-  | 'code_refused'
+  /** An authorization code or refresh token that is unknown, used up, taken back or somebody else's. */
+  | 'grant_refused'
   /** Our client id and secret, or at userinfo the access token that it had just given us. */
   | 'client_refused'
   | 'token_refused'
@@ -100,7 +101,7 @@ function knownFailure(error: unknown): IssuerFailure | undefined {
 }
 
 const bodyFaults: ReadonlyMap<string, LoginFault> = new Map([
-  ['invalid_grant', 'code_refused'],
+  ['invalid_grant', 'grant_refused'],
   ['invalid_client', 'client_refused'],
   ['unauthorized_client', 'client_refused'],
 ])
