@@ -55,8 +55,8 @@ export class Connections {
     return this.#open.get(socket)
   }
 
-  all(): IteratorObject<OpenConnection> {
-    return this.#open.values()
+  all(): IteratorObject<readonly [Socket, OpenConnection]> {
+    return this.#open.entries()
   }
 
   destroy(): void {
