@@ -7,9 +7,18 @@ cache="${GATEHOUSE_CACHE:-$HOME/.cache/gatehouse}/code-server-$version"
 if [ -x "$cache/bin/code-server" ]; then echo "$cache/bin/code-server"; exit 0; fi
 case "$(node -v)" in v24.*) ;; *) echo "code-server needs Node 24, this is $(node -v)" >&2; exit 1 ;; esac
 
-# Newer npm runs no install script that nobody has approved; older npm doesn't know the option and ignores it.
 natives=(node-pty @vscode/spdlog @parcel/watcher @vscode/sqlite3 native-watchdog kerberos @vscode/deviceid)
-rebuild() { npm rebuild --allow-scripts="$(IFS=,; echo "$*")" "$@"; }
+
+# Newer npm runs no install script that package.json doesn't approve.
+rebuild() {
+  node - "$@" <<'EOF'
+const { readFileSync, writeFileSync } = require('node:fs')
+const project = JSON.parse(readFileSync('package.json', 'utf8'))
+project.allowScripts = Object.fromEntries(process.argv.slice(2).map((name) => [name, true]))
+writeFileSync('package.json', JSON.stringify(project, null, 2))
+EOF
+  npm rebuild "$@"
+}
 
 fresh="$cache.new.$$"
 mkdir -p "$fresh/bin"

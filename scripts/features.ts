@@ -1,0 +1,45 @@
+/** `npm run features`: which rows of `test/features.json` the last full test run has shown. `-- --json` prints them as JSON. */
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import {
+  type FeatureList,
+  type FeatureRow,
+  featureRows,
+  parseFeatureList,
+  parseTestReport,
+  unknownIds,
+} from './feature-rows.ts'
+
+const root = join(import.meta.dirname, '..')
+
+function main(): number {
+  const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
+  const features = parseFeatureList(readFileSync(join(root, 'test', 'features.json'), 'utf8'))
+  let text: string
+  try {
+    text = readFileSync(join(root, 'artefacts', 'test-report.json'), 'utf8')
+  } catch {
+    process.stderr.write('features: there is no report of a test run; run "npm test" first\n')
+    return 1
+  }
+  const report = parseTestReport(text)
+  const rows = featureRows(features, report)
+  process.stdout.write(values.json ? `${JSON.stringify(rows)}\n` : table(features, rows))
+  const unknown = unknownIds(features, report)
+  if (unknown.length === 0) return 0
+  process.stderr.write(`features: no such clauses: ${unknown.join(', ')}\n`)
+  return 1
+}
+
+function table(features: FeatureList, rows: readonly FeatureRow[]): string {
+  const capabilities = new Map(features.map((feature) => [feature.id, feature.capability]))
+  const lines = rows.map(({ id, status, clauses }) => {
+    const shown = clauses.filter((clause) => clause.laptop + clause.cluster > 0).length
+    return `${id.padEnd(6)}${status.padEnd(9)}${`${shown}/${clauses.length}`.padEnd(6)}${capabilities.get(id) ?? ''}`
+  })
+  const count = (status: FeatureRow['status']) => rows.filter((row) => row.status === status).length
+  return `${lines.join('\n')}\n\n${count('works')} work, ${count('partial')} partial, ${count('missing')} missing\n`
+}
+
+process.exitCode = main()
