@@ -64,6 +64,8 @@ export type Program =
   | { readonly kind: 'command'; readonly argv: readonly string[] }
   /** The program is not on this machine; `install` says how to get it. */
   | { readonly kind: 'missing'; readonly name: string; readonly install: string }
+  /** What the workspace says can't be carried out; the instance fails at once with this reason (CamelCase) and message. */
+  | { readonly kind: 'impossible'; readonly reason: string; readonly message: string }
 
 export interface Runtime {
   /** Follows all instances until the signal ends it. */

@@ -19,8 +19,8 @@ export interface ProberOptions {
     /** How long a start may take, over all of its restarts, until it is given up. */
     readonly startTimeout: Milliseconds
   }
-  /** Prefix of a port's public paths, with a slash at its end; `/` in host mode. */
-  readonly publicPath: (ref: WorkspaceRef, port: number) => string
+  /** Prefix of a port's public paths, with a slash at its end; `/` in host mode. `port` undefined: the main one. */
+  readonly publicPath: (ref: WorkspaceRef, port: number | undefined) => string
   readonly clock: Clock
   readonly log: Log
   /** Ends every probe. */
@@ -167,10 +167,10 @@ export class Prober {
     const { clock, dial, publicPath, settings } = this.#options
     const ending = new AbortController()
     const probings = new Map<number, PortProbing>()
-    for (const port of subject.ports) {
+    for (const [index, port] of subject.ports.entries()) {
       const endpoint = instance.endpoints.get(port.port)
       if (!endpoint) continue
-      const question = questionOf(port, publicPath(subject.ref, port.port))
+      const question = questionOf(port, publicPath(subject.ref, index === 0 ? undefined : port.port))
       const onChange = () => this.#changed(key, subject.ref)
       probings.set(
         port.port,

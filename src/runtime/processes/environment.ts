@@ -54,6 +54,8 @@ export function invocationOf(
   const given = new Map([
     ...passedOn.flatMap((name): [string, string][] => (base[name] === undefined ? [] : [[name, base[name]]])),
     ['TMPDIR', temporaryFolder(place.home)],
+    // Programs keep sockets of their own there (VS Code's for its terminals), which need a short path as well.
+    ['XDG_RUNTIME_DIR', place.sockets],
     // What a pod learns by the downward API, as far as it is true of a process.
     ['K8S_POD_NAME', plan.ref.name],
     ['K8S_POD_NAMESPACE', plan.ref.namespace],

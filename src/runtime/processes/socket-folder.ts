@@ -6,8 +6,9 @@ import type { Log } from '#observe/log.ts'
 import type { InstanceUid } from '../contract.ts'
 
 /** Linux has room for 107 bytes (unix(7)), macOS for 103. */
-const longestPath = 100
-const longestTail = '/00000000/65535.sock'
+const longestPath = 103
+/** The longest name that goes below: one that VS Code makes in its runtime folder. */
+const longestTail = '/00000000/vscode-ipc-00000000-0000-0000-0000-000000000000.sock'
 const temporaryPrefix = 'gatehouse-'
 
 /** The folder below which each instance gets its own: in `home`, or in `temporary` where the paths would get too long. */

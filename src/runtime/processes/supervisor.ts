@@ -89,12 +89,20 @@ export class Supervisor {
     // The only way to make one: 122 random bits, never used before.
     const instanceUid = randomUUID() as string as InstanceUid
     this.#story.begin(instanceUid)
-    if (program.kind === 'missing') {
-      return { kind: 'hopeless', reason: 'NotInstalled', message: program.install }
+    switch (program.kind) {
+      case 'missing':
+        return { kind: 'hopeless', reason: 'NotInstalled', message: program.install }
+      case 'impossible':
+        return { kind: 'hopeless', reason: program.reason, message: program.message }
+      case 'command':
+        return this.#runCommand(instanceUid, program.argv, signal)
     }
+  }
+
+  async #runCommand(instanceUid: InstanceUid, argv: readonly string[], signal: AbortSignal): Promise<Outcome> {
     const ended = new AbortController()
     try {
-      return await this.#follow(instanceUid, program.argv, signal, ended.signal)
+      return await this.#follow(instanceUid, argv, signal, ended.signal)
     } catch (error) {
       const message = messageOf(error)
       this.#parts.log.warn({ error, instance: instanceUid }, 'a workspace could not be started')

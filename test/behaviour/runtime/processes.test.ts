@@ -71,7 +71,7 @@ describe('a program as an instance', () => {
     const names = [...seen.keys()].filter((name) => !['PWD', 'OLDPWD', 'SHLVL', '_'].includes(name))
     expect(names.sort()).toEqual(
       ['GATEHOUSE_INSTANCE', 'GREETING', 'HOME', 'K8S_NODE_NAME', 'K8S_POD_ID', 'K8S_POD_NAME', 'K8S_POD_NAMESPACE']
-        .concat(['LANG', 'PATH', 'TMPDIR'])
+        .concat(['LANG', 'PATH', 'TMPDIR', 'XDG_RUNTIME_DIR'])
         .sort(),
     )
     expect(seen.get('GREETING')).toBe('hi app')

@@ -1,0 +1,109 @@
+/** `Workspace.status.conditions` as upstream writes them, from what a workspace is doing. Pure. */
+import Type, { type Static } from 'typebox'
+import type { Timestamp } from '#lib/clock.ts'
+import { checkerOf } from '#lib/schema.ts'
+import { startTimedOut } from '#workspace/prober.ts'
+import type { WorkspaceState } from '#workspace/state.ts'
+import type { Workspace } from '#workspace/workspace.ts'
+
+const Condition = Type.Object({
+  type: Type.String(),
+  status: Type.Union([Type.Literal('True'), Type.Literal('False'), Type.Literal('Unknown')]),
+  reason: Type.String(),
+  message: Type.String({ default: '' }),
+  /** RFC 3339. */
+  lastTransitionTime: Type.Optional(Type.String()),
+  observedGeneration: Type.Optional(Type.Integer()),
+})
+
+export type Condition = Static<typeof Condition>
+
+const check = checkerOf(Type.Array(Condition))
+
+/** None where there are none, or where somebody wrote what is not a list of conditions. */
+export function conditionsIn(workspace: Workspace): readonly Condition[] {
+  const checked = check(workspace.status.conditions ?? [])
+  return checked.ok ? checked.value : []
+}
+
+type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Stopped'
+type Verdict = readonly [status: 'True' | 'False', reason: string, message: string]
+
+/** What the conditions should be; those whose status is as before keep their time, and others' conditions stay. */
+export function conditionsOf(workspace: Workspace, state: WorkspaceState, now: Timestamp): readonly Condition[] {
+  const before = new Map(conditionsIn(workspace).map((condition) => [condition.type, condition]))
+  const verdicts = Object.entries(verdictsOf(state, before.get('Degraded')))
+  const ours = new Set(verdicts.map(([type]) => type))
+  const others = [...before.values()].filter(({ type }) => !ours.has(type))
+  const told = verdicts.map(([type, [status, reason, message]]) => {
+    const known = before.get(type)
+    const since = known?.status === status ? known.lastTransitionTime : undefined
+    return {
+      type,
+      status,
+      reason,
+      message,
+      lastTransitionTime: since ?? new Date(now).toISOString(),
+      observedGeneration: workspace.metadata.generation,
+    }
+  })
+  return [...told, ...others]
+}
+
+/** Whether there is anything to write. */
+export function sayTheSame(before: readonly Condition[], after: readonly Condition[]): boolean {
+  return JSON.stringify(before.map(fieldsOf)) === JSON.stringify(after.map(fieldsOf))
+}
+
+function fieldsOf(condition: Condition): readonly unknown[] {
+  const { type, status, reason, message, observedGeneration } = condition
+  return [type, status, reason, message, observedGeneration]
+}
+
+function verdictsOf(state: WorkspaceState, degraded: Condition | undefined): Record<ConditionType, Verdict> {
+  const { message, phase, reason } = state
+  switch (phase) {
+    case 'Starting':
+      return {
+        Available: ['False', reason, message],
+        Progressing: ['True', reason, message],
+        Degraded: ['False', 'NoError', ''],
+        Stopped: ['False', 'DesiredStateRunning', ''],
+      }
+    case 'Running':
+      return {
+        Available: ['True', 'ResourcesReady', message],
+        Progressing: ['False', 'ResourcesReady', ''],
+        Degraded: ['False', 'NoError', ''],
+        Stopped: ['False', 'DesiredStateRunning', ''],
+      }
+    case 'Degraded':
+      return {
+        Available: ['False', 'AccessNotReady', message],
+        Progressing: ['False', reason, ''],
+        Degraded: ['True', reason, message],
+        Stopped: ['False', 'DesiredStateRunning', ''],
+      }
+    case 'Stopping':
+      return {
+        Available: ['False', 'DesiredStateStopped', ''],
+        Progressing: ['True', 'DesiredStateStopped', message],
+        Degraded: remembered(degraded),
+        Stopped: ['False', 'ComputeNotStopped', message],
+      }
+    case 'Stopped':
+      return {
+        Available: ['False', 'DesiredStateStopped', ''],
+        Progressing: ['False', 'DesiredStateStopped', ''],
+        Degraded: remembered(degraded),
+        Stopped: ['True', 'AllResourcesStopped', message],
+      }
+  }
+}
+
+/** Why it was given up stays readable until somebody starts it again. */
+function remembered(degraded: Condition | undefined): Verdict {
+  return degraded?.status === 'True' && degraded.reason === startTimedOut
+    ? ['True', startTimedOut, degraded.message]
+    : ['False', 'NoError', '']
+}

@@ -1,0 +1,142 @@
+/** One workspace's turn after turn: brings what runs to what is wanted, then says so in its status. One thing at a time, tried again until it works. */
+import { GatewayError } from '#errors.ts'
+import { backoff } from '#lib/backoff.ts'
+import { type Clock, sleep } from '#lib/clock.ts'
+import { latest } from '#lib/latest.ts'
+import type { Log } from '#observe/log.ts'
+import type { Resources } from '#resources/contract.ts'
+import type { Instance, Plan, Runtime } from '#runtime/contract.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import { type Prober, startTimedOut } from '#workspace/prober.ts'
+import { type Readiness, stateOf, type WorkspaceState } from '#workspace/state.ts'
+import { portsOf, type Workspace, workspaceKind } from '#workspace/workspace.ts'
+import { conditionsIn, conditionsOf, sayTheSame } from './conditions.ts'
+
+export interface DeskParts {
+  readonly resources: Resources
+  readonly runtime: Runtime
+  readonly planOf: (workspace: Workspace, ref: WorkspaceRef) => Plan
+  readonly prober: Pick<Prober, 'readinessOf'>
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export class Desk {
+  readonly #ref: WorkspaceRef
+  readonly #parts: DeskParts
+  readonly #news: ReturnType<typeof latest>
+  #workspace: Workspace | 'unheard-of' | undefined = 'unheard-of'
+  #instance: Instance | undefined
+  /** Set when a start took too long: what to say of it when it is stopped. */
+  #givenUp: { readonly workspaceUid: string; readonly message: string } | undefined
+
+  constructor(ref: WorkspaceRef, parts: DeskParts, signal: AbortSignal) {
+    this.#ref = ref
+    this.#parts = parts
+    this.#news = latest(signal)
+  }
+
+  /** `undefined`: it is deleted, or never was. */
+  workspaceIs(workspace: Workspace | undefined): void {
+    this.#workspace = workspace
+    this.#news.signal()
+  }
+
+  instanceIs(instance: Instance): void {
+    this.#instance = instance
+    this.#news.signal()
+  }
+
+  instanceGone(instanceUid: string): void {
+    if (this.#instance?.instanceUid !== instanceUid) return
+    this.#instance = undefined
+    this.#news.signal()
+  }
+
+  readinessChanged(): void {
+    this.#news.signal()
+  }
+
+  giveUp(workspaceUid: string, message: string): void {
+    this.#givenUp = { workspaceUid, message }
+    this.#news.signal()
+  }
+
+  /** Until the signal ends it. */
+  async work(signal: AbortSignal): Promise<void> {
+    const delays = backoff({ first: 200, longest: 30_000 })
+    for await (const _ of this.#news) {
+      try {
+        await this.#turn()
+        delays.reset()
+      } catch (error) {
+        if (signal.aborted) return
+        this.#parts.log.warn({ error }, 'a workspace is not yet as it should be')
+        await sleep(this.#parts.clock, delays.next(), signal).catch(() => undefined)
+        this.#news.signal()
+      }
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const { planOf, runtime } = this.#parts
+    const workspace = this.#workspace
+    if (workspace === 'unheard-of') return
+    if (workspace === undefined || workspace.spec.desiredStatus === 'Stopped') {
+      // Said before, because stopping may take its time.
+      if (workspace && this.#instance) await this.#tell(workspace)
+      await runtime.remove(this.#ref)
+    } else {
+      await runtime.apply(planOf(workspace, this.#ref))
+    }
+    // What happened meanwhile is a turn of its own.
+    if (workspace && workspace === this.#workspace) await this.#tell(workspace)
+  }
+
+  async #tell(workspace: Workspace): Promise<void> {
+    const givenUp = this.#givenUp?.workspaceUid === workspace.metadata.uid ? this.#givenUp : undefined
+    const isStopped = workspace.spec.desiredStatus === 'Stopped'
+    const conditions = conditionsOf(workspace, this.#stateOf(workspace, givenUp?.message), this.#parts.clock.now())
+    if (!sayTheSame(conditionsIn(workspace), conditions)) await this.#write(workspace, { conditions })
+    if (givenUp && !isStopped) await this.#stop(workspace)
+    this.#givenUp = undefined
+  }
+
+  #stateOf(workspace: Workspace, givenUp: string | undefined): WorkspaceState {
+    const instance = this.#instance?.workspaceUid === workspace.metadata.uid ? this.#instance : undefined
+    const readiness: Readiness = instance
+      ? this.#parts.prober.readinessOf(instance, portsOf(workspace))
+      : { kind: 'waiting', message: 'Nothing runs yet.' }
+    const state = stateOf(workspace, instance, readiness)
+    if (givenUp === undefined || workspace.spec.desiredStatus === 'Stopped') return state
+    const why = instance?.phase === 'failed' ? `${givenUp} ${instance.message}` : givenUp
+    return { phase: 'Degraded', reason: startTimedOut, message: why, steps: state.steps }
+  }
+
+  async #write(workspace: Workspace, status: Readonly<Record<string, unknown>>): Promise<void> {
+    await this.#unlessOutdated(() =>
+      this.#parts.resources.patchStatus(workspaceKind, this.#ref, status, { uid: workspace.metadata.uid }),
+    )
+  }
+
+  async #stop(workspace: Workspace): Promise<void> {
+    await this.#unlessOutdated(() =>
+      this.#parts.resources.patchSpec(
+        workspaceKind,
+        this.#ref,
+        { desiredStatus: 'Stopped' },
+        { uid: workspace.metadata.uid },
+      ),
+    )
+  }
+
+  /** A workspace that was deleted or made anew meanwhile brings a turn of its own. */
+  async #unlessOutdated(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write()
+    } catch (error) {
+      const isOutdated = error instanceof GatewayError && (error.code === 'not_found' || error.code === 'conflict')
+      if (!isOutdated) throw error
+    }
+  }
+}
