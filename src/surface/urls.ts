@@ -9,6 +9,10 @@ export const paths = {
   console: '/',
   assets: '/.gatehouse/assets/',
   whoami: '/.gatehouse/whoami',
+  /** The list of workspaces alone, for the console to refresh. */
+  workspaceList: '/.gatehouse/workspaces',
+  /** Ends one of the visitor's sessions, named in the posted form. */
+  sessionEnd: '/.gatehouse/sessions/end',
   login: '/.gatehouse/login',
   callback: '/.gatehouse/callback',
   logout: '/.gatehouse/logout',
@@ -26,6 +30,13 @@ export const paths = {
   api: '/.gatehouse/api/v1',
 } as const
 
+export function loginPath(query: { readonly to?: string; readonly issuer?: string }): string {
+  const params = new URLSearchParams()
+  if (query.issuer !== undefined) params.set('issuer', query.issuer)
+  if (query.to !== undefined && query.to !== paths.console) params.set('to', query.to)
+  return params.size > 0 ? `${paths.login}?${params}` : paths.login
+}
+
 /** The page of one workspace on `<domain>`: start it, watch it start, why it fails. */
 export function openPath(ref: WorkspaceRef, to?: { port?: number; path?: string }): string {
   const query = new URLSearchParams()
@@ -35,8 +46,19 @@ export function openPath(ref: WorkspaceRef, to?: { port?: number; path?: string 
   return `/.gatehouse/open/${ref.namespace}/${ref.name}${tail}`
 }
 
+/** The page where a workspace is shared, and shares of it are revoked. */
+export function sharePath(ref: WorkspaceRef): string {
+  return `/.gatehouse/share/${ref.namespace}/${ref.name}`
+}
+
+/** Where that page posts the name of a share to revoke. */
+export function revokePath(ref: WorkspaceRef): string {
+  return `${sharePath(ref)}/revoke`
+}
+
 /** Paths of the HTTP API below `/.gatehouse/api/v1`. */
 export const api = {
+  whoami: `${paths.api}/whoami`,
   workspaces: `${paths.api}/workspaces`,
   workspace: (ref: WorkspaceRef) => `${paths.api}/workspaces/${ref.namespace}/${ref.name}`,
   start: (ref: WorkspaceRef) => `${api.workspace(ref)}/start`,

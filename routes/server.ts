@@ -1,0 +1,189 @@
+/**
+ * Gatehouse's own surface: pages and API on `<domain>`. This file owns what holds for every route: who asks, whether the request may speak
+ * for them, the header fields of every answer, and how refusals look. It never listens; the gateway hands it the requests that are for it.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import {
+  type FastifyError,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  type HTTPMethods,
+} from 'fastify'
+import { GatewayError } from '#errors.ts'
+import { judgeOrigin } from '#http/fetch-metadata.ts'
+import { type RequestHead, readRequestHead } from '#http/request-head.ts'
+import type { Authentication } from '#identity/authentication.ts'
+import { notFound, type Problem, problem, problemOfError } from '#surface/problem.ts'
+import type { Assets } from '#ui/assets.ts'
+import { answerFields } from '#ui/policy.ts'
+import { refuse } from './answer.ts'
+
+export interface SurfaceOptions {
+  readonly externalScheme: 'http' | 'https'
+  /** `https://<domain>`, with the port where it is not the scheme's own. */
+  readonly ownOrigin: string
+  /** Origins of the issuers: a posted logout is redirected there. */
+  readonly formTargets: readonly string[]
+  readonly assets: Assets
+  readonly authenticate: (head: RequestHead) => Promise<Authentication>
+  /** A request from a page of another origin was refused; for the audit trail. */
+  readonly onForeign: (refusal: string, about: RequestOrigin) => void
+  /** A fault of ours, not of the request; for the log. */
+  readonly onFault: (error: unknown, requestId: string) => void
+}
+
+export interface RequestOrigin {
+  readonly requestId: string
+  /** The client's address, through trusted hops only. */
+  readonly client: string
+}
+
+export interface Surface {
+  readonly app: FastifyInstance
+  /** Answers one request. Ready when the promise of {@link createSurface} is. */
+  handle(request: IncomingMessage, response: ServerResponse, origin: RequestOrigin): void
+  [Symbol.asyncDispose](): Promise<void>
+}
+
+const bodyLimit = 64 * 1024
+/** Kubernetes names are at most 253 characters. */
+const maxParamLength = 253
+
+/** `register` adds the routes; whatever it throws comes out here, at start. */
+export async function createSurface(
+  options: SurfaceOptions,
+  register: (app: FastifyInstance) => Promise<void> | void,
+): Promise<Surface> {
+  const origins = new WeakMap<IncomingMessage, RequestOrigin>()
+  const fields = answerFields(options.externalScheme)
+  const app = fastify({
+    logger: false,
+    bodyLimit,
+    routerOptions: { maxParamLength },
+    genReqId: (raw) => origins.get(raw)?.requestId ?? 'none',
+    frameworkErrors(_error, request, reply) {
+      prepare(request, reply, fields)
+      return refuse(request, reply, problem('bad_request', 400))
+    },
+  })
+  app.decorate('surface', options)
+  for (const name of ['head', 'visitor', 'client']) app.decorateRequest(name)
+  app.addHook('onRequest', async (request, reply) => {
+    request.client = origins.get(request.raw)?.client ?? ''
+    const known = prepare(request, reply, fields)
+    if (!known) return refuse(request, reply, problem('bad_request', 400))
+    request.visitor = await options.authenticate(request.head)
+    return refuseForeign(options, request, reply)
+  })
+  app.setErrorHandler((error: FastifyError, request, reply) => {
+    const told = problemOf(error)
+    if (told.status >= 500) options.onFault(error, request.id)
+    return refuse(request, reply, told)
+  })
+  app.setNotFoundHandler((request, reply) => refuse(request, reply, notFound))
+  readForms(app)
+  await app.register(async (routes) => {
+    const known = methodsByUrl(routes)
+    await register(routes)
+    await routes.after()
+    refuseOtherMethods(routes, new Map(known))
+  })
+  await app.ready()
+  return {
+    app,
+    handle(request, response, origin) {
+      origins.set(request, origin)
+      app.routing(request, response)
+    },
+    [Symbol.asyncDispose]: () => app.close(),
+  }
+}
+
+/** In place of a head that can't be read: its sender gets the plainest form of refusal. */
+const unreadable = readRequestHead(['Host', 'unreadable'], { httpVersion: '1.1' })
+
+/** Reads the head and gives the answer its fields; `false` for a head that can't be read. */
+function prepare(request: FastifyRequest, reply: FastifyReply, fields: Readonly<Record<string, string>>): boolean {
+  reply.headers({ ...fields, 'x-request-id': request.id })
+  const { rawHeaders, httpVersion } = request.raw
+  const head = readRequestHead(rawHeaders, { httpVersion })
+  if (head.kind === 'head') request.head = head
+  else if (unreadable.kind === 'head') request.head = unreadable
+  return head.kind === 'head'
+}
+
+function refuseForeign(
+  options: SurfaceOptions,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): FastifyReply | undefined {
+  const { head, visitor } = request
+  const verdict = judgeOrigin({
+    method: request.method,
+    isUpgrade: false,
+    authenticatedBy: visitor.kind === 'session' ? visitor.via : 'none',
+    head,
+    ownOrigin: options.ownOrigin,
+  })
+  if (verdict === 'allowed') return undefined
+  options.onForeign(verdict.refused, { requestId: request.id, client: request.client })
+  return refuse(request, reply, crossOrigin)
+}
+
+const crossOrigin: Problem = {
+  code: 'cross_origin',
+  status: 403,
+  title: 'A page of another origin asked for this. It was not done.',
+}
+
+/** A fault as a problem; of what was not written for the sender, nothing is told. */
+function problemOf(error: FastifyError): Problem {
+  if (error instanceof GatewayError) return problemOfError(error)
+  switch (error.statusCode) {
+    case 413:
+      return { code: 'too_large', status: 413, title: 'What was sent is too large.' }
+    case 415:
+      return { code: 'unsupported_media_type', status: 415, title: 'This media type is not accepted here.' }
+    case 400:
+      return problem('bad_request', 400)
+    default:
+      return problem('internal', 500)
+  }
+}
+
+/** Bodies are JSON or forms. Text is not read: any page may send it without being asked first (Fetch, "CORS-safelisted request-header"). */
+function readForms(app: FastifyInstance): void {
+  app.removeContentTypeParser('text/plain')
+  app.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, new URLSearchParams(String(body)))
+  })
+}
+
+const methods: readonly HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+/** Notes the methods of every route from here on. */
+function methodsByUrl(app: FastifyInstance): ReadonlyMap<string, ReadonlySet<string>> {
+  const known = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ method, url }) => {
+    const set = known.get(url) ?? new Set<string>()
+    for (const one of [method].flat()) set.add(one)
+    known.set(url, set)
+  })
+  return known
+}
+
+/** What is there, but not by this method, is a 405 that names those which are (RFC 9110 section 15.5.6). */
+function refuseOtherMethods(app: FastifyInstance, routes: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, known] of [...routes]) {
+    const allow = [...known].sort().join(', ')
+    app.route({
+      method: methods.filter((method) => !known.has(method)),
+      url,
+      onRequest: async (request, reply) =>
+        refuse(request, reply.header('allow', allow), problem('method_not_allowed', 405)),
+      handler: () => undefined,
+    })
+  }
+}
