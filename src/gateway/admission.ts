@@ -16,7 +16,7 @@ import { placeOf, type Site } from '#workspace/address.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import type { WorkspacePhase } from '#workspace/state.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
-import type { HeaderList } from './forwarding.ts'
+import { fixedHeadersOf, policyOf } from './forwarding.ts'
 import type { Pass, Passes } from './passes.ts'
 import type { Place } from './target.ts'
 
@@ -71,7 +71,7 @@ export interface AdmissionParts {
   readonly clock: Clock
   /** Opens connections to one port of one instance. */
   readonly upstreamOf: (instance: Instance, port: number, endpoint: Endpoint) => Upstream
-  readonly fixedHeadersOf: (session: Session, entry: WorkspaceEntry, port: WorkspacePort) => HeaderList
+  readonly isOwnCookie: (name: string) => boolean
   /** Is this port known not to answer yet? Ports without a probe of their own are tried when asked for. */
   readonly isAwaited: (instance: Instance, port: WorkspacePort) => boolean
 }
@@ -172,8 +172,9 @@ function admitSession(
     }
   }
   const upstream = parts.upstreamOf(instance, port.port, endpoint)
-  const fixedHeaders = parts.fixedHeadersOf(session, entry, port)
-  const decided = { session, entry, port, grant: decision.grant, upstream, fixedHeaders }
+  const fixedHeaders = fixedHeadersOf(parts.site, session, entry, port)
+  const policy = policyOf(parts.site, entry, port, parts.isOwnCookie)
+  const decided = { session, entry, port, grant: decision.grant, upstream, fixedHeaders, policy }
   const pass = parts.passes.keep(decided, parts.directory.generation)
   return { kind: 'forward', pass }
 }

@@ -2,9 +2,10 @@
  * What an upstream is told about a request beyond the request itself, and under which path it sees it.
  * Whatever does not change between two requests of a pass is made once.
  */
+
+import type { ResponsePolicy } from '#http/response-fields.ts'
 import type { Session } from '#identity/session.ts'
-import { refKey } from '#surface/workspace-ref.ts'
-import { authorityOf, originOf, placeOf, type Site } from '#workspace/address.ts'
+import { authorityOf, placeOf, type Site } from '#workspace/address.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
 import type { Place } from './target.ts'
@@ -13,7 +14,7 @@ import type { Place } from './target.ts'
 export type HeaderList = readonly string[]
 
 /** The same for every request of one session to one port: who speaks, and how the outside reaches it. */
-export function fixedHeaders(site: Site, session: Session, entry: WorkspaceEntry, port: WorkspacePort): HeaderList {
+export function fixedHeadersOf(site: Site, session: Session, entry: WorkspaceEntry, port: WorkspacePort): HeaderList {
   const place = placeOf(site, entry.ref, port === entry.ports[0] ? undefined : port.port)
   const prefix = place.prefix.slice(0, -1)
   const headers = [
@@ -41,24 +42,19 @@ export function upstreamTarget(port: WorkspacePort, place: Place): string {
   return base + place.rest + place.query
 }
 
-/** How an app that was shown another path than the public one is understood: its `Location` and cookie paths lead back. */
-export interface PathRewrite {
-  /** As the public sees it; ends in a slash. */
-  readonly publicPrefix: string
-  /** As the app sees it; ends in a slash. */
-  readonly upstreamPrefix: string
-  readonly publicOrigin: string
-}
-
-export function rewriteOf(site: Site, entry: WorkspaceEntry, port: WorkspacePort): PathRewrite | undefined {
-  if (port.path === 'preserve') return undefined
+/** Within what an app's answers stay: its own host and prefix. */
+export function policyOf(
+  site: Site,
+  entry: WorkspaceEntry,
+  port: WorkspacePort,
+  isOwnCookie: (name: string) => boolean,
+): ResponsePolicy {
   const place = placeOf(site, entry.ref, port === entry.ports[0] ? undefined : port.port)
-  const upstreamPrefix = port.subpath ?? '/'
-  if (place.prefix === upstreamPrefix) return undefined
-  return { publicPrefix: place.prefix, upstreamPrefix, publicOrigin: originOf(site, place.host) }
-}
-
-/** For whom an assertion is made out: one port of one workspace. */
-export function audienceOf(entry: WorkspaceEntry, port: WorkspacePort): string {
-  return `${refKey(entry.ref)}:${port.port}`
+  return {
+    publicAuthority: authorityOf(site, place.host),
+    hostname: place.host,
+    publicPrefix: place.prefix,
+    upstreamPrefix: port.path === 'preserve' ? place.prefix : (port.subpath ?? '/'),
+    isOwnCookie,
+  }
 }

@@ -20,6 +20,7 @@ import { type Admission, type AdmissionParts, admit } from './admission.ts'
 import type { Carriers } from './carriers.ts'
 import { loginNeeded, problemOfDenial, problemOfUnreadable, startingNow, stoppedNow } from './denial.ts'
 import { type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
+import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
 import { type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
 import type { Place } from './target.ts'
@@ -54,12 +55,24 @@ export interface Visit extends Origin {
   readonly head: RequestHead
   readonly place: Place
   readonly isUpgrade: boolean
+  /** The client waits for `100 Continue`. */
+  readonly expectsContinue: boolean
+  /** Its Authorization field is a token of ours, which is nobody else's to see. */
+  readonly isBearer: boolean
 }
 
 /** How a decision leaves the gateway on one of the two transports. */
 interface Exit {
   reply(reply: Reply): void
-  forward(visit: Visit, admission: Admission & { kind: 'forward' }): void
+  forward(visit: Visit, pass: Pass): void
+}
+
+/** What came in, on either transport; an upgrade has no response. */
+interface Entry {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse | undefined
+  readonly connection: Connection
+  readonly expectsContinue: boolean
 }
 
 export class Gateway {
@@ -69,77 +82,68 @@ export class Gateway {
     this.#parts = parts
   }
 
-  request(request: IncomingMessage, response: ServerResponse, connection: Connection): void {
+  request(request: IncomingMessage, response: ServerResponse, connection: Connection, expectsContinue = false): void {
+    const reply = (answer: Reply) => sendReply(response, answer)
     this.#enter(
-      request,
-      connection,
-      false,
+      { request, response, connection, expectsContinue },
       {
-        reply: (reply) => sendReply(response, reply),
-        forward: (visit, admission) =>
-          this.#parts.carriers.forward(visit, admission.pass, response, (fault) =>
-            this.#faulted(visit, fault, (reply) => sendReply(response, reply)),
-          ),
+        reply,
+        forward: (visit, pass) =>
+          this.#parts.carriers.forward(visit, pass, response, (fault) => this.#faulted(visit, fault, reply)),
       },
-      response,
     )
   }
 
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: Connection): void {
     const { carriers } = this.#parts
-    this.#enter(request, connection, true, {
-      reply: (reply) => carriers.refuseUpgrade(socket, reply),
-      forward: (visit, admission) =>
-        carriers.upgrade(visit, admission.pass, socket, head, (fault) =>
-          this.#faulted(visit, fault, (reply) => carriers.refuseUpgrade(socket, reply)),
-        ),
-    })
+    const reply = (answer: Reply) => carriers.refuseUpgrade(socket, answer)
+    this.#enter(
+      { request, response: undefined, connection, expectsContinue: false },
+      {
+        reply,
+        forward: (visit, pass) =>
+          carriers.upgrade(visit, pass, socket, head, (fault) => this.#faulted(visit, fault, reply)),
+      },
+    )
   }
 
-  #enter(
-    request: IncomingMessage,
-    connection: Connection,
-    isUpgrade: boolean,
-    exit: Exit,
-    response?: ServerResponse,
-  ): void {
-    const { site, limits, nextRequestId, trustedProxies } = this.#parts
+  #enter(entry: Entry, exit: Exit): void {
+    const { site, limits, nextRequestId, trustedProxies, witness } = this.#parts
     const requestId = nextRequestId()
-    const received = receive(site, request, limits)
+    const received = receive(site, entry.request, limits)
     if (received.kind === 'unreadable') {
       const { status, code } = received
-      this.#parts.witness.refused({ requestId, client: connection.peer }, code)
+      witness.refused({ requestId, client: entry.connection.peer }, code)
       exit.reply(this.#refusal(requestId, problemOfUnreadable(status, code), false, ['Connection', 'close']))
       return
     }
-    const origin: Origin = { requestId, client: addressOf(connection.peer, received.head, trustedProxies) }
-    this.#aim(request, received, origin, isUpgrade, exit, response)
+    const client = addressOf(entry.connection.peer, received.head, trustedProxies)
+    this.#aim(entry, received, { requestId, client }, exit)
   }
 
-  #aim(
-    request: IncomingMessage,
-    { head, target }: Received,
-    origin: Origin,
-    isUpgrade: boolean,
-    exit: Exit,
-    response: ServerResponse | undefined,
-  ): void {
-    switch (target.kind) {
-      case 'moved':
-        exit.reply(redirect(308, target.location))
-        return
-      case 'own':
-        if (response) this.#parts.ownSurface(request, response, origin)
-        else exit.reply(this.#refusal(origin.requestId, problem('not_found', 404), false))
-        return
-      case 'workspace-own':
-        if (response)
-          this.#settle(this.#parts.workspaceHost.answer(target, head, request.method ?? '', origin), origin, exit)
-        else exit.reply(this.#refusal(origin.requestId, problem('not_found', 404), false))
-        return
-      case 'workspace':
-        this.#visit({ request, head, place: target.place, isUpgrade, ...origin }, exit)
+  #aim(entry: Entry, { head, target }: Received, origin: Origin, exit: Exit): void {
+    const { request, response, expectsContinue } = entry
+    if (target.kind === 'moved') {
+      exit.reply(redirect(308, target.location))
+      return
     }
+    if (target.kind === 'workspace') {
+      const isBearer = ownBearerOf(head.authorization) !== undefined
+      const isUpgrade = response === undefined
+      this.#visit({ request, head, place: target.place, isUpgrade, expectsContinue, isBearer, ...origin }, exit)
+      return
+    }
+    if (response === undefined) {
+      exit.reply(this.#refusal(origin.requestId, problem('not_found', 404), false))
+      return
+    }
+    if (target.kind === 'workspace-own') {
+      const answer = this.#parts.workspaceHost.answer(target, head, request.method ?? '', origin)
+      answer.then(exit.reply, (error: unknown) => exit.reply(this.#failure(origin, error)))
+      return
+    }
+    if (expectsContinue) response.writeContinue()
+    this.#parts.ownSurface(request, response, origin)
   }
 
   #visit(visit: Visit, exit: Exit): void {
@@ -193,7 +197,7 @@ export class Gateway {
       exit.reply(redirect(307, place.scope.path + place.rest + place.query, clearing))
       return
     }
-    exit.forward(visit, admission)
+    exit.forward(visit, admission.pass)
   }
 
   #replyTo(visit: Visit, admission: Exclude<Admission, { kind: 'forward' }>): Reply {
@@ -231,10 +235,6 @@ export class Gateway {
 
   #refusal(requestId: string, of: Problem, navigation: boolean, extra: readonly string[] = []): Reply {
     return refusal(of, { navigation, requestId, renderPage: this.#parts.renderPage }, extra)
-  }
-
-  #settle(answer: Promise<Reply>, origin: Origin, exit: Exit): void {
-    answer.then(exit.reply, (error: unknown) => exit.reply(this.#failure(origin, error)))
   }
 
   /** The upstream could not be reached, or spoke nonsense, before anything was answered. */

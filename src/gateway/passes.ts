@@ -2,6 +2,7 @@
  * A pass is one decided thing: this session may use this port of this workspace, under this grant, over this upstream.
  * It is made once and reused by every request until anything it rests on changes; all that is live under it is in its stream group.
  */
+import type { ResponsePolicy } from '#http/response-fields.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import { StreamGroup, type StreamIndex } from '#live/streams.ts'
@@ -19,6 +20,8 @@ export interface Pass {
   readonly upstream: Upstream
   /** What the upstream is told about every request of this pass. */
   readonly fixedHeaders: HeaderList
+  /** Within what the upstream's answers stay. */
+  readonly policy: ResponsePolicy
   readonly group: StreamGroup
   /** Whether its first use was written down. */
   isWitnessed: boolean

@@ -47,7 +47,7 @@ function world(given: { workspace?: Workspace; shares?: WorkspaceShare[]; runs?:
       key: `${of.instanceUid}:${port}`,
       dial: () => Promise.reject(new Error('not dialled here')),
     }),
-    fixedHeadersOf: () => [],
+    isOwnCookie: () => false,
     isAwaited: () => false,
   }
   return { parts, directory, clock }

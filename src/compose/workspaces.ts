@@ -1,0 +1,90 @@
+/** Wires what is known of workspaces: watches feed the directory, the prober says what is ready, shares get their verdict. */
+import { messageOf } from '#errors.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { Log } from '#observe/log.ts'
+import type { Resources } from '#resources/contract.ts'
+import { reflect } from '#resources/reflect.ts'
+import type { Runtime } from '#runtime/contract.ts'
+import type { Settings } from '#settings/settings.ts'
+import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import { placeOf, type Site } from '#workspace/address.ts'
+import { Directory } from '#workspace/directory.ts'
+import type { Dial } from '#workspace/probe.ts'
+import { Prober } from '#workspace/prober.ts'
+import { joinProber } from '#workspace/probing.ts'
+import { shareKind, type WorkspaceShare } from '#workspace/share.ts'
+import type { Authorship } from '#workspace/share-acceptance.ts'
+import { ShareJudge } from '#workspace/share-judge.ts'
+import { type Workspace, workspaceKind } from '#workspace/workspace.ts'
+import type { Tasks } from './tasks.ts'
+
+export interface WorkspacesParts {
+  readonly settings: Settings
+  readonly site: Site
+  readonly resources: Resources
+  readonly runtime: Runtime
+  /** Connects to an endpoint of an instance, as far as this machine may. */
+  readonly dial: Dial
+  /** Whose word a share is that was not made through Gatehouse. */
+  readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
+  readonly tasks: Tasks
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+export interface Workspaces {
+  readonly directory: Directory
+  readonly prober: Prober
+}
+
+export function openWorkspaces(parts: WorkspacesParts): Workspaces {
+  const { settings, site, dial, clock, log, signal } = parts
+  const probe = { ...settings.probe, startTimeout: settings.start.timeout }
+  const publicPath = (ref: WorkspaceRef, port: number | undefined) => placeOf(site, ref, port).prefix
+  const prober = new Prober({ dial, settings: probe, publicPath, clock, log, signal })
+  const directory = new Directory({
+    clock,
+    serves: (workspace) => isServed(workspace, settings.managerName),
+    readinessOf: (instance, ports) => prober.readinessOf(instance, ports),
+  })
+  const joined = joinProber(prober, directory)
+  signal.addEventListener('abort', () => joined[Symbol.dispose](), { once: true })
+  follow(parts, directory)
+  return { directory, prober }
+}
+
+/** One that names no manager is everybody's who has only one. */
+function isServed(workspace: Workspace, managerName: string): boolean {
+  const named = workspace.spec.managerRef?.name
+  return named === undefined || named === managerName
+}
+
+function follow(parts: WorkspacesParts, directory: Directory): void {
+  const { resources, runtime, tasks, clock, log } = parts
+  const judge = new ShareJudge(parts)
+  tasks.run('workspaces', async (signal) => {
+    for await (const event of reflect(resources, workspaceKind, { clock, signal })) {
+      if (event.type === 'stale')
+        log.warn({ kind: 'Workspace', reason: messageOf(event.error) }, 'a watch was interrupted')
+      directory.applyWorkspaces(event)
+    }
+  })
+  tasks.run('shares', async (signal) => {
+    for await (const event of reflect(resources, shareKind, { clock, signal })) {
+      if (event.type === 'stale')
+        log.warn({ kind: 'WorkspaceShare', reason: messageOf(event.error) }, 'a watch was interrupted')
+      directory.applyShares(event)
+      await judge.apply(event)
+    }
+  })
+  directory.subscribe((change) => {
+    const judging = judge.workspaceChanged(change)
+    judging.catch((error: unknown) =>
+      log.warn({ workspace: refKey(change.ref), reason: messageOf(error) }, 'shares could not be judged'),
+    )
+  })
+  tasks.run('instances', async (signal) => {
+    for await (const event of runtime.instances(signal)) directory.applyInstances(event)
+  })
+}
