@@ -1,12 +1,12 @@
 /** A certificate authority for one test run, made by openssl in a folder of the test. */
 import { execFileSync } from 'node:child_process'
 import { createHash, randomUUID, X509Certificate } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 
 export interface IssuedCertificate {
-  /** PEM. */
+  /** PEM: the certificate and its authority's. */
   readonly certFile: string
   readonly keyFile: string
 }
@@ -69,6 +69,8 @@ export function createTestCa(dir: string): TestCa {
         '-out',
         certFile,
       )
+      // Chromium looks for the authority's key among the certificates that the server sends.
+      appendFileSync(certFile, readFileSync(caFile))
       return { certFile, keyFile }
     },
   }
