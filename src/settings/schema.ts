@@ -40,13 +40,14 @@ const oneOf = <const V extends string[]>(values: [...V], initial: V[number], des
   Type.Enum(values, { default: initial, description })
 
 /** Secrets are never written down here; this says where they are. Exactly one of the two. */
-export const secretReference = keys(
-  {
-    file: Type.Optional(path('A file that holds the secret and nothing else, relative to the settings file.')),
-    env: Type.Optional(text('An environment variable that holds the secret.', { format: 'variable' })),
-  },
-  { minProperties: 1, maxProperties: 1 },
-)
+const secret = (description: string) =>
+  keys(
+    {
+      file: Type.Optional(path('A file that holds the secret and nothing else, relative to the settings file.')),
+      env: Type.Optional(text('An environment variable that holds the secret.', { format: 'variable' })),
+    },
+    { minProperties: 1, maxProperties: 1, description },
+  )
 
 export const listenerSchema = keys({
   kind: oneOf(['plain', 'tls'], 'plain', '`plain`: HTTP, on loopback or behind a balancer that ends TLS.'),
@@ -70,7 +71,7 @@ export const issuerSchema = keys({
   displayName: Type.Optional(text('Name on the login page. Default: the id.')),
   issuer: text('Issuer URL, exactly as the issuer spells it.', { format: 'issuer' }),
   clientId: text('Client id registered at the issuer.'),
-  clientSecret: Type.Optional(secretReference),
+  clientSecret: Type.Optional(secret('Where the client secret is; none for a public client.')),
   scopes: Type.Array(Type.String({ format: 'scope' }), {
     default: ['openid', 'profile', 'email'],
     minItems: 1,
@@ -88,7 +89,9 @@ export const settingsSchema = keys({
     default: 'gatehouse',
     format: 'subdomain',
   }),
-  domain: text('Host name of the console and of login; workspaces live below it.', { format: 'subdomain' }),
+  domain: text('Host name of the console and of login; workspaces live below it. Default in the demo: localhost.', {
+    format: 'subdomain',
+  }),
   port: count('First of the three ports: gateway, identity provider of the demo, operations.', initial.port, {
     minimum: 1,
     maximum: 65533,
@@ -162,11 +165,13 @@ export const settingsSchema = keys({
   }),
   demo: section('The laptop mode (`gatehouse demo`) alone.', {
     manifests: path('Folder of workspace manifests.', { default: initial.manifests }),
-    password: Type.Optional(secretReference),
+    password: Type.Optional(
+      secret("Where the password of the demo's people is; default: one made at the first start."),
+    ),
   }),
 })
 
 export type RawSettings = Static<typeof settingsSchema>
 export type RawListener = Static<typeof listenerSchema>
 export type RawIssuer = Static<typeof issuerSchema>
-export type SecretReference = Static<typeof secretReference>
+export type SecretReference = NonNullable<RawIssuer['clientSecret']>

@@ -1,0 +1,44 @@
+/** `npm run generate` writes the files that are made from the source; `-- --check` says which of them are stale, and fails. */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { settingsSchema } from '#settings/schema.ts'
+import { settingsReference } from './settings-reference.ts'
+
+const root = join(import.meta.dirname, '..')
+
+const generated: ReadonlyMap<string, () => string> = new Map([
+  ['docs/settings.md', settingsReference],
+  // For editors: `# yaml-language-server: $schema=…/settings.schema.json`.
+  ['docs/settings.schema.json', () => `${JSON.stringify(asWritten(settingsSchema), null, 2)}\n`],
+])
+
+/** What a file may leave out is what has a default. */
+function asWritten(schema: unknown): unknown {
+  const text = JSON.stringify(schema, (key, value) => (key === 'required' ? undefined : value))
+  return { $schema: 'https://json-schema.org/draft-07/schema#', title: 'Gatehouse settings', ...JSON.parse(text) }
+}
+
+function current(path: string): string | undefined {
+  try {
+    return readFileSync(join(root, path), 'utf8')
+  } catch {
+    return undefined
+  }
+}
+
+function main(): number {
+  const { values } = parseArgs({ options: { check: { type: 'boolean', default: false } } })
+  const stale = [...generated].filter(([path, make]) => current(path) !== make())
+  for (const [path, make] of stale) {
+    process.stdout.write(`${values.check ? 'stale' : 'written'}: ${path}\n`)
+    if (values.check) continue
+    mkdirSync(dirname(join(root, path)), { recursive: true })
+    writeFileSync(join(root, path), make())
+  }
+  if (!values.check || stale.length === 0) return 0
+  process.stderr.write('run "npm run generate" and commit what it writes\n')
+  return 1
+}
+
+process.exitCode = main()
