@@ -1,20 +1,21 @@
-/** Wires one gateway out of its parts: identity, what is known of workspaces, the proxy, its own surface, and the listeners in front. */
+/** Wires one gateway out of its parts: identity, what is known of workspaces, the proxy, and its own surface. Listens nowhere. */
 import type { LookupFunction } from 'node:net'
-import { Desk } from '#gateway/desk.ts'
-import { fixedHeaders } from '#gateway/forwarding.ts'
-import { Gateway, type GatewayParts } from '#gateway/gateway.ts'
+import { Carriers, type CarriersParts } from '#gateway/carriers.ts'
+import { Gateway } from '#gateway/gateway.ts'
 import { TenantCookies } from '#gateway/handover.ts'
 import { Passes } from '#gateway/passes.ts'
 import { revokeOnChange } from '#gateway/revocation.ts'
-import { ShareDesk } from '#gateway/share-desk.ts'
 import { Witness } from '#gateway/witness.ts'
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
-import type { Clock } from '#lib/clock.ts'
+import { trustedNetworks } from '#http/forwarded.ts'
+import { parseSessionName } from '#identity/session-id.ts'
+import { type Clock, sleep } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import { createRequestIds } from '#observe/request-id.ts'
+import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Runtime } from '#runtime/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
@@ -24,6 +25,7 @@ import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Authorship } from '#workspace/share-acceptance.ts'
 import { type Identities, openIdentities } from './identity.ts'
+import { openSurface } from './surface.ts'
 import { startTasks, type Tasks } from './tasks.ts'
 import { openWorkspaces, type Workspaces } from './workspaces.ts'
 
@@ -35,6 +37,8 @@ export interface Ground {
   readonly runtime: Runtime
   readonly dial: Dial
   readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
+  /** Files that could not be read as manifests; none in a cluster. */
+  readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly lookup: LookupFunction
   readonly clock: Clock
   readonly log: Log
@@ -42,4 +46,116 @@ export interface Ground {
   readonly metrics: Metrics
   /** Ends everything at once. */
   readonly signal: AbortSignal
+}
+
+export interface OpenGateway {
+  readonly site: Site
+  readonly gateway: Gateway
+  readonly identities: Identities
+  readonly workspaces: Workspaces
+  readonly streams: StreamIndex
+  readonly tasks: Tasks
+  /** Its own surface, and the loop in the background, have ended. */
+  readonly ended: Promise<void>
+}
+
+export async function openGateway(ground: Ground): Promise<OpenGateway> {
+  const { settings, clock, log, audit, metrics, signal } = ground
+  const { domain, external, routing } = settings
+  const site = makeSite({ scheme: external.scheme, port: external.port, domain, mode: routing.mode })
+  const tasks = startTasks({ clock, log, signal })
+  const streams = new StreamIndex()
+  const identities = await openIdentities({ ...ground, site, streams })
+  const { authenticator, assertions, cookies, handovers, sessions } = identities
+  const workspaces = openWorkspaces({ ...ground, site, tasks })
+  const { directory, prober } = workspaces
+  const policy: AccessPolicy = {
+    defaultAccessType: settings.access.defaultAccessType,
+    administrators: settings.administrators,
+  }
+  const sessionOf = (name: string) => {
+    const parsed = parseSessionName(name)
+    return parsed && sessions.get(parsed)
+  }
+  const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
+  const client = new KeepAliveClient({ clock, signal })
+  forgetGoneInstances(workspaces, client)
+  const shared = {
+    ...ground,
+    site,
+    directory,
+    policy,
+    streams,
+    sessionOf,
+    isOwnCookie,
+    authenticator,
+    handovers,
+    cookies,
+  }
+  const revocation = revokeOnChange({ ...shared, subscribeSessions: (listener) => sessions.subscribe(listener) })
+  const surface = await openSurface({ ...shared, prober, identities })
+  const tenants = new TenantCookies(cookies)
+  const onRefusedTicket = (reason: string, requestId: string) => log.warn({ requestId, reason }, 'a ticket was refused')
+  const host = new WorkspaceHost({ ...shared, tenants, renderPage: surface.renderPage, onRefusedTicket })
+  const suspect: CarriersParts['suspect'] = (pass) => {
+    const { instance, ref } = pass.entry
+    if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port)
+  }
+  const gateway = new Gateway({
+    ...shared,
+    trustedProxies: trustedNetworks(settings.trustedProxies),
+    limits: settings.limits,
+    passes: new Passes(streams, clock),
+    upstreamOf: (instance, port, endpoint) => ({
+      key: `${instance.instanceUid}:${port}`,
+      dial: (dialing) => ground.dial(endpoint, dialing),
+    }),
+    isAwaited: (instance, port) => prober.isAwaited(instance, port),
+    carriers: new Carriers({ client, isOwnCookie, assertions, audit, metrics, clock, suspect }),
+    tenants,
+    workspaceHost: host,
+    witness: new Witness({ audit, metrics }),
+    renewals: identities.renewals,
+    renderPage: surface.renderPage,
+    nextRequestId: createRequestIds(),
+    ownSurface: surface.handle,
+  })
+  keepHouse(tasks, identities, ground)
+  const ended = endWith(signal, [() => revocation[Symbol.dispose](), () => surface.close(), () => tasks.ended])
+  return { site, gateway, identities, workspaces, streams, tasks, ended }
+}
+
+/** Connections to a run that is over are closed, and never used for the next one. */
+function forgetGoneInstances({ directory }: Workspaces, client: KeepAliveClient): void {
+  directory.subscribe(({ before, after }) => {
+    const gone = before?.instance
+    if (!gone || after?.instance?.instanceUid === gone.instanceUid) return
+    for (const port of gone.endpoints.keys()) client.forget(`${gone.instanceUid}:${port}`)
+  })
+}
+
+const housekeepingEvery = 5 * 60_000
+
+/** What nobody else does: locked people are kept out, and what has run out is deleted. */
+function keepHouse(tasks: Tasks, { sessions, once }: Identities, { settings, clock }: Ground): void {
+  tasks.run('housekeeping', async (signal) => {
+    await sessions.setLocked(settings.locked)
+    while (!signal.aborted) {
+      await sleep(clock, housekeepingEvery, signal)
+      await sessions.collectExpired()
+      await once.collectExpired()
+    }
+  })
+}
+
+/** Runs every step when the signal ends it, whatever the others do. */
+function endWith(signal: AbortSignal, steps: readonly (() => unknown)[]): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const end = async () => {
+    const outcomes = await Promise.allSettled(steps.map(async (step) => step()))
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+    if (failed) throw failed.reason
+  }
+  signal.addEventListener('abort', () => resolve(end()), { once: true })
+  return promise
 }

@@ -2,16 +2,20 @@
 import type { LookupFunction } from 'node:net'
 import { type Assertions, createAssertions } from '#identity/assertion.ts'
 import { createAuthenticator, type SessionAuthenticator } from '#identity/authenticate.ts'
+import { type CliLogins, createCliLogins } from '#identity/cli-login.ts'
 import type { CookiePolicy } from '#identity/cookie-names.ts'
 import { type Issuers, openIssuers } from '#identity/issuers.ts'
 import { type KeyRing, openKeyRing } from '#identity/key-ring.ts'
 import { createLogins, type Logins } from '#identity/login.ts'
+import { createLogouts, type Logouts } from '#identity/logout.ts'
 import { createOnce, type Once } from '#identity/once.ts'
+import { createRenewals, type Renewals } from '#identity/renewals.ts'
 import { createSealer, type Sealer } from '#identity/seal.ts'
 import { openSessions, type SessionStore } from '#identity/session-store.ts'
 import { createHandovers, type Handovers } from '#identity/ticket.ts'
 import { usernameClaims } from '#identity/username-claim.ts'
 import type { Clock } from '#lib/clock.ts'
+import type { StreamIndex } from '#live/streams.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
@@ -23,6 +27,8 @@ export interface IdentityParts {
   readonly secrets: Secrets
   readonly site: Site
   readonly resources: Resources
+  /** What is open for a session keeps it renewed. */
+  readonly streams: StreamIndex
   readonly lookup: LookupFunction
   readonly clock: Clock
   readonly log: Log
@@ -40,10 +46,13 @@ export interface Identities {
   readonly assertions: Assertions
   readonly issuers: Issuers
   readonly logins: Logins
+  readonly renewals: Renewals
+  readonly logouts: Logouts
+  readonly cliLogins: CliLogins
 }
 
 export async function openIdentities(parts: IdentityParts): Promise<Identities> {
-  const { settings, secrets, site, resources, clock, log } = parts
+  const { settings, secrets, site, resources, streams, clock, log, signal } = parts
   const namespace = settings.sessions.stateNamespace
   const keyRing = openKeyRing({ ...parts, namespace })
   const { renewEvery: lifetime, horizon } = settings.sessions
@@ -59,6 +68,8 @@ export async function openIdentities(parts: IdentityParts): Promise<Identities> 
   })
   const usernames = usernameClaims({ resources, namespace })
   const returnTo = { externalScheme: site.scheme, isOwnAuthority: (authority: string) => isOwn(site, authority) }
+  const logins = createLogins({ issuers, sealer, usernames, sessions, cookies, returnTo, clock, log })
+  const consoleAuthority = authorityOf(site, site.domain)
   return {
     keyRing,
     sessions,
@@ -66,15 +77,23 @@ export async function openIdentities(parts: IdentityParts): Promise<Identities> 
     sealer,
     once,
     issuers,
-    authenticator: createAuthenticator({
-      keyRing,
-      sessions,
-      cookies,
-      consoleAuthority: authorityOf(site, site.domain),
-    }),
+    authenticator: createAuthenticator({ keyRing, sessions, cookies, consoleAuthority }),
     handovers: createHandovers({ keyRing, sessions, once, cookies, clock }),
     assertions: createAssertions({ keyRing, clock, issuer: consoleOrigin(site) }),
-    logins: createLogins({ issuers, sealer, usernames, sessions, cookies, returnTo, clock, log }),
+    logins,
+    renewals: createRenewals({
+      ...{ sessions, issuers, sealer, clock, log, signal },
+      isLive: (name) => streams.ofSession(name).length > 0,
+    }),
+    logouts: createLogouts({
+      sessions,
+      issuers,
+      sealer,
+      loggedOutUri: consoleOrigin(site) + paths.loggedOut,
+      clock,
+      log,
+    }),
+    cliLogins: createCliLogins({ ...parts, logins, issuers, sessions, once, sealer, keyRing, consoleAuthority }),
   }
 }
 

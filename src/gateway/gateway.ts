@@ -11,6 +11,7 @@ import type { RequestHead } from '#http/request-head.ts'
 import { readHandshake } from '#http/upgrade-handshake.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
 import type { Authentication, CookieScope, Credentials } from '#identity/authentication.ts'
+import type { Renewals } from '#identity/renewals.ts'
 import { bearerPrefix } from '#identity/session-cookie.ts'
 import type { Log } from '#observe/log.ts'
 import { type Problem, problem } from '#surface/problem.ts'
@@ -35,6 +36,7 @@ export interface GatewayParts extends AdmissionParts, HandoverParts {
   readonly tenants: TenantCookies
   readonly workspaceHost: WorkspaceHost
   readonly witness: Witness
+  readonly renewals: Pick<Renewals, 'touch'>
   readonly renderPage: RenderPage
   readonly nextRequestId: () => string
   readonly log: Log
@@ -197,6 +199,7 @@ export class Gateway {
       exit.reply(redirect(307, place.scope.path + place.rest + place.query, clearing))
       return
     }
+    this.#parts.renewals.touch(admission.pass.session, { live: true })
     exit.forward(visit, admission.pass)
   }
 

@@ -10,6 +10,8 @@ export interface EndReason {
 }
 
 export interface LiveStream {
+  /** It goes on for as long as it is let, such as an upgraded socket; anything else is over by itself before long. */
+  readonly isLasting?: boolean
   /** Ends it now: a close frame where the stream has frames, a reset elsewhere. Called at most once. */
   end(reason: EndReason): void
 }
@@ -45,9 +47,19 @@ export class StreamGroup {
   }
 
   end(reason: EndReason): number {
-    const ending = [...this.#streams]
-    this.#streams.clear()
-    if (ending.length > 0) this.#index.detach(this)
+    return this.#endAll(reason, [...this.#streams])
+  }
+
+  /** Ends what would go on for ever, and lets the rest come to its end. */
+  endLasting(reason: EndReason): number {
+    return this.#endAll(
+      reason,
+      [...this.#streams].filter((stream) => stream.isLasting),
+    )
+  }
+
+  #endAll(reason: EndReason, ending: readonly LiveStream[]): number {
+    for (const stream of ending) this.delete(stream)
     for (const stream of ending) stream.end(reason)
     return ending.length
   }
