@@ -62,7 +62,8 @@ describe('a row of features', () => {
     { id: 'XX1.2', text: 'b' },
   ]
   const features: FeatureList = [{ id: 'XX1', capability: 'x', clauses }]
-  const report = (...tests: readonly (readonly [file: string, title: string, status: string])[]): TestReport => ({
+  type Run = readonly [file: string, title: string, status: string]
+  const report = (...tests: readonly Run[]): TestReport => ({
     success: true,
     numPassedTests: 0,
     numFailedTests: 0,
@@ -70,11 +71,11 @@ describe('a row of features', () => {
     numTodoTests: 0,
     testResults: tests.map(([name, title, status]) => ({ name, status, assertionResults: [{ title, status }] })),
   })
-  const statusOf = (...tests: Parameters<typeof report>) => featureRows(features, report(...tests))[0]?.status
+  const statusOf = (...tests: readonly Run[]) => featureRows(features, report(...tests))[0]?.status
 
   test('is missing without a test, partial with some clauses, and works with all', () => {
-    const first = ['/p/test/unit/a.test.ts', '[XX1.1] a', 'passed'] as const
-    const second = ['/p/test/cluster/a.test.ts', '[XX1.2] b', 'passed'] as const
+    const first: Run = ['/p/test/unit/a.test.ts', '[XX1.1] a', 'passed']
+    const second: Run = ['/p/test/cluster/a.test.ts', '[XX1.2] b', 'passed']
     expect(statusOf()).toBe('missing')
     expect(statusOf(first)).toBe('partial')
     expect(featureRows(features, report(first, first, second))).toEqual([
