@@ -181,3 +181,19 @@ export type ManifestProblem = Immutable<Static<typeof ManifestProblemSchema>>
 export const ManifestProblemListSchema = Type.Object({ problems: Type.Array(ManifestProblemSchema) })
 
 export const LogLinesSchema = Type.Object({ lines: Type.Array(text) })
+
+/** What a command line posts to get its secret. */
+export const CliTokenRequestSchema = Type.Object({
+  code: Type.String({ maxLength: 8192 }),
+  verifier: Type.String({ maxLength: 128 }),
+})
+
+export const CliTokenSchema = Type.Object({
+  /** Sent as `Authorization: Bearer`. */
+  secret: text,
+  username: text,
+  session: text,
+  expiresAt: text,
+  notAfter: text,
+})
+export type CliToken = Immutable<Static<typeof CliTokenSchema>>

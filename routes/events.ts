@@ -1,0 +1,85 @@
+/** `…/events`: the state of one workspace, now and after every change, as server-sent events. */
+import { Readable } from 'node:stream'
+import type { FastifyInstance } from 'fastify'
+import type { Clock } from '#lib/clock.ts'
+import { eventStream, type ServerEvent } from '#surface/event-stream.ts'
+import type { WorkspaceView } from '#surface/messages.ts'
+import { notFound } from '#surface/problem.ts'
+import { api } from '#surface/urls.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import { refuse } from './answer.ts'
+import { type RefRoute, refOf, refPattern } from './parameters.ts'
+import { type Actor, actorOf, requireSession } from './visitor.ts'
+
+export interface EventRoutes {
+  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => WorkspaceView | undefined
+  /** `gone`, and nothing after it, when it is deleted or not for this actor any more. */
+  readonly watchWorkspace: (
+    actor: Actor,
+    ref: WorkspaceRef,
+    signal: AbortSignal,
+  ) => AsyncIterable<WorkspaceView | 'gone'>
+  /** Aborted when the actor's session ends. */
+  readonly untilSessionEnds: (actor: Actor) => AbortSignal
+  readonly clock: Clock
+}
+
+/** A browser has six connections to one origin over HTTP/1.1, and its pages close theirs while they are hidden. */
+const mostPerSession = 12
+const beatEvery = 15_000
+const longest = 15 * 60_000
+const retryAfter = 2_000
+
+export async function eventRoutes(app: FastifyInstance, options: EventRoutes): Promise<void> {
+  const closing = new AbortController()
+  const open = new Map<string, number>()
+  app.addHook('preClose', async () => closing.abort())
+  requireSession(app)
+
+  app.get<RefRoute>(api.events(refPattern), { exposeHeadRoute: false }, async (request, reply) => {
+    const ref = refOf(request)
+    const actor = actorOf(request)
+    if (!ref || !options.viewWorkspace(actor, ref)) return refuse(request, reply, notFound)
+    if ((open.get(actor.session.name) ?? 0) >= mostPerSession) {
+      return refuse(request, reply.header('retry-after', '5'), tooMany)
+    }
+    const signal = AbortSignal.any([options.untilSessionEnds(actor), closing.signal])
+    const blocks = eventStream((ended) => changesOf(options, actor, ref, ended), {
+      clock: options.clock,
+      signal,
+      beatEvery,
+      longest,
+      retryAfter,
+    })
+    return reply.type('text/event-stream').send(Readable.from(counted(blocks, open, actor.session.name)))
+  })
+}
+
+const tooMany = { code: 'too_many_streams', status: 429, title: 'Too many pages of yours listen for news already.' }
+
+async function* changesOf(
+  { watchWorkspace }: EventRoutes,
+  actor: Actor,
+  ref: WorkspaceRef,
+  signal: AbortSignal,
+): AsyncGenerator<ServerEvent, void, void> {
+  for await (const view of watchWorkspace(actor, ref, signal)) {
+    yield view === 'gone' ? { name: 'gone', data: {} } : { name: 'workspace', data: view }
+  }
+}
+
+/** Counts the stream while it is read; a reader that goes away returns it. */
+async function* counted(
+  blocks: AsyncGenerator<string, void, void>,
+  open: Map<string, number>,
+  key: string,
+): AsyncGenerator<string, void, void> {
+  open.set(key, (open.get(key) ?? 0) + 1)
+  try {
+    yield* blocks
+  } finally {
+    const left = (open.get(key) ?? 1) - 1
+    if (left > 0) open.set(key, left)
+    else open.delete(key)
+  }
+}
