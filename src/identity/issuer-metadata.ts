@@ -21,8 +21,11 @@ export interface IssuerMetadataOptions {
 /** How long it is used without asking again. */
 const freshFor: Milliseconds = 60 * 60_000
 
-/** Throws `issuer_unavailable`: at once, too, for a while after a try has failed, so that a dead issuer costs nobody a wait. */
-export type IssuerMetadata = () => Promise<ServerMetadata>
+/**
+ * `within`: no older than this, or nothing; for before a browser is sent there. Without it, what was once known is good enough while the issuer is away.
+ * Throws `issuer_unavailable`: at once, too, for a while after a try has failed, so that a dead issuer costs nobody a wait.
+ */
+export type IssuerMetadata = (options?: { readonly within: Milliseconds }) => Promise<ServerMetadata>
 
 export function issuerMetadata(options: IssuerMetadataOptions): IssuerMetadata {
   const { clock, log, settings } = options
@@ -45,15 +48,13 @@ export function issuerMetadata(options: IssuerMetadataOptions): IssuerMetadata {
       throw error
     }
   }
-  return async () => {
-    const now = clock.now()
-    if (known && now - known.at < freshFor) return known.metadata
-    if (failed && now < failed.until) {
-      if (known) return known.metadata
-      throw failed.error
-    }
-    const asking = once('discovery', ask)
-    if (!known) return asking
+  const askUnlessPaused = () =>
+    failed && clock.now() < failed.until ? Promise.reject(failed.error) : once('discovery', ask)
+
+  return async (options) => {
+    if (known && clock.now() - known.at < (options?.within ?? freshFor)) return known.metadata
+    const asking = askUnlessPaused()
+    if (!known || options !== undefined) return asking
     // What is known is good enough for this one; the failure has been logged.
     asking.catch(() => undefined)
     return known.metadata
@@ -67,6 +68,8 @@ async function discover({ settings, fetch }: IssuerMetadataOptions): Promise<Ser
     execute,
   })
   const metadata = found.serverMetadata()
+  // The library lets a final slash pass; sessions and logout tokens are found by the exact name.
+  if (metadata.issuer !== settings.issuer) throw new Error(`it calls itself ${metadata.issuer}`)
   const offered = metadata.id_token_signing_alg_values_supported ?? ['RS256']
   return Object.assign(metadata, {
     id_token_signing_alg_values_supported: offered.filter((algorithm) => acceptedAlgorithms.includes(algorithm)),

@@ -4,7 +4,7 @@
  */
 import * as oidc from 'openid-client'
 import { GatewayError } from '#errors.ts'
-import type { Clock } from '#lib/clock.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { IssuerSettings } from '#settings/settings.ts'
@@ -56,6 +56,9 @@ export interface Issuer {
   verifySignature(token: string): Promise<Signature>
 }
 
+/** How long an answer counts as a sign of life. */
+const provedAlive: Milliseconds = 15_000
+
 export function createIssuer(options: IssuerOptions): Issuer {
   return new ConfiguredIssuer(options)
 }
@@ -74,6 +77,8 @@ class ConfiguredIssuer implements Issuer {
   }
 
   async authorizationUrl(request: AuthorizationRequest): Promise<URL> {
+    // A browser that is sent to a dead issuer sees an error that nobody can explain to it.
+    await this.metadata({ within: provedAlive })
     return oidc.buildAuthorizationUrl(await this.#client(), {
       redirect_uri: this.#options.redirectUri,
       scope: this.settings.scopes.join(' '),

@@ -36,6 +36,11 @@ export interface AttemptSecrets {
   readonly verifier: string
 }
 
+/** What a browser's cookie says of its attempt. */
+export interface HeldAttempt extends AttemptSecrets {
+  readonly startedAt: Timestamp
+}
+
 export interface NewAttempt extends AttemptSecrets {
   readonly state: string
   /** `Set-Cookie` values: the attempt's own, and the ends of those that are too many. */
@@ -47,7 +52,7 @@ export interface LoginStates {
   /** `undefined` for what was not sealed here, or too long ago. */
   open(state: string): LoginState | undefined
   /** `undefined` when this browser didn't start the attempt, or more than 10 minutes ago. */
-  secrets(state: LoginState, cookieHeader: string | undefined): AttemptSecrets | undefined
+  held(state: LoginState, cookieHeader: string | undefined): HeldAttempt | undefined
   clear(state: LoginState): string
 }
 
@@ -114,11 +119,11 @@ export function loginStates(options: {
       const checked = text === undefined ? undefined : checkState(JSON.parse(text))
       return checked?.ok ? checked.value : undefined
     },
-    secrets({ attempt }, cookieHeader) {
+    held({ attempt }, cookieHeader) {
       const opened = cookieValues(cookieHeader, placeOf(attempt).name)
         .map((value) => openCookie(attempt, value))
         .find((found) => found !== undefined)
-      return opened && secretsOf(opened.secret)
+      return opened && { ...secretsOf(opened.secret), startedAt: opened.startedAt }
     },
     clear: ({ attempt }) => clearCookie(attempt),
   }

@@ -11,7 +11,7 @@ import type { CookiePolicy } from './cookie-names.ts'
 import type { Issuer } from './issuer.ts'
 import type { Issuers } from './issuers.ts'
 import type { LoginFault } from './login-fault.ts'
-import { attemptLifetime, type LoginState, type LoginStates, loginStates } from './login-state.ts'
+import { attemptLifetime, type HeldAttempt, type LoginState, type LoginStates, loginStates } from './login-state.ts'
 import { mapClaims } from './mapping.ts'
 import { consoleFrontPage, parseReturnTo, type ReturnTo, type ReturnToRules } from './return-to.ts'
 import type { Sealer } from './seal.ts'
@@ -45,6 +45,8 @@ export type LoginFinish =
   | {
       readonly kind: 'ok'
       readonly login: FinishedLogin
+      /** When this browser began it. */
+      readonly startedAt: Timestamp
       readonly returnTo: ReturnTo
       readonly attachment: string | undefined
       readonly setCookies: readonly string[]
@@ -122,8 +124,8 @@ class OidcLogins implements Logins {
     const issuer = state && this.#options.issuers.byId(state.issuer)
     if (!state || !issuer) return { kind: 'refused', reason: 'state_foreign', state: undefined }
     if (hasRepeatedParameter(query)) return { kind: 'refused', reason: 'parameter_repeated', state }
-    const secrets = this.#states.secrets(state, cookieHeader)
-    if (secrets) return { kind: 'attempt', state, sealed, issuer, ...secrets }
+    const held = this.#states.held(state, cookieHeader)
+    if (held) return { kind: 'attempt', state, sealed, issuer, held }
     return state.restarts < mostRestarts
       ? { kind: 'lost', state }
       : { kind: 'refused', reason: 'cookies_refused', state }
@@ -174,8 +176,8 @@ class OidcLogins implements Logins {
   }
 
   async #redeem(query: URLSearchParams, attempt: Attempt): Promise<LoginFinish> {
-    const { state, sealed, issuer, nonce, verifier } = attempt
-    const answer = await issuer.redeem(query, { state: sealed, nonce, verifier })
+    const { state, sealed, issuer, held } = attempt
+    const answer = await issuer.redeem(query, { ...held, state: sealed })
     switch (answer.kind) {
       case 'refused':
         return this.#refuse(answer.reason, state, answer.detail)
@@ -183,11 +185,11 @@ class OidcLogins implements Logins {
         this.#options.log.warn({ component: 'identity', issuer: state.issuer }, `the issuer failed: ${answer.detail}`)
         return this.#unavailable(state)
       case 'vouched':
-        return this.#accept(answer, state, issuer)
+        return this.#accept(answer, attempt)
     }
   }
 
-  async #accept({ claims, tokens }: Vouched, state: LoginState, issuer: Issuer): Promise<LoginFinish> {
+  async #accept({ claims, tokens }: Vouched, { state, issuer, held }: Attempt): Promise<LoginFinish> {
     const { sessions, usernames, log } = this.#options
     const mapping = mapClaims(claims, issuer.settings)
     if (mapping.kind === 'refused') return this.#refuse(mapping.reason, state, '')
@@ -206,6 +208,7 @@ class OidcLogins implements Logins {
     return {
       kind: 'ok',
       login: { issuer: issuerName, subject: identity.uid, identity, sid, ...tokens },
+      startedAt: held.startedAt,
       returnTo: this.#returnTo(state),
       attachment: state.attachment,
       setCookies: [this.#states.clear(state)],
@@ -247,8 +250,7 @@ interface Attempt {
   readonly state: LoginState
   readonly sealed: string
   readonly issuer: Issuer
-  readonly nonce: string
-  readonly verifier: string
+  readonly held: HeldAttempt
 }
 
 type ReadAttempt =

@@ -39,12 +39,13 @@ describe('an issuer that is down', () => {
     expect(count(made.issuer, discovery)).toBeLessThan(16)
   })
 
-  test('after it was known goes on with what is known', async () => {
+  test('after it was known gets no browsers sent to it, and is known all the same to whatever else needs it', async () => {
     await using made = await faultyWorld()
     expect((await made.site.visitor().start()).kind).toBe('redirect')
     await made.issuer[Symbol.asyncDispose]()
     await made.world.clock.advance(3 * 3_600_000)
-    expect((await made.site.visitor().start()).kind).toBe('redirect')
+    expect(await made.site.visitor().start()).toEqual({ kind: 'unavailable', issuer: 'faulty' })
+    expect((await made.site.issuers.byId('faulty')?.metadata())?.issuer).toBe(made.issuer.url)
   })
 
   test('between the two halves of a login makes it unavailable, and no refusal', async () => {
