@@ -8,8 +8,11 @@ import type { Brand } from '#lib/brand.ts'
 import { withoutCookies } from './cookies.ts'
 import { FieldVerdicts, type RequestField, requestField } from './header-names.ts'
 
-/** Flat: name, value, name, value, without any field of framing or of one hop. Made in this folder alone. */
-export type EndToEndFields = Brand<readonly string[], 'EndToEndFields'>
+/**
+ * Flat: name, value, name, value, without any field of framing or of one hop. Made in this folder alone, and not changed by anybody;
+ * not `readonly` because Node's types ask for a list that is not.
+ */
+export type EndToEndFields = Brand<string[], 'EndToEndFields'>
 
 export type BodyFraming =
   | { readonly kind: 'none' }
@@ -116,7 +119,7 @@ function take(draft: Draft, verdict: RequestField, name: string, value: string):
 }
 
 /** For the builders of this folder, which have looked at every field by its name. */
-export function endToEnd(fields: readonly string[]): EndToEndFields {
+export function endToEnd(fields: string[]): EndToEndFields {
   return fields as EndToEndFields
 }
 

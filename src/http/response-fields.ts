@@ -33,7 +33,7 @@ export interface UpstreamHead {
 export class ResponseHeads {
   readonly #verdicts = new FieldVerdicts(responseField)
 
-  /** `Content-Length` is kept, as it describes the answer even where none is sent (HEAD, 304); never on a 204 (RFC 9110 section 8.6). */
+  /** `Content-Length` is kept, as it describes the answer even where none is sent (HEAD, 304); never on a 1xx or 204 (RFC 9110 section 8.6). */
   build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
     const { headers } = head
     const nominated = nominatedFields(headers, this.#verdicts)
@@ -63,7 +63,7 @@ export class ResponseHeads {
       case 'pass':
         return value
       case 'content-length':
-        return head.status === 204 || head.isChunked ? undefined : value
+        return head.status === 204 || head.status < 200 || head.isChunked ? undefined : value
       case 'trailer':
         return head.isChunked ? value : undefined
       case 'set-cookie':

@@ -41,6 +41,8 @@ type State = 'open' | 'ending' | 'closing'
 export class Splice {
   bytesFromClient = 0
   bytesFromUpstream = 0
+  /** Who ended it without a proper end: a side that broke, or {@link end}. */
+  cut: 'client' | 'upstream' | 'ended' | undefined
   readonly #client: Duplex
   readonly #upstream: Duplex
   readonly #options: SpliceOptions
@@ -63,6 +65,8 @@ export class Splice {
     upstream.on('end', () => this.#upstreamEnded())
     client.on('data', (chunk: Buffer) => this.#fromClient(chunk))
     upstream.on('data', (chunk: Buffer) => this.#fromUpstream(chunk))
+    client.resume()
+    upstream.resume()
     // One that is gone already says so no second time.
     for (const side of [client, upstream]) if (side.closed) this.#sideClosed(side)
   }
@@ -73,6 +77,7 @@ export class Splice {
    */
   end(reason: CloseReason): void {
     if (this.#state !== 'open') return
+    this.cut ??= 'ended'
     this.#reason = reason
     const { tracker } = this.#options
     if (!tracker?.isFramed) this.#abort()
@@ -126,15 +131,13 @@ export class Splice {
     if (this.#state === 'closing') return
     const { tracker } = this.#options
     const isBroken = this.#upstream.readableAborted || this.#upstream.errored !== null
-    if (tracker?.isFramed && !tracker.isClosed) {
-      if (tracker.isAtBoundary) this.#close()
-      else this.#abort()
-    } else if (isBroken && !tracker?.isClosed) {
-      this.#abort()
-    } else {
+    const hasSaidIt = tracker?.isFramed ? tracker.isClosed : !isBroken
+    if (!hasSaidIt) this.cut ??= this.#client.readableEnded ? undefined : 'upstream'
+    if (hasSaidIt || tracker?.isClosed) {
       this.#client.end()
       this.#awaitOtherSide()
-    }
+    } else if (tracker?.isAtBoundary) this.#close()
+    else this.#abort()
   }
 
   /** Says the last word, where the server has not said it itself, and leaves. */
@@ -167,8 +170,10 @@ export class Splice {
 
   #sideClosed(side: Duplex): void {
     this.#closedSides += 1
-    if (side === this.#client) this.#upstream.destroy()
-    else {
+    if (side === this.#client) {
+      if (this.#client.readableAborted) this.cut ??= 'client'
+      this.#upstream.destroy()
+    } else {
       if (!this.#client.writableEnded) this.#upstreamEnded()
       // Whatever the client still says, nobody is there any more.
       if (!this.#timer) this.#arm(longestHalfClosed)
@@ -179,7 +184,7 @@ export class Splice {
   }
 }
 
-/** Bytes already read ahead (`head` of an upgrade) go back with `unshift` first. */
+/** Both may be paused. Bytes already read ahead (`head` of an upgrade) go back with `unshift` first. */
 export function splice(client: Duplex, upstream: Duplex, options: SpliceOptions): Splice {
   return new Splice(client, upstream, options)
 }

@@ -1,0 +1,254 @@
+/**
+ * An HTTP/1.1 client that keeps connections for the next request. Everything on its way is synchronous where an idle connection is at hand,
+ * and one request is one connection's only concern: no pipelining, no queue.
+ */
+import type { Duplex } from 'node:stream'
+import { GatewayError, messageOf } from '#errors.ts'
+import type { EndToEndFields } from '#http/end-to-end.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { carriesBody, requestText } from './request-text.ts'
+import { ResponseHeadParser } from './response-head.ts'
+import type { Upstream } from './upstream.ts'
+import type { ResponseListener, UpstreamCall, UpstreamClient, UpstreamRequest } from './upstream-client.ts'
+import { type ConnectionOwner, type ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
+
+export interface KeepAliveOptions {
+  readonly clock: Clock
+  /** Ends every connection and every call. */
+  readonly signal: AbortSignal
+  /** How long an idle connection is kept where the server doesn't say. Below the 5 s after which Node's and uvicorn's servers close theirs. */
+  readonly keepFor?: Milliseconds
+  readonly dialLimit?: Milliseconds
+}
+
+const defaultKeepFor: Milliseconds = 4_000
+const defaultDialLimit: Milliseconds = 10_000
+const longestKept: Milliseconds = 60_000
+const sweepEvery: Milliseconds = 1_000
+/** Idle connections of one key; more of them would only wait to be closed. */
+const mostIdle = 64
+
+/** RFC 9110 section 9.2.2: these may be sent again when nobody knows whether the first arrived. */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
+
+export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
+  readonly parser = new ResponseHeadParser()
+  readonly #clock: Clock
+  readonly #signal: AbortSignal
+  readonly #keepFor: Milliseconds
+  readonly #dialLimit: Milliseconds
+  /** The last one used is the last of its list, and the first to be used again. */
+  readonly #idle = new Map<string, UpstreamConnection[]>()
+  readonly #connections = new Set<UpstreamConnection>()
+  readonly #calls = new Set<Call>()
+  #isSweeping = false
+
+  constructor(options: KeepAliveOptions) {
+    this.#clock = options.clock
+    this.#signal = options.signal
+    this.#keepFor = options.keepFor ?? defaultKeepFor
+    this.#dialLimit = options.dialLimit ?? defaultDialLimit
+    options.signal.addEventListener('abort', () => this.#end(), { once: true })
+  }
+
+  /** Connections that are open, idle ones included. */
+  get size(): number {
+    return this.#connections.size
+  }
+
+  start(upstream: Upstream, request: UpstreamRequest, listener: ResponseListener): UpstreamCall {
+    const call = new Call(this, upstream, request, listener)
+    const connection = call.isReplayable ? this.#take(upstream.key) : undefined
+    if (connection) call.run(connection)
+    else this.dial(call)
+    return call
+  }
+
+  forget(key: string): void {
+    for (const connection of this.#connections) if (connection.key === key) connection.isLast = true
+    for (const connection of this.#idle.get(key) ?? []) connection.destroy()
+    this.#idle.delete(key)
+  }
+
+  onIdle(connection: UpstreamConnection): void {
+    const { key } = connection
+    const list = this.#idle.get(key)
+    if (this.#signal.aborted || (list !== undefined && list.length >= mostIdle)) {
+      connection.destroy()
+      return
+    }
+    connection.idleSince = this.#clock.now()
+    connection.isReused = true
+    if (list) list.push(connection)
+    else this.#idle.set(key, [connection])
+    this.#sweepLater()
+  }
+
+  onGone(connection: UpstreamConnection): void {
+    this.#connections.delete(connection)
+    const list = this.#idle.get(connection.key)
+    const index = list?.indexOf(connection) ?? -1
+    if (list === undefined || index === -1) return
+    list.splice(index, 1)
+    if (list.length === 0) this.#idle.delete(connection.key)
+  }
+
+  /** For a {@link Call}, when it is new or has lost a connection that was kept too long. */
+  dial(call: Call): void {
+    const aborter = new AbortController()
+    call.dialing = aborter
+    this.#calls.add(call)
+    const slow = () => aborter.abort(new GatewayError('upstream_unreachable', `no connection in ${this.#dialLimit} ms`))
+    const timer = this.#clock.after(this.#dialLimit, slow)
+    const settle = () => {
+      timer[Symbol.dispose]()
+      this.#calls.delete(call)
+      call.dialing = undefined
+    }
+    call.upstream.dial(aborter.signal).then(
+      (socket) => {
+        settle()
+        this.#dialled(call, socket, aborter.signal)
+      },
+      (error: unknown) => {
+        settle()
+        call.onLost(unreachable(aborter.signal.aborted ? aborter.signal.reason : error), false)
+      },
+    )
+    if (this.#signal.aborted) aborter.abort(this.#signal.reason)
+  }
+
+  #dialled(call: Call, socket: Duplex, signal: AbortSignal): void {
+    if (signal.aborted) {
+      socket.on('error', () => undefined)
+      socket.destroy()
+      call.onLost(unreachable(signal.reason), false)
+      return
+    }
+    const connection = new UpstreamConnection(call.upstream.key, socket, this)
+    this.#connections.add(connection)
+    call.run(connection)
+  }
+
+  #take(key: string): UpstreamConnection | undefined {
+    const list = this.#idle.get(key)
+    if (list === undefined) return undefined
+    let connection = list.pop()
+    while (connection !== undefined && !connection.isOpen) connection = list.pop()
+    if (list.length === 0) this.#idle.delete(key)
+    return connection
+  }
+
+  #sweepLater(): void {
+    if (this.#isSweeping) return
+    this.#isSweeping = true
+    this.#clock.after(sweepEvery, () => {
+      this.#isSweeping = false
+      this.#sweep()
+    })
+  }
+
+  #sweep(): void {
+    const now = this.#clock.now()
+    for (const list of this.#idle.values()) {
+      for (const connection of [...list]) if (this.#isStale(connection, now)) connection.destroy()
+    }
+    if (this.#idle.size > 0) this.#sweepLater()
+  }
+
+  /** A second before the server's own limit, so that no request meets a connection that is being closed. */
+  #isStale({ keepsFor, idleSince }: UpstreamConnection, now: number): boolean {
+    const limit = keepsFor === undefined ? this.#keepFor : Math.min(keepsFor - sweepEvery, longestKept)
+    return now - idleSince >= limit - sweepEvery
+  }
+
+  #end(): void {
+    for (const call of this.#calls) call.dialing?.abort(this.#signal.reason)
+    for (const connection of this.#connections) connection.destroy()
+    this.#idle.clear()
+  }
+}
+
+/** One request, on one connection, or on a second one when the first had been closed by the time it was used. */
+class Call implements UpstreamCall, ConnectionUser {
+  readonly upstream: Upstream
+  readonly listener: ResponseListener
+  dialing: AbortController | undefined
+  readonly #client: KeepAliveClient
+  readonly #request: UpstreamRequest
+  readonly #text: string
+  #connection: UpstreamConnection | undefined
+  #isOver = false
+
+  constructor(client: KeepAliveClient, upstream: Upstream, request: UpstreamRequest, listener: ResponseListener) {
+    this.#client = client
+    this.upstream = upstream
+    this.#request = request
+    this.#text = requestText(request)
+    this.listener = listener
+  }
+
+  /** Others get a connection of their own, which no server can be closing just now. */
+  get isReplayable(): boolean {
+    const { method, isUpgrade } = this.#request
+    return idempotent.has(method) && !isUpgrade && !carriesBody(this.#request)
+  }
+
+  run(connection: UpstreamConnection): void {
+    if (this.#isOver) {
+      connection.destroy()
+      return
+    }
+    this.#connection = connection
+    connection.send(this.#text, this.#request, this)
+    this.listener.onReady(this)
+  }
+
+  write(piece: Buffer): boolean {
+    return this.#connection?.write(piece) ?? true
+  }
+
+  end(trailers: EndToEndFields): void {
+    this.#connection?.endBody(trailers)
+  }
+
+  pause(): void {
+    this.#connection?.pause()
+  }
+
+  resume(): void {
+    this.#connection?.resume()
+  }
+
+  abort(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.dialing?.abort(new GatewayError('upstream_unreachable', 'nobody waits for the answer any more'))
+    this.#connection?.destroy()
+    this.#connection = undefined
+  }
+
+  onDone(): void {
+    this.#isOver = true
+    this.#connection = undefined
+  }
+
+  onLost(error: GatewayError, isUntouched: boolean): void {
+    if (this.#isOver) return
+    const isStale = isUntouched && this.isReplayable && this.#connection?.isReused === true
+    this.#connection = undefined
+    if (isStale) {
+      this.#client.dial(this)
+      return
+    }
+    this.#isOver = true
+    this.listener.onFailure(error)
+  }
+}
+
+function unreachable(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  return new GatewayError('upstream_unreachable', `no connection to the upstream: ${messageOf(error)}`, {
+    cause: error,
+  })
+}

@@ -1,0 +1,215 @@
+/** One connection to an upstream: a request at a time, its body out, its response in. Whatever is doubtful about it makes it the last. */
+import { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { GatewayError, messageOf } from '#errors.ts'
+import type { EndToEndFields } from '#http/end-to-end.ts'
+import type { Timestamp } from '#lib/clock.ts'
+import { carriesBody, chunkStart, lastChunk } from './request-text.ts'
+import { broken, type ResponseHead, type ResponseHeadParser } from './response-head.ts'
+import { ResponseReader, type ResponseSink } from './response-reader.ts'
+import type { ResponseListener, UpstreamRequest } from './upstream-client.ts'
+
+/** Whose turn it is on a connection. */
+export interface ConnectionUser {
+  readonly listener: ResponseListener
+  /** The response is complete, or the socket was handed over: the connection is no longer this user's. */
+  onDone(): void
+  /** `isUntouched`: not a byte of an answer came. */
+  onLost(error: GatewayError, isUntouched: boolean): void
+}
+
+export interface ConnectionOwner {
+  readonly parser: ResponseHeadParser
+  onIdle(connection: UpstreamConnection): void
+  /** It is closed, or no longer a connection of HTTP. */
+  onGone(connection: UpstreamConnection): void
+}
+
+export class UpstreamConnection implements ResponseSink {
+  readonly key: string
+  isReused = false
+  /** No other request may follow. */
+  isLast = false
+  idleSince: Timestamp = 0
+  /** What the server said about keeping it. */
+  keepsFor: number | undefined
+  readonly #socket: Duplex
+  readonly #owner: ConnectionOwner
+  readonly #reader: ResponseReader
+  #user: ConnectionUser | undefined
+  #isUpgrade = false
+  #isChunked = false
+  #isSent = true
+  #isUntouched = true
+  readonly #onClose = () => this.#closed()
+  readonly #onFin = () => this.#ended()
+  readonly #onDrain = () => this.#user?.listener.onDrain()
+  readonly #onData = (bytes: Buffer) => this.#received(bytes)
+
+  constructor(key: string, socket: Duplex, owner: ConnectionOwner) {
+    this.key = key
+    this.#socket = socket
+    this.#owner = owner
+    this.#reader = new ResponseReader(owner.parser, this)
+    if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, 30_000)
+    socket.on('error', ignore)
+    socket.on('close', this.#onClose)
+    socket.on('end', this.#onFin)
+    socket.on('drain', this.#onDrain)
+    socket.on('data', this.#onData)
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed && !this.#socket.readableEnded
+  }
+
+  /** Sends a head, made of `request` by `requestText`. */
+  send(text: string, request: UpstreamRequest, user: ConnectionUser): void {
+    this.#user = user
+    this.#isUpgrade = request.isUpgrade
+    this.#isChunked = request.framing.kind === 'chunked'
+    this.#isSent = !carriesBody(request)
+    this.#isUntouched = true
+    if (!this.#isSent) this.isLast = true
+    this.#reader.begin(request.method === 'HEAD')
+    this.#socket.write(text, 'latin1')
+  }
+
+  write(piece: Buffer): boolean {
+    if (!this.#isChunked) return this.#socket.write(piece)
+    this.#socket.cork()
+    this.#socket.write(chunkStart(piece.length), 'latin1')
+    this.#socket.write(piece)
+    const hasRoom = this.#socket.write('\r\n', 'latin1')
+    this.#socket.uncork()
+    return hasRoom
+  }
+
+  endBody(trailers: EndToEndFields): void {
+    if (this.#isChunked && !this.#isSent) this.#socket.write(lastChunk(trailers), 'latin1')
+    this.#isSent = true
+  }
+
+  pause(): void {
+    this.#socket.pause()
+  }
+
+  resume(): void {
+    this.#socket.resume()
+  }
+
+  /** Without a word to its user. */
+  destroy(): void {
+    this.#user = undefined
+    this.isLast = true
+    this.#socket.destroy()
+  }
+
+  onInterim(head: ResponseHead): void {
+    this.#user?.listener.onInterim(head)
+  }
+
+  onHead(head: ResponseHead): void {
+    if (!head.isPersistent) this.isLast = true
+    this.keepsFor = head.keepsFor
+    this.#user?.listener.onHead(head)
+  }
+
+  onSwitch(head: ResponseHead, rest: Buffer): void {
+    const user = this.#user
+    if (!this.#isUpgrade || user === undefined) throw broken('101 to a request that asked for no other protocol')
+    this.#user = undefined
+    this.#letGo()
+    this.#socket.pause()
+    if (rest.length > 0) this.#socket.unshift(rest)
+    this.#owner.onGone(this)
+    user.onDone()
+    user.listener.onSwitch(head, this.#socket)
+  }
+
+  onBody(piece: Buffer, isLast: boolean): void {
+    this.#user?.listener.onBody(piece, isLast)
+  }
+
+  onEnd(trailers: readonly string[]): void {
+    this.#user?.listener.onEnd(trailers)
+  }
+
+  /** So that whoever takes over the socket holds nothing of this. */
+  #letGo(): void {
+    const socket = this.#socket
+    socket.off('error', ignore).off('close', this.#onClose).off('end', this.#onFin)
+    socket.off('drain', this.#onDrain).off('data', this.#onData)
+  }
+
+  #received(bytes: Buffer): void {
+    // Nobody asked: whatever it is, it would be taken for the answer to the next request.
+    if (this.#user === undefined) {
+      this.destroy()
+      return
+    }
+    this.#isUntouched = false
+    try {
+      this.#reader.push(bytes)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (this.#reader.isComplete) this.#settle()
+    else this.#user?.listener.onLull()
+  }
+
+  /** A response is complete. Until the request is as well, its rest could only be read as another one. */
+  #settle(): void {
+    const user = this.#user
+    if (user === undefined) return
+    this.#user = undefined
+    user.onDone()
+    if (this.isLast || !this.#isSent || !this.isOpen) this.destroy()
+    else {
+      this.#socket.resume()
+      this.#owner.onIdle(this)
+    }
+  }
+
+  #ended(): void {
+    this.isLast = true
+    try {
+      this.#reader.finish()
+      this.#settle()
+    } catch (error) {
+      this.#fail(this.#isUntouched ? unanswered() : error)
+    }
+    this.#socket.destroy()
+  }
+
+  #closed(): void {
+    this.isLast = true
+    const { errored } = this.#socket
+    const reason = errored === null ? '' : `: ${messageOf(errored)}`
+    this.#fail(new GatewayError('upstream_unreachable', `the connection broke${reason}`, { cause: errored }))
+    this.#owner.onGone(this)
+  }
+
+  #fail(error: unknown): void {
+    const user = this.#user
+    const isComplete = this.#reader.isComplete
+    this.destroy()
+    if (user === undefined) return
+    // Bytes behind a whole response cost the connection, not the answer.
+    if (isComplete) user.onDone()
+    else user.onLost(faultOf(error), this.#isUntouched)
+  }
+}
+
+/** Every error of a socket is followed by its 'close', which is acted on. */
+function ignore(): void {}
+
+function unanswered(): GatewayError {
+  return new GatewayError('upstream_unreachable', 'the upstream closed the connection without an answer')
+}
+
+function faultOf(error: unknown): GatewayError {
+  if (error instanceof GatewayError) return error
+  return new GatewayError('internal', 'a response could not be passed on', { cause: error })
+}
