@@ -61,7 +61,7 @@ export async function loginRoutes(app: FastifyInstance, options: LoginRoutes): P
 export function sendStart(request: FastifyRequest, reply: FastifyReply, start: LoginStart, to: string): FastifyReply {
   switch (start.kind) {
     case 'redirect':
-      return setCookies(reply, start.setCookies).redirect(start.location, 303)
+      return setCookies(reply, start.setCookies).redirect(start.location, request.method === 'GET' ? 302 : 303)
     case 'choose':
       return sendPage(request, reply, chooseIssuerPage(start.issuers, to))
     case 'unavailable':

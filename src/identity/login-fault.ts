@@ -40,6 +40,8 @@ export type LoginFault =
   // The person.
   | 'userinfo_subject'
   | 'username_taken'
+  /** Somebody else has logged in than the one who agreed to let a command line in. */
+  | 'another_person'
   | 'locked'
   | MappingFault
 

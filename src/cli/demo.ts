@@ -1,0 +1,132 @@
+/** `gatehouse demo` (`npm start`): everything on one machine, for trying out and for work on Gatehouse itself. */
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { GatewayError } from '#errors.ts'
+import type { Clock } from '#lib/clock.ts'
+import { createAudit } from '#observe/audit.ts'
+import { createLog, type Log } from '#observe/log.ts'
+import { openOutput } from '#observe/output.ts'
+import type { LocalPrograms } from '#operator/apps.ts'
+import { describeFlags, parseFlags } from '#settings/flags.ts'
+import { insecureChoices } from '#settings/insecure.ts'
+import { loadSettings } from '#settings/load.ts'
+import { sayProblem } from '#settings/problem.ts'
+import type { Secret } from '#settings/secret.ts'
+import type { Secrets, Settings } from '#settings/settings.ts'
+import type { CommandIo } from './check-config.ts'
+import { findPrograms } from './demo-parts/programs.ts'
+import { demoPassword } from './password.ts'
+
+export interface LaptopWish {
+  readonly settings: Settings
+  readonly secrets: Secrets
+  readonly password: Secret
+  readonly programs: LocalPrograms
+  readonly env: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly log: Log
+  readonly audit: ReturnType<typeof createAudit>
+  readonly signal: AbortSignal
+}
+
+export interface DemoIo extends CommandIo {
+  cwd(): string
+  readonly clock: Clock
+  readonly userId: number | undefined
+  readonly openLaptop: (
+    wish: LaptopWish,
+  ) => Promise<{ drain(impatient: AbortSignal): Promise<void>; readonly ended: Promise<void> }>
+  readonly onSignal: (handle: (name: string) => void) => Disposable
+}
+
+const usage = 'usage: gatehouse demo [FLAG ...]\n'
+
+export async function demo(args: readonly string[], io: DemoIo): Promise<number> {
+  if (args.includes('--help')) {
+    io.stdout.write(`${usage}\n${describeFlags().join('\n')}\n`)
+    return 0
+  }
+  const flags = parseFlags(args)
+  if (flags.kind === 'invalid') {
+    io.stderr.write(`gatehouse demo: ${flags.message}\n${usage}`)
+    return 2
+  }
+  const loaded = await loadSettings({ face: 'demo', file: flags.file, flags: flags.flags, env: io.env, cwd: io.cwd() })
+  for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`)
+  if (loaded.kind === 'invalid') {
+    for (const problem of loaded.problems) io.stderr.write(`${sayProblem(problem)}\n`)
+    return 1
+  }
+  try {
+    return await run(loaded.settings, loaded.secrets, io)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    io.stderr.write(`gatehouse demo: ${error.message} (${error.code})\n`)
+    return 1
+  }
+}
+
+async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<number> {
+  const { clock } = io
+  const { home } = settings
+  await mkdir(home, { recursive: true, mode: 0o700 })
+  const ending = new AbortController()
+  const impatient = new AbortController()
+  const asked = Promise.withResolvers<string>()
+  let isAsked = false
+  using _signals = io.onSignal((name) => {
+    // The second one means now.
+    if (isAsked) impatient.abort()
+    isAsked = true
+    asked.resolve(name)
+  })
+  await using logOutput = openOutput(join(home, 'logs', 'gatehouse.log'), clock)
+  await using auditOutput = openOutput(join(home, 'logs', 'audit.log'), clock)
+  const log = createLog({ level: settings.log.level, clock, sink: logOutput })
+  const audit = createAudit({ sink: auditOutput, clock })
+  for (const { name, meaning } of insecureChoices(settings)) {
+    log.warn({ setting: name }, meaning)
+    io.stderr.write(`warning: ${name}: ${meaning}\n`)
+  }
+  const say = (line: string) => void io.stdout.write(`${line}\n`)
+  const password = await demoPassword(home, secrets.demoPassword)
+  const programs = await findPrograms({ settings, env: io.env, userId: io.userId, say, signal: impatient.signal })
+  const env = Object.fromEntries(
+    Object.entries(io.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+  const laptop = await io.openLaptop({
+    settings,
+    secrets,
+    password,
+    programs,
+    env,
+    clock,
+    log,
+    audit,
+    signal: ending.signal,
+  })
+  say(greeting(settings, secrets.demoPassword === undefined ? password.reveal() : undefined))
+  await asked.promise
+  say('Stopping: open requests may finish, workspaces are ended. Ctrl-C again: at once.')
+  await laptop.drain(impatient.signal)
+  ending.abort()
+  await laptop.ended
+  return 0
+}
+
+/** `password`: only one that was made here; who chose it knows it. */
+function greeting(settings: Settings, password: string | undefined): string {
+  const { domain, external, demo: folder } = settings
+  return `
+  Gatehouse is ready.
+
+    open        ${external.scheme}://${domain}:${external.port}
+    people      alice, bob, carol (group admins), dave (group ds)
+    password    ${password ?? 'the one in GATEHOUSE_DEMO_PASSWORD'}
+    workspaces  ${folder.manifests}  (edit a file: it counts within a second)
+    state       ${settings.home}
+
+  Workspaces run as your own user and are not isolated from each other here.
+  Stop with Ctrl-C.
+`
+}

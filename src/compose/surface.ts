@@ -1,0 +1,221 @@
+/** Wires Gatehouse's own pages and API: each plugin gets the functions it needs. */
+import { Desk } from '#gateway/desk.ts'
+import { credentialsOf } from '#gateway/gateway.ts'
+import { ticketLocation } from '#gateway/handover.ts'
+import { ShareDesk } from '#gateway/share-desk.ts'
+import type { CookieScope } from '#identity/authentication.ts'
+import { receiveLogoutToken } from '#identity/back-channel-logout.ts'
+import { openBrowserSession } from '#identity/browser-session.ts'
+import { clearSessionCookie } from '#identity/cookie-names.ts'
+import { parseReturnTo } from '#identity/return-to.ts'
+import type { Session } from '#identity/session.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { StreamIndex } from '#live/streams.ts'
+import type { Audit } from '#observe/audit.ts'
+import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
+import type { Resources } from '#resources/contract.ts'
+import { assetRoutes } from '#routes/assets.ts'
+import { cliRoutes } from '#routes/cli.ts'
+import { consoleRoutes } from '#routes/console.ts'
+import { eventRoutes } from '#routes/events.ts'
+import { explainRoutes } from '#routes/explain.ts'
+import { handoverRoutes } from '#routes/handover.ts'
+import { jwksRoutes } from '#routes/jwks.ts'
+import { type Browser, type LoginCompletion, loginRoutes } from '#routes/login.ts'
+import { logoutRoutes } from '#routes/logout.ts'
+import { openRoutes } from '#routes/open.ts'
+import { problemRoutes } from '#routes/problems.ts'
+import { createSurface } from '#routes/server.ts'
+import { sessionRoutes } from '#routes/sessions.ts'
+import { shareRoutes } from '#routes/shares.ts'
+import type { Actor } from '#routes/visitor.ts'
+import { whoamiRoutes } from '#routes/whoami.ts'
+import { workspaceRoutes } from '#routes/workspaces.ts'
+import type { Runtime } from '#runtime/contract.ts'
+import type { Settings } from '#settings/settings.ts'
+import { loadAssets } from '#ui/assets.ts'
+import { problemPages } from '#ui/pages/problem.ts'
+import type { AccessPolicy } from '#workspace/access.ts'
+import { authorityOf, consoleOrigin, type Site } from '#workspace/address.ts'
+import type { Directory } from '#workspace/directory.ts'
+import type { Prober } from '#workspace/prober.ts'
+import type { Identities } from './identity.ts'
+import { sessionDesk } from './session-desk.ts'
+
+export interface SurfaceParts {
+  readonly settings: Settings
+  readonly site: Site
+  readonly identities: Identities
+  readonly directory: Directory
+  readonly policy: AccessPolicy
+  readonly prober: Prober
+  readonly resources: Resources
+  readonly runtime: Runtime
+  readonly streams: StreamIndex
+  readonly sessionOf: (name: string) => Session | undefined
+  readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
+  readonly audit: Audit
+  readonly metrics: Metrics
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export async function openSurface(parts: SurfaceParts) {
+  const { site, identities, settings, log, audit } = parts
+  const scope: CookieScope = { kind: 'console', authority: authorityOf(site, site.domain), path: '/' }
+  const { authenticator } = identities
+  const surface = await createSurface(
+    {
+      externalScheme: site.scheme,
+      ownOrigin: consoleOrigin(site),
+      formTargets: settings.oidc.map(({ issuer }) => new URL(issuer).origin),
+      assets: await loadAssets(),
+      authenticate: (head) => authenticator.resolve(credentialsOf(head), scope),
+      onForeign: (refusal, { requestId, client }) =>
+        audit.record({
+          event: 'deny',
+          user: undefined,
+          session: undefined,
+          requestId,
+          client,
+          workspace: undefined,
+          port: undefined,
+          reason: `cross-origin:${refusal}`,
+        }),
+      onFault: (error, requestId) => log.error({ requestId, error }, 'a request to the own surface failed'),
+    },
+    (app) => register(app, parts, scope),
+  )
+  return {
+    handle: surface.handle,
+    renderPage: problemPages({ externalScheme: site.scheme, home: `${consoleOrigin(site)}/` }),
+    close: () => surface[Symbol.asyncDispose](),
+  }
+}
+
+type App = Parameters<Parameters<typeof createSurface>[1]>[0]
+
+async function register(app: App, parts: SurfaceParts, scope: CookieScope): Promise<void> {
+  const { identities, clock, site } = parts
+  const desk = new Desk({
+    ...parts,
+    isPortReady: (entry, port) => !(entry.instance && parts.prober.isAwaited(entry.instance, port)),
+  })
+  const shares = new ShareDesk(parts)
+  const sessions = sessionDesk(parts)
+  const workspaces = {
+    listWorkspaces: (actor: Actor) => desk.list(actor),
+    viewWorkspace: desk.view.bind(desk),
+    watchWorkspace: desk.watch.bind(desk),
+    startWorkspace: (actor: Actor, ref: Parameters<Desk['view']>[1]) => desk.setDesiredStatus(actor, ref, 'Running'),
+    stopWorkspace: (actor: Actor, ref: Parameters<Desk['view']>[1]) => desk.setDesiredStatus(actor, ref, 'Stopped'),
+    readLogs: desk.logs.bind(desk),
+    listShares: shares.list.bind(shares),
+    createShare: shares.create.bind(shares),
+    deleteShare: shares.revoke.bind(shares),
+    explain: desk.explain.bind(desk),
+    // On a laptop everybody who may log in is the person whose files they are.
+    manifestProblems: () => parts.manifestProblems(),
+    listSessions: sessions.list,
+    endSession: sessions.end,
+    untilSessionEnds: sessions.untilEnded,
+    clock,
+  }
+  const { authenticator, cliLogins, assertions } = identities
+  const returnTo = { externalScheme: site.scheme, isOwnAuthority: (authority: string) => authority === scope.authority }
+  await app.register(assetRoutes)
+  await app.register(loginRoutes, {
+    parseReturnTo: (raw) => parseReturnTo(raw, returnTo),
+    startLogin: (request) => identities.logins.start(request),
+    finishLogin: (query, browser) => finishLogin(parts, scope, query, browser),
+  })
+  await app.register(logoutRoutes, {
+    async logOut(actor) {
+      const { location } = await identities.logouts.end(actor.session.name)
+      parts.audit.record({ event: 'logout', ...sessions.actorOf(actor) })
+      return { location, setCookies: [clearSessionCookie(identities.cookies, scope)] }
+    },
+    receiveLogoutToken: (token) => receiveLogoutToken({ ...identities, clock, log: parts.log }, token),
+  })
+  await app.register(handoverRoutes, {
+    handover(_actor, { to, nonce, cookieHeader }) {
+      const id = authenticator.sessionIdOf(cookieHeader, scope)
+      return id && ticketLocation({ ...identities, site }, id, { to, nonce })
+    },
+  })
+  await app.register(cliRoutes, {
+    startConsent: (query, actor) => cliLogins.startConsent(query, actor.session),
+    grant: (form, actor, cookieHeader) => cliLogins.grant(form, actor.session, cookieHeader),
+    deny: (form, actor) => cliLogins.deny(form, actor.session),
+    exchange: (request) => cliLogins.exchange(request),
+  })
+  await app.register(jwksRoutes, { jwks: () => assertions.jwks() })
+  for (const routes of [
+    consoleRoutes,
+    whoamiRoutes,
+    openRoutes,
+    workspaceRoutes,
+    eventRoutes,
+    shareRoutes,
+    explainRoutes,
+    sessionRoutes,
+    problemRoutes,
+  ]) {
+    await app.register(routes, workspaces)
+  }
+}
+
+/** Back from the issuer: a session for this browser, or for the command line that asked for it. */
+async function finishLogin(
+  parts: SurfaceParts,
+  scope: CookieScope,
+  query: URLSearchParams,
+  browser: Browser,
+): Promise<LoginCompletion> {
+  const { identities, metrics, audit, log, clock } = parts
+  const { requestId, address: client } = browser
+  const startedAt = clock.now()
+  const finish = await identities.logins.finish(query, browser.cookieHeader)
+  if (finish.kind !== 'ok') {
+    metrics.logins(finish.kind === 'refused' ? 'refused' : 'failed').add()
+    if (finish.kind === 'refused') {
+      log.warn({ requestId, reason: finish.reason }, 'a login was refused')
+      audit.record({
+        event: 'deny',
+        user: undefined,
+        session: undefined,
+        requestId,
+        client,
+        workspace: undefined,
+        port: undefined,
+        reason: `login:${finish.reason}`,
+      })
+    }
+    return finish
+  }
+  const { login, attachment, setCookies } = finish
+  const said = (session: Session) => ({
+    user: session.identity.username,
+    session: session.name,
+    requestId,
+    client,
+    issuer: session.issuer,
+  })
+  if (identities.cliLogins.isCliAttachment(attachment)) {
+    const callback = await identities.cliLogins.finish(login, attachment)
+    if (callback.kind === 'refused')
+      return { kind: 'refused', reason: callback.reason, returnTo: finish.returnTo, setCookies }
+    audit.record({ event: 'login', ...said(callback.session), kind: 'cli' })
+    return { kind: 'done', location: callback.location, setCookies }
+  }
+  const { userAgent, previous } = browser
+  const opened = await openBrowserSession(
+    { ...identities, scope, log },
+    { login, startedAt },
+    { userAgent, previous: previous?.session },
+  )
+  metrics.logins('ok').add()
+  audit.record({ event: 'login', ...said(opened.session), kind: 'browser' })
+  return { kind: 'done', location: finish.returnTo, setCookies: [...setCookies, opened.setCookie] }
+}

@@ -1,0 +1,51 @@
+/** Where every command begins: reads what was asked for, and wires it. */
+import { checkConfig } from '#cli/check-config.ts'
+import { demo } from '#cli/demo.ts'
+import { systemClock } from '#lib/clock.ts'
+import { openLaptop } from './compose/laptop.ts'
+
+const usage = `usage: gatehouse COMMAND
+
+  demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
+  check-config FILE   would Gatehouse start with these settings?
+
+gatehouse COMMAND --help says more.
+`
+
+/** The exit code: 0 done, 1 failed, 2 not understood. */
+export async function main(argv: readonly string[], program: NodeJS.Process): Promise<number> {
+  const [command, ...args] = argv
+  const { stdout, stderr, env } = program
+  const io = { stdout, stderr, env, cwd: () => program.cwd() }
+  switch (command) {
+    case 'demo':
+      return demo(args, {
+        ...io,
+        clock: systemClock,
+        openLaptop,
+        onSignal: (handle) => onSignal(program, handle),
+        userId: program.getuid?.(),
+      })
+    case 'check-config':
+      return checkConfig(args, io)
+    case undefined:
+    case 'help':
+    case '--help':
+      stdout.write(usage)
+      return 0
+    default:
+      stderr.write(`gatehouse: there is no command '${command}'\n${usage}`)
+      return 2
+  }
+}
+
+/** Ctrl-C and a service manager's wish to end, until it is disposed. */
+function onSignal(program: NodeJS.Process, handle: (name: string) => void): Disposable {
+  const listeners = (['SIGINT', 'SIGTERM'] as const).map((name) => [name, () => handle(name)] as const)
+  for (const [name, listener] of listeners) program.on(name, listener)
+  return {
+    [Symbol.dispose]() {
+      for (const [name, listener] of listeners) program.off(name, listener)
+    },
+  }
+}
