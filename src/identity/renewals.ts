@@ -30,12 +30,15 @@ export interface RenewalsOptions {
   readonly log: Log
   /** Ends the timers. */
   readonly signal: AbortSignal
+  /** Of a session after login and after each renewal; 1 h. */
+  readonly lifetime?: Milliseconds
   /** Has the session anything open at this moment? */
   isLive(name: SessionName): boolean
 }
 
-/** How long before its end a session is renewed. */
-export const renewAhead: Milliseconds = 10 * 60_000
+/** Renewal begins when this part of a lifetime is left (10 minutes of an hour), but never earlier than {@link longestAhead}. */
+const partAhead = 1 / 6
+const longestAhead: Milliseconds = 10 * 60_000
 const retryPause: Milliseconds = 30_000
 /** Until another replica's renewal should have been heard of. */
 const claimedPause: Milliseconds = 5_000
@@ -46,6 +49,7 @@ export function createRenewals(options: RenewalsOptions): Renewals {
 
 class ScheduledRenewals implements Renewals {
   readonly #options: RenewalsOptions
+  readonly #ahead: Milliseconds
   readonly #replica = randomUUID()
   readonly #flights = singleFlight<SessionName, Renewal>()
   /** Until when nothing is tried; infinite while something is. */
@@ -54,6 +58,7 @@ class ScheduledRenewals implements Renewals {
 
   constructor(options: RenewalsOptions) {
     this.#options = options
+    this.#ahead = Math.min(longestAhead, (options.lifetime ?? 3_600_000) * partAhead)
     const following = options.sessions.subscribe((change) => {
       if (change.type === 'ended') this.#forget(change.session.name)
     })
@@ -67,7 +72,7 @@ class ScheduledRenewals implements Renewals {
   touch(session: Session, { live }: { readonly live: boolean }): void {
     const { name, expiresAt, notAfter } = session
     const now = this.#options.clock.now()
-    const early = expiresAt - renewAhead - now
+    const early = expiresAt - this.#ahead - now
     if (early > 0) {
       if (live) this.#lookAgain(name, early)
       return

@@ -32,6 +32,8 @@ export interface IdentityProviderOptions {
   readonly table: KeyValueTable
   /** How names of clients are resolved when logout tokens are sent. */
   readonly lookup: LookupFunction
+  /** PEM of the authorities that clients' certificates are checked with; the system's when absent. */
+  readonly clientCa?: string | undefined
   readonly clock: Clock
   readonly log: Log
   /** Ends it. */
@@ -65,7 +67,8 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   signal.throwIfAborted()
   const state = providerState(table, clock)
   const persons = people(options.users)
-  const dispatcher = new Agent({ connect: { lookup: options.lookup } })
+  const ca = options.clientCa === undefined ? {} : { ca: options.clientCa }
+  const dispatcher = new Agent({ connect: { lookup: options.lookup, ...ca } })
   const build = (): Provider => {
     const provider = createProvider({
       ...options,

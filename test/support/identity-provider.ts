@@ -1,4 +1,5 @@
 /** The real embedded identity provider for a test, on a free port, with one client. Ends with the test's scope. */
+import type { LookupFunction } from 'node:net'
 import { type IdentityProvider, startIdentityProvider } from '#idp/identity-provider.ts'
 import { demoPeople } from '#idp/people.ts'
 import type { KeyValueTable } from '#idp/table.ts'
@@ -27,7 +28,11 @@ export interface TestIdentityProviderOptions {
   readonly backchannelLogoutPath?: string
   readonly port?: number
   readonly table?: KeyValueTable
+  /** A fake one needs `dateFollows` as well: the library dates its tokens by `Date`. */
   readonly clock?: Clock
+  /** For clients behind TLS under names of their own. */
+  readonly lookup?: LookupFunction
+  readonly clientCa?: string
 }
 
 export async function testIdentityProvider(options: TestIdentityProviderOptions): Promise<TestIdentityProvider> {
@@ -52,7 +57,8 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
     users: demoPeople,
     password: new Secret(password),
     table: options.table ?? memoryTable(options.clock),
-    lookup: localhostLookup,
+    lookup: options.lookup ?? localhostLookup,
+    clientCa: options.clientCa,
     clock: options.clock ?? systemClock,
     log: createLog({ level: 'error', clock: systemClock, sink: { write: () => undefined } }),
     signal: ending.signal,

@@ -1,16 +1,17 @@
 import * as oidc from 'openid-client'
 import { Agent, fetch } from 'undici'
 import { describe, expect, test } from 'vitest'
+import type { KeyValueTable } from '#idp/table.ts'
 import { localhostLookup } from '#lib/localhost-lookup.ts'
 import { createScriptedBrowser } from '#test/support/browser-session.ts'
 import { freePort } from '#test/support/free-port.ts'
 import { type TestIdentityProvider, testIdentityProvider } from '#test/support/identity-provider.ts'
-import { memoryTable } from '#test/support/memory-table.ts'
+import { storeWorld } from '#test/unit/resources/store-world.ts'
 
 const clientOrigin = 'http://localhost:9'
 const redirectUri = `${clientOrigin}/callback`
 const scope = 'openid profile email offline_access'
-const start = (options: { port?: number; table?: ReturnType<typeof memoryTable> } = {}) =>
+const start = (options: { port?: number; table?: KeyValueTable } = {}) =>
   testIdentityProvider({ clientOrigin, callbackPath: '/callback', ...options })
 
 async function clientOf(provider: TestIdentityProvider): Promise<oidc.Configuration> {
@@ -98,14 +99,16 @@ describe('the embedded identity provider', () => {
     })
   })
 
-  test('a restart keeps logins, refresh tokens and keys', async () => {
+  test('a restart keeps logins, refresh tokens and keys, which are in the state file', async () => {
+    await using stores = await storeWorld()
     const port = await freePort()
-    const table = memoryTable()
     const browser = createScriptedBrowser()
-    const first = await start({ port, table })
+    const before = stores.open()
+    const first = await start({ port, table: before.table('identity-provider') })
     const { tokens } = await login(first, browser, 'alice')
     await first[Symbol.asyncDispose]()
-    await using second = await start({ port, table })
+    await before[Symbol.asyncDispose]()
+    await using second = await start({ port, table: stores.open().table('identity-provider') })
     const client = await clientOf(second)
     const renewed = await oidc.refreshTokenGrant(client, tokens.refresh_token ?? '')
     expect(renewed.claims()?.preferred_username).toBe('alice')

@@ -1,7 +1,27 @@
 import { describe, expect, test } from 'vitest'
+import { paths } from '#surface/urls.ts'
 import { loginGateway } from '#test/support/login-gateway.ts'
 
 const minute = 60_000
+
+test('[JK2.1] a login goes by code and PKCE, which the provider insists on', async () => {
+  await using gateway = await loginGateway()
+  const browser = gateway.browser()
+  await browser.open(`${gateway.origin}/`)
+  const authorize = browser.history.find((url) => url.pathname === '/authorize')
+  expect(authorize?.searchParams.get('response_type')).toBe('code')
+  expect(authorize?.searchParams.get('code_challenge_method')).toBe('S256')
+  const plain = new URL(authorize ?? '')
+  plain.searchParams.delete('code_challenge')
+  plain.searchParams.delete('code_challenge_method')
+  const refused = await gateway.browser().navigate(plain)
+  expect(refused.redirect?.searchParams.get('error')).toBe('invalid_request')
+  const page = await browser.login('alice', gateway.provider.password)
+  expect(page.status).toBe(200)
+  const callback = browser.history.find((url) => url.pathname === paths.callback)
+  expect(callback?.searchParams.get('code')).toEqual(expect.any(String))
+  expect(callback?.href).not.toContain('id_token')
+})
 
 describe('a person with a browser', () => {
   test('who opens a deep link logs in at the provider and lands on it, query and all', async () => {
@@ -117,7 +137,7 @@ describe('the provider', () => {
     expect((await browser.login('alice', gateway.provider.password)).url.pathname).toBe('/lab')
   })
 
-  test('may change its keys: sessions renew, and new logins are accepted', async () => {
+  test('[JK2.3] may change its keys: sessions renew, and new logins are accepted', async () => {
     await using gateway = await loginGateway()
     const browser = gateway.browser()
     await browser.open(`${gateway.origin}/`)

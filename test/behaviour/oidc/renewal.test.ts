@@ -49,7 +49,7 @@ describe('a session at the real provider', () => {
     expect(gateway.sessions()).toEqual([])
   })
 
-  test('lives to its end while the provider is away, and not a moment longer', async () => {
+  test('[JK11.4] lives to its end while the provider is away, and not a moment longer', async () => {
     await using gateway = await loginGateway()
     const { browser, session } = await loggedIn(gateway)
     const before = session()?.spec.expiresAt

@@ -274,6 +274,34 @@ describe('the answer through the browser', () => {
   })
 })
 
+test('[JK2.2] each fault of a token, and a wrong state, is refused with a log reason of its own', async () => {
+  await using made = await faultyWorld()
+  const { issuer, site, world } = made
+  const signed = (change: (claims: Claims) => Claims): Faults => ({ claims: change })
+  const publicKey = issuer.key.publicKey.export({ type: 'spki', format: 'pem' })
+  const hmac = (claims: Claims) =>
+    new SignJWT({ ...claims }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(publicKey))
+  const faults: readonly (readonly [string, Faults])[] = [
+    ['state_foreign', { authorize: (answer) => answer.set('state', 'wrong') }],
+    ['id_token_nonce', signed((claims) => ({ ...claims, nonce: 'wrong' }))],
+    ['token_issuer', signed((claims) => ({ ...claims, iss: 'https://evil.example' }))],
+    ['token_audience', signed((claims) => ({ ...claims, aud: 'other' }))],
+    ['token_authorized_party', signed((claims) => ({ ...claims, azp: 'other' }))],
+    ['token_expired', signed((claims) => ({ ...claims, exp: seconds(-60) }))],
+    ['token_alg_none', { sign: async (claims) => new UnsecuredJWT({ ...claims }).encode() }],
+    ['token_alg_symmetric', { sign: hmac }],
+    ['token_unknown_key', { sign: (claims) => issuer.sign(claims, issuer.key, { kid: 'unknown' }) }],
+  ]
+  for (const [reason, fault] of faults) {
+    issuer.faults = fault
+    expect(await site.visitor().login()).toMatchObject({ kind: 'refused', reason })
+    expect(JSON.parse(world.lines.at(-1) ?? '')).toMatchObject({ level: 'warn', reason })
+  }
+  expect(new Set(faults.map(([reason]) => reason)).size).toBe(faults.length)
+  issuer.faults = {}
+  expect((await site.visitor().login()).kind).toBe('ok')
+})
+
 describe('an ID token is refused', () => {
   const otherKey = newSigningKey()
   const unsecured = async (claims: Claims) => new UnsecuredJWT({ ...claims }).encode()

@@ -24,6 +24,32 @@ const nameOf = (name: unknown) => {
   return typeof identity === 'string' ? identity : identity.username
 }
 
+test('[JK3.1] the username comes from sub, email or preferred_username, with a prefix; groups from a list, one string or inside an object', () => {
+  const claims = {
+    ...{ sub: 's1', email: 'a@corp.com', email_verified: true, preferred_username: 'alice' },
+    ...{ groups: ['x', 'y'], group: 'x', realm_access: { roles: ['x'] } },
+  }
+  const github = { usernamePrefix: 'github:', groupsPrefix: 'github:' }
+  const named = (usernameClaim: string) => identityOf(claims, { ...github, usernameClaim })
+  expect(named('sub')).toMatchObject({ username: 'github:s1' })
+  expect(named('email')).toMatchObject({ username: 'github:a@corp.com' })
+  expect(named('preferred_username')).toMatchObject({ username: 'github:alice' })
+  const grouped = (groupsClaim: string) => identityOf(claims, { ...github, groupsClaim })
+  expect(grouped('groups')).toMatchObject({ groups: ['github:x', 'github:y'] })
+  expect(grouped('group')).toMatchObject({ groups: ['github:x'] })
+  expect(grouped('realm_access.roles')).toMatchObject({ groups: ['github:x'] })
+})
+
+test('[JK3.2] names of Kubernetes and empty names are refused, as user and as group', () => {
+  for (const name of ['system:masters', 'system:admin', 'system:']) {
+    expect(nameOf(name)).toBe('username_reserved')
+    expect(groupsOf([name, 'ok'])).toEqual(['ok'])
+  }
+  for (const name of ['', null, undefined]) expect(nameOf(name)).toBe('username_missing')
+  expect(nameOf('   ')).toBe('username_malformed')
+  expect(groupsOf(['', ' ', 'ok'])).toEqual(['ok'])
+})
+
 describe('the username', () => {
   test('comes from the claim that the administrator chose, with the prefix', () => {
     expect(identityOf({ preferred_username: 'alice' })).toEqual({
@@ -116,7 +142,7 @@ describe('an email as username', () => {
   }
 
   test.each([[undefined], [false], ['false'], ['true'], [0], [1], [null], [{}]])(
-    'counts only if email_verified is true, not %j',
+    '[JK3.3] counts only if email_verified is true, not %j',
     (verified) => {
       expect(email({ email: 'a@corp.com', email_verified: verified })).toBe('email_unverified')
     },

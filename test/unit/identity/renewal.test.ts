@@ -69,8 +69,8 @@ interface RenewingReplica extends Replica {
   readonly live: Set<string>
 }
 
-async function renewing(world: IdentityWorld, issuer: ScriptedIssuer): Promise<RenewingReplica> {
-  const replica = await world.replica()
+async function renewing(world: IdentityWorld, issuer: ScriptedIssuer, lifetime = hour): Promise<RenewingReplica> {
+  const replica = await world.replica({ sessions: { lifetime } })
   const live = new Set<string>()
   const { sessions, sealer } = replica
   const { clock, log } = world
@@ -79,7 +79,7 @@ async function renewing(world: IdentityWorld, issuer: ScriptedIssuer): Promise<R
   return {
     ...replica,
     live,
-    renewals: createRenewals({ sessions, sealer, issuers: issuer.issuers, clock, log, signal, isLive }),
+    renewals: createRenewals({ sessions, sealer, issuers: issuer.issuers, clock, log, signal, isLive, lifetime }),
   }
 }
 
@@ -132,6 +132,19 @@ describe('a session in use', () => {
     issuer.answer = () => issuer.vouch('r2', { groups: ['qa'] })
     expect(await replica.renewals.renewNow(session.name)).toEqual({ kind: 'renewed' })
     expect(heard).toEqual([['changed', ['qa']]])
+  })
+
+  test('with a short life is not renewed on every request', async () => {
+    await using world = identityWorld()
+    const issuer = new ScriptedIssuer()
+    const replica = await renewing(world, issuer, 6 * minute)
+    const session = await alice(replica.sessions)
+    for (let second = 0; second <= 600; second++) {
+      use(replica, session)
+      await world.clock.advance(1000)
+    }
+    expect(replica.sessions.get(session.name)).toBeDefined()
+    expect(issuer.refreshed).toHaveLength(2)
   })
 
   test('of which nobody makes use is left to end', async () => {
@@ -222,7 +235,7 @@ describe('with something open', () => {
 })
 
 describe('a renewal', () => {
-  test('of fifty requests at once on three replicas asks the issuer once, however long it takes', async () => {
+  test('[JK11.5] of fifty requests at once on three replicas asks the issuer once, however long it takes', async () => {
     await using world = identityWorld()
     const issuer = new ScriptedIssuer()
     const replicas = [await renewing(world, issuer), await renewing(world, issuer), await renewing(world, issuer)]
