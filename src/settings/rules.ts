@@ -70,6 +70,19 @@ const distinctPrefixes: Rule = ({ issuers }) => {
   )
 }
 
+/** The demo's own people have plain names, without a prefix, so names of other issuers must be unable to look like them. */
+const besideDemoPeople: Rule = ({ issuers }, face) =>
+  face === 'serve'
+    ? []
+    : issuers.flatMap(({ index, value }) =>
+        (['usernamePrefix', 'groupsPrefix'] as const)
+          .filter((key) => !/[^A-Za-z0-9]$/.test(value[key]))
+          .map((key) => ({
+            path: ['oidc', index, key],
+            message: "must end in something like a colon, to tell its names from those of the demo's own people",
+          })),
+      )
+
 const systemNames: Rule = ({ issuers }) =>
   issuers.flatMap(({ index, value }) =>
     (['usernamePrefix', 'groupsPrefix'] as const)
@@ -171,6 +184,7 @@ const rules: readonly Rule[] = [
   httpIssuers,
   distinctIssuers,
   distinctPrefixes,
+  besideDemoPeople,
   systemNames,
   openidScope,
   certificates,

@@ -72,6 +72,17 @@ oidc:
     expect(problems.join('\n')).toContain('oidc[1].groupsPrefix: overlaps')
   })
 
+  test.each(['', 'a', 'ali', 'x9'])('beside the people of the demo may not have the prefix %j', async (prefix) => {
+    const named = `usernamePrefix: "${prefix}", groupsPrefix: "${prefix}"`
+    const file = `oidc: [{id: a, issuer: "https://a.example.com", clientId: g, ${named}}]`
+    expect(await problemsOf({ face: 'demo', file })).toEqual([
+      expect.stringContaining('oidc[0].usernamePrefix: '),
+      expect.stringContaining('oidc[0].groupsPrefix: '),
+    ])
+    const apart = file.replaceAll(`"${prefix}"`, `"${prefix}:"`)
+    expect(await problemsOf({ face: 'demo', file: apart })).toEqual([])
+  })
+
   test('with prefixes of their own live side by side', async () => {
     const file = two('usernamePrefix: "g:", groupsPrefix: "g:"', 'usernamePrefix: "h:", groupsPrefix: "h:"')
     expect((await settingsOf({ file })).oidc).toHaveLength(2)
