@@ -13,6 +13,7 @@ import {
   unknownIds,
 } from '../../scripts/feature-rows.ts'
 import { isAllowed } from '../../scripts/licence-check.ts'
+import { readSecurityTable } from './security-table.ts'
 import { readSources, root } from './source-files.ts'
 
 const featuresText = readFileSync(join(root, 'test', 'features.json'), 'utf8')
@@ -35,6 +36,29 @@ test('every clause id in the title of a test is one of a feature', () => {
 test('the code-server that tests look for is the one that its script installs', () => {
   const script = readFileSync(join(root, 'test', 'real', 'install-code-server.sh'), 'utf8')
   expect(script).toContain(`\nversion=${codeServerVersion}\n`)
+})
+
+describe('the table of attacks', () => {
+  const rows = readSecurityTable(readFileSync(join(root, 'test', 'security', 'README.md'), 'utf8'))
+
+  test('names every test of its folder, and only files that exist', () => {
+    const present = readSources(['test'])
+      .map((file) => file.path.replace(/^test\//, ''))
+      .filter((path) => path.endsWith('.test.ts'))
+    const named = new Set(rows.map((row) => row.file))
+    expect(present.filter((path) => path.startsWith('security/') && !named.has(path))).toEqual([])
+    expect([...named].filter((path) => !present.includes(path))).toEqual([])
+  })
+
+  test('is read strictly', () => {
+    const head = '| items | file | what |\n|---|---|---|\n'
+    expect(readSecurityTable(`${head}| 1, 3–5 | \`a.test.ts\` | what |\n`)).toEqual([
+      { items: [1, 3, 4, 5], file: 'security/a.test.ts' },
+    ])
+    for (const line of ['| 1 | a.test.ts | what |', '| x | `a.test.ts` | what |', '| 5-3 | `a.test.ts` | what |']) {
+      expect(() => readSecurityTable(`${head}${line}\n`)).toThrow()
+    }
+  })
 })
 
 describe('a real part', () => {
