@@ -96,7 +96,7 @@ function setCookies(reply: FastifyReply, values: readonly string[]): FastifyRepl
 }
 
 /** Faults that the person can do something about; of all others the page says only that it failed, and the log why. */
-const advice: ReadonlyMap<LoginFault, readonly [status: number, title: string, detail: string]> = new Map([
+const advice = new Map<LoginFault, readonly [status: number, title: string, detail: string]>([
   [
     'cookies_refused',
     [400, 'Your browser does not keep the cookie of this login.', 'Allow cookies for this address, then try again.'],
@@ -105,7 +105,11 @@ const advice: ReadonlyMap<LoginFault, readonly [status: number, title: string, d
   ['state_foreign', [400, titleOf('login_invalid'), 'It was not begun here, or long ago. Please begin again.']],
   ['state_replayed', [400, 'This login was completed already.', 'Please begin again if you are not logged in.']],
   ['provider_error', [400, 'The login service refused the login.', 'You may have cancelled it there.']],
-  ['code_refused', [400, titleOf('login_invalid'), 'It took too long, or was used before. Please begin again.']],
+  ['grant_refused', [400, titleOf('login_invalid'), 'It took too long, or was used before. Please begin again.']],
+  [
+    'another_person',
+    [400, 'Somebody else has logged in than the one who agreed.', 'The command line is not logged in. Run it again.'],
+  ],
   ['locked', [403, 'You cannot log in here.', 'An administrator has locked this account.']],
   [
     'username_taken',
