@@ -25,7 +25,7 @@ const walls: readonly { readonly from: readonly string[]; readonly to: readonly 
   },
   {
     from: ['server', 'ui', 'cli', 'routes'],
-    to: ['gateway', 'operator'],
+    to: ['gateway'],
     why: 'the composition alone puts them together',
   },
   { from: ['idp'], to: ['identity', 'workspace', 'proxy'], why: 'the embedded provider is a party of its own' },
