@@ -28,6 +28,7 @@ import { openRoutes } from '#routes/open.ts'
 import { problemRoutes } from '#routes/problems.ts'
 import { createSurface } from '#routes/server.ts'
 import { sessionRoutes } from '#routes/sessions.ts'
+import { sharePageRoutes } from '#routes/share-page.ts'
 import { shareRoutes } from '#routes/shares.ts'
 import type { Actor } from '#routes/visitor.ts'
 import { whoamiRoutes } from '#routes/whoami.ts'
@@ -151,19 +152,19 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     exchange: (request) => cliLogins.exchange(request),
   })
   await app.register(jwksRoutes, { jwks: () => assertions.jwks() })
-  for (const routes of [
+  const plugins: readonly ((app: App, options: typeof workspaces) => Promise<void>)[] = [
     consoleRoutes,
     whoamiRoutes,
     openRoutes,
     workspaceRoutes,
     eventRoutes,
     shareRoutes,
+    sharePageRoutes,
     explainRoutes,
     sessionRoutes,
     problemRoutes,
-  ]) {
-    await app.register(routes, workspaces)
-  }
+  ]
+  for (const plugin of plugins) await app.register(plugin, workspaces)
 }
 
 /** Back from the issuer: a session for this browser, or for the command line that asked for it. */

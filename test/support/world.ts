@@ -1,0 +1,241 @@
+/**
+ * A whole gateway for one test: the real composition on an embedded store in memory, real listeners, the real identity provider, and apps of
+ * the test behind it. Only what runs is static: the apps are servers of the test.
+ */
+
+import { keyRingKind } from '#identity/key-ring-record.ts'
+import { oneTimeKind } from '#identity/one-time-record.ts'
+import { sessionKind } from '#identity/session-record.ts'
+import { type Clock, systemClock } from '#lib/clock.ts'
+import { localhostLookup } from '#lib/localhost-lookup.ts'
+import { type AuditEvent, createAudit } from '#observe/audit.ts'
+import { createLog } from '#observe/log.ts'
+import { createMetrics } from '#observe/metrics.ts'
+import { createRequestIds } from '#observe/request-id.ts'
+import { runOperator } from '#operator/operator.ts'
+import type { Resources } from '#resources/contract.ts'
+import { openEmbeddedStore } from '#resources/embedded/store.ts'
+import { dialEndpoint } from '#runtime/processes/dial.ts'
+import { openListeners } from '#server/listeners.ts'
+import { loadSettings } from '#settings/load.ts'
+import type { ListenerSettings, Settings } from '#settings/settings.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import { consoleOrigin, placeOf, urlOf } from '#workspace/address.ts'
+import { shareKind } from '#workspace/share.ts'
+import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
+import { type OpenGateway, openGateway } from '../../src/compose/gateway.ts'
+import { createScriptedBrowser, type ScriptedBrowser } from './browser-session.ts'
+import { type EchoApp, echoApp } from './echo-app.ts'
+import { freePort } from './free-port.ts'
+import { type TestIdentityProvider, testIdentityProvider } from './identity-provider.ts'
+import { type StaticRuntime, staticRuntime } from './static-runtime.ts'
+
+export interface WorldOptions {
+  readonly mode?: 'host' | 'path'
+  readonly clock?: Clock
+  /** Changes of the settings after defaults. */
+  readonly settings?: (settings: Settings) => Settings
+  /** HTTPS on this domain with these files, instead of plain HTTP on localhost. */
+  readonly tls?: { readonly domain: string; readonly certFile: string; readonly keyFile: string; readonly ca: string }
+}
+
+export interface NewWorkspace {
+  readonly name: string
+  readonly namespace?: string
+  readonly owner?: string
+  /** Beside `desiredStatus: Running`. */
+  readonly spec?: Record<string, unknown>
+  /** By port; one echo app on 8888 when absent. */
+  readonly apps?: Readonly<Record<number, EchoApp>>
+}
+
+export interface World extends AsyncDisposable {
+  readonly origin: string
+  readonly port: number
+  readonly open: OpenGateway
+  readonly resources: Resources
+  readonly runtime: StaticRuntime
+  readonly identityProvider: TestIdentityProvider
+  readonly audit: readonly AuditEvent[]
+  /** Every line of the log and the audit trail. */
+  readonly lines: readonly string[]
+  /** Waits until it is known, and until it is ready where it is to run. */
+  workspace(
+    fields: NewWorkspace,
+  ): Promise<{ readonly ref: WorkspaceRef; readonly url: string; readonly host: string; readonly app: EchoApp }>
+  url(ref: WorkspaceRef, port?: number): string
+  browser(): ScriptedBrowser
+  /** A browser of somebody who is logged in at the console. */
+  as(username: string): Promise<ScriptedBrowser>
+  until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void>
+}
+
+export async function createWorld(options: WorldOptions = {}): Promise<World> {
+  await using opened = new AsyncDisposableStack()
+  const ending = new AbortController()
+  const clock = options.clock ?? systemClock
+  const port = await freePort()
+  const lines: string[] = []
+  const audit: AuditEvent[] = []
+  const sink = { write: (line: string) => void lines.push(line) }
+  const log = createLog({ level: 'debug', clock, sink })
+  const written = createAudit({ sink, clock })
+  const scheme = options.tls ? 'https' : 'http'
+  const domain = options.tls?.domain ?? 'localhost'
+  const clientOrigin = `${scheme}://${domain}:${port}`
+  const identityProvider = opened.use(await testIdentityProvider({ clientOrigin, clock }))
+  const settings = await settingsOf(options, port, identityProvider)
+  const store = opened.use(
+    openEmbeddedStore({
+      file: ':memory:',
+      kinds: [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind],
+      clock,
+      log,
+      signal: new AbortController().signal,
+    }),
+  )
+  const runtime = staticRuntime()
+  const metrics = createMetrics()
+  const open = await openGateway({
+    settings,
+    secrets: { clientSecrets: new Map([['test', identityProvider.clientSecret]]), demoPassword: undefined },
+    resources: store.resources,
+    runtime,
+    dial: dialEndpoint,
+    authorshipOf: () => undefined,
+    manifestProblems: () => [],
+    lookup: localhostLookup,
+    clock,
+    log,
+    audit: {
+      record(event) {
+        audit.push(event)
+        written.record(event)
+      },
+    },
+    metrics,
+    signal: ending.signal,
+  })
+  opened.defer(async () => {
+    ending.abort()
+    await open.ended
+  })
+  await Promise.all([open.identities.keyRing.ready, open.identities.sessions.ready])
+  open.tasks.run('operator', (signal) =>
+    runOperator({
+      resources: store.resources,
+      runtime,
+      planOf: (workspace, ref) => ({
+        ref,
+        workspaceUid: workspace.metadata.uid,
+        fingerprint: '',
+        program: { kind: 'command', argv: [] },
+        ports: [],
+        env: {},
+      }),
+      prober: open.workspaces.prober,
+      clock,
+      log,
+      signal,
+    }),
+  )
+  const { gateway, site } = open
+  await openListeners(
+    settings.listeners,
+    {
+      request: (request, response, connection) => gateway.request(request, response, connection),
+      checkContinue: (request, response, connection) => gateway.request(request, response, connection, true),
+      upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
+    },
+    {
+      limits: settings.limits,
+      clock: systemClock,
+      log,
+      newRequestId: createRequestIds(),
+      insecureWideBind: false,
+      signal: ending.signal,
+    },
+  )
+  const apps = opened.use(new AsyncDisposableStack())
+  const browser = () =>
+    createScriptedBrowser({
+      lookup: localhostLookup,
+      now: () => clock.now(),
+      ...(options.tls ? { ca: options.tls.ca } : {}),
+    })
+  const until: World['until'] = async (isTrue, what) => {
+    const limit = Date.now() + 5_000
+    while (!(await isTrue())) {
+      if (Date.now() > limit) throw new Error(`waited in vain for: ${what}`)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    }
+  }
+  const running = opened.move()
+  return {
+    origin: consoleOrigin(site),
+    port,
+    open,
+    resources: store.resources,
+    runtime,
+    identityProvider,
+    audit,
+    lines,
+    until,
+    url: (ref, of) => urlOf(site, ref, of),
+    browser,
+    async as(username) {
+      const visitor = browser()
+      await visitor.open(`${consoleOrigin(site)}/`)
+      await visitor.login(username, identityProvider.password)
+      return visitor
+    },
+    async workspace({ name, namespace = 'team', owner, spec = {}, apps: given }) {
+      const ref: WorkspaceRef = { namespace, name }
+      const app = given ? Object.values(given)[0] : apps.use(await echoApp(`${namespace}/${name}`))
+      if (!app) throw new Error('a workspace without an app')
+      const ports = given ?? { 8888: app }
+      runtime.provide(ref, Object.fromEntries(Object.entries(ports).map(([of, { endpoint }]) => [of, endpoint])))
+      const annotations: Record<string, string> = owner === undefined ? {} : { [createdByAnnotation]: owner }
+      const full = workspaceKind.parseSpec({ desiredStatus: 'Running', ...spec })
+      await store.resources.create(workspaceKind, { metadata: { name, namespace, annotations }, spec: full })
+      const wanted = full.desiredStatus === 'Running' ? 'Running' : 'Stopped'
+      await until(() => open.workspaces.directory.get(ref)?.state.phase === wanted, `${namespace}/${name} is ${wanted}`)
+      return { ref, url: urlOf(site, ref, undefined), host: placeOf(site, ref, undefined).host, app }
+    },
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+async function settingsOf(options: WorldOptions, port: number, provider: TestIdentityProvider): Promise<Settings> {
+  const loaded = await loadSettings({ face: 'demo', env: {}, cwd: '/nowhere' })
+  if (loaded.kind === 'invalid') throw new Error('the settings of the test are invalid')
+  const { tls } = options
+  const address = { host: '127.0.0.1', port, proxyProtocol: { trusted: [] } }
+  const listener: ListenerSettings = tls
+    ? { ...address, kind: 'tls', certificates: [{ certFile: tls.certFile, keyFile: tls.keyFile, serverNames: [] }] }
+    : { ...address, kind: 'plain' }
+  const domain = tls?.domain ?? 'localhost'
+  const settings: Settings = {
+    ...loaded.settings,
+    domain,
+    external: { scheme: tls ? 'https' : 'http', port },
+    routing: options.mode === 'path' ? { mode: 'path', workspacesDomain: `workspaces.${domain}` } : { mode: 'host' },
+    listeners: [listener],
+    oidc: [
+      {
+        id: 'test',
+        displayName: 'Test',
+        issuer: provider.issuer,
+        clientId: provider.clientId,
+        scopes: ['openid', 'profile', 'email', 'groups', 'offline_access'],
+        usernameClaim: 'preferred_username',
+        usernamePrefix: '',
+        groupsClaim: 'groups',
+        groupsPrefix: '',
+        caFile: undefined,
+        isHttpAllowed: true,
+      },
+    ],
+  }
+  return options.settings?.(settings) ?? settings
+}
