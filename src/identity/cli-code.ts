@@ -61,6 +61,14 @@ export class CliCodes {
 
   /** Throws `store_unavailable`. */
   async exchange(code: string, verifier: string): Promise<CliExchange> {
+    const outcome = await this.#redeem(code, verifier)
+    if (outcome.kind === 'refused') {
+      this.#options.log.warn({ component: 'cli-login', reason: outcome.reason }, 'a code was refused')
+    }
+    return outcome
+  }
+
+  async #redeem(code: string, verifier: string): Promise<CliExchange> {
     const { sessions, keyRing, once, consoleAuthority } = this.#options
     const opened = this.#open(code)
     if (!opened) return { kind: 'refused', reason: 'code_invalid' }

@@ -25,7 +25,7 @@ export type LoginFault =
   | 'code_missing'
   // What the token endpoint answered.
   /** An authorization code or refresh token that is unknown, used up, taken back or somebody else's. */
-  | 'grant_refused'
+  | 'code_refused'
   /** Our client id and secret, or at userinfo the access token that it had just given us. */
   | 'client_refused'
   | 'token_refused'
@@ -103,7 +103,7 @@ function knownFailure(error: unknown): IssuerFailure | undefined {
 }
 
 const bodyFaults: ReadonlyMap<string, LoginFault> = new Map([
-  ['invalid_grant', 'grant_refused'],
+  ['invalid_grant', 'code_refused'],
   ['invalid_client', 'client_refused'],
   ['unauthorized_client', 'client_refused'],
 ])

@@ -119,7 +119,7 @@ async function refused(
   reason: string,
   tokens: IssuerTokens | undefined,
 ): Promise<Renewal> {
-  if (reason !== 'grant_refused') return failed(options, claim, reason, { isOutcomeKnown: true, tokens })
+  if (reason !== 'code_refused') return failed(options, claim, reason, { isOutcomeKnown: true, tokens })
   if (!claim.isAfterAbandoned) return end(options, claim, reason, tokens)
   // The one who abandoned its claim may have used the token up, so this says nothing about the person.
   options.log.warn(

@@ -227,7 +227,7 @@ describe('the answer through the browser', () => {
     ['code_missing', (answer) => answer.delete('code')],
     ['code_missing', (answer) => answer.set('code', '')],
     ['provider_error', (answer) => answer.set('error', 'access_denied')],
-    ['grant_refused', (answer) => answer.set('code', 'invented')],
+    ['code_refused', (answer) => answer.set('code', 'invented')],
     ['parameter_repeated', (answer) => answer.append('code', 'second')],
     ['parameter_repeated', (answer) => answer.append('iss', 'https://evil.example')],
   ])('%s', async (reason, authorize) => {
@@ -397,7 +397,7 @@ describe('an ID token is refused', () => {
 
 describe('the issuer’s other answers', () => {
   test.each([
-    ['grant_refused', 400, { error: 'invalid_grant' }],
+    ['code_refused', 400, { error: 'invalid_grant' }],
     ['client_refused', 401, { error: 'invalid_client' }],
     ['token_refused', 400, { error: 'invalid_scope' }],
     ['issuer_answer_malformed', 200, { id_token: 'x.y.z' }],
@@ -493,6 +493,6 @@ describe('two issuers', () => {
     const atSecond = await visitor.atIssuer(await visitor.start({ issuer: 'second' }))
     const mixed = await visitor.atIssuer(await visitor.start({ issuer: 'faulty' }))
     mixed.set('code', atSecond.get('code') ?? '')
-    expect(await visitor.finish(mixed)).toMatchObject({ kind: 'refused', reason: 'grant_refused' })
+    expect(await visitor.finish(mixed)).toMatchObject({ kind: 'refused', reason: 'code_refused' })
   })
 })

@@ -59,7 +59,7 @@ class ScriptedIssuer {
   }
 }
 
-const invalidGrant: Refreshed = { kind: 'refused', reason: 'grant_refused', detail: 'invalid_grant' }
+const invalidGrant: Refreshed = { kind: 'refused', reason: 'code_refused', detail: 'invalid_grant' }
 const unreachable: Refreshed = { kind: 'unavailable', isSent: false, detail: 'ECONNREFUSED' }
 const cutOff: Refreshed = { kind: 'unavailable', isSent: true, detail: 'ECONNRESET' }
 
