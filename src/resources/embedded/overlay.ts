@@ -42,10 +42,11 @@ export function redeclared(
   const said = fieldsOf(current?.declared ?? null)
   const says = fieldsOf(declared)
   const chosen = [...fieldsOf(current?.overlay ?? null)].filter(([field]) => !isChanged(field, said, says))
-  const fromFile = JSON.parse(declared)
-  if (chosen.length === 0) return { spec: specText(kind, fromFile), overlay: null, declared }
+  const fromFile: unknown = JSON.parse(declared)
   const overlay = Object.fromEntries(chosen)
-  return { spec: specText(kind, mergePatch(fromFile, overlay)), overlay: JSON.stringify(overlay), declared }
+  const spec = chosen.length > 0 ? acceptable(kind, mergePatch(fromFile, overlay)) : undefined
+  if (spec === undefined) return { spec: specText(kind, fromFile), overlay: null, declared }
+  return { spec, overlay: JSON.stringify(overlay), declared }
 }
 
 export function managedByFile(object: StoredObject, what: string): GatewayError {
@@ -53,6 +54,15 @@ export function managedByFile(object: StoredObject, what: string): GatewayError 
     'managed_by_file',
     `${describeKey(object)}: ${what} is set by the file ${object.source ?? ''}`,
   )
+}
+
+/** `undefined` for a choice that the kind does not know any more: it must not keep the file out of force. */
+function acceptable(kind: ResourceKind<Resource>, spec: unknown): string | undefined {
+  try {
+    return specText(kind, spec)
+  } catch {
+    return undefined
+  }
 }
 
 function fieldsOf(json: string | null): ReadonlyMap<string, unknown> {

@@ -2,6 +2,7 @@
 import type { Clock } from '#lib/clock.ts'
 import type { Resource, ResourceKind, Resources } from '#resources/contract.ts'
 import { guarded, openDatabase } from './database.ts'
+import { type DeclaredObjects, declaredObjects } from './declared-objects.ts'
 import { EmbeddedResources, type StoredProblem } from './embedded-resources.ts'
 import { EventLog } from './event-log.ts'
 import { type KeyValueTable, keyValueTable } from './key-value-table.ts'
@@ -27,6 +28,8 @@ export interface EmbeddedStoreOptions {
 
 export interface EmbeddedStore extends AsyncDisposable {
   readonly resources: Resources
+  /** For `watchManifests`. */
+  readonly declared: DeclaredObjects
   /** A small key-value table in the same file. The same name is the same table. */
   table(name: string): KeyValueTable
 }
@@ -61,6 +64,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
   signal.addEventListener('abort', close, { once: true })
   return {
     resources,
+    declared: declaredObjects({ db, table, events, clock }),
     table: (name) => keyValueTable(db, name, clock),
     async [Symbol.asyncDispose]() {
       signal.removeEventListener('abort', close)
