@@ -1,0 +1,180 @@
+import type { Socket } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { endToEnd } from '#http/end-to-end.ts'
+import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
+import { answering, ask, createProxy, dialPort, httpUpstream, rawClient, rawUpstream } from './proxy-world.ts'
+
+const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
+describe('connections', () => {
+  test('are used again, one request at a time', async () => {
+    await using upstream = await httpUpstream((_incoming, response) => response.end('ok'))
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    for (let round = 0; round < 5; round++) expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ok$/)
+    expect(upstream.accepted()).toBe(1)
+    const many = await Promise.all(Array.from({ length: 8 }, () => ask(proxy.port, 'GET / HTTP/1.1')))
+    expect(many.every((answer) => answer.endsWith('ok'))).toBe(true)
+    expect(upstream.accepted()).toBeLessThanOrEqual(8)
+  })
+
+  test.each([
+    ['says so', 'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok'],
+    ['speaks HTTP/1.0', 'HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok'],
+    ['sends more than was asked', `${ok}HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil`],
+  ])('are not used again where the upstream %s', async (_name, bytes) => {
+    await using upstream = await answering(bytes)
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    for (let round = 0; round < 2; round++) expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/\r\n\r\nok$/)
+    expect(upstream.accepted()).toBe(2)
+  })
+
+  test('on which an answer comes that nobody asked for are never used again', async () => {
+    let held: Socket | undefined
+    await using upstream = await rawUpstream((socket) => {
+      held = socket
+      socket.on('data', () => socket.write(ok))
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    await ask(proxy.port, 'GET / HTTP/1.1')
+    held?.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil')
+    await expect.poll(() => upstream.sockets.size).toBe(0)
+    expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/\r\n\r\nok$/)
+  })
+
+  test('are closed when they were idle for long, sooner where the upstream says how long it keeps them', async () => {
+    const clock = fakeClock()
+    await using upstream = await httpUpstream((_incoming, response) => response.end('ok'))
+    await using short = await answering(ok.replace('\r\n', '\r\nKeep-Alive: timeout=3\r\n'))
+    await using long = await answering(ok.replace('\r\n', '\r\nKeep-Alive: timeout=600\r\n'))
+    const ports = [upstream.port, short.port, long.port]
+    const proxies = await Promise.all(ports.map((upstreamPort) => createProxy({ upstreamPort, clock })))
+    for (const proxy of proxies) await ask(proxy.port, 'GET / HTTP/1.1')
+    const open = () => proxies.map((proxy) => proxy.client.size)
+    expect(open()).toEqual([1, 1, 1])
+    await clock.advance(2_000)
+    await expect.poll(open).toEqual([1, 0, 1])
+    await clock.advance(58_500)
+    await expect.poll(open).toEqual([0, 0, 0])
+    for (const proxy of proxies) await proxy[Symbol.asyncDispose]()
+  })
+
+  test('of a key that is forgotten are closed, and busy ones not used again', async () => {
+    let answer = () => {}
+    await using upstream = await httpUpstream((incoming, response) => {
+      if (incoming.url === '/slow') answer = () => response.end('ok')
+      else response.end('ok')
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    await ask(proxy.port, 'GET / HTTP/1.1')
+    using slow = rawClient(proxy.port, 'GET /slow HTTP/1.1\r\nHost: a\r\n\r\n')
+    await ask(proxy.port, 'GET / HTTP/1.1')
+    await expect.poll(() => upstream.sockets.size).toBe(2)
+    proxy.client.forget('one')
+    await expect.poll(() => upstream.sockets.size).toBe(1)
+    answer()
+    await slow.until(/ok$/)
+    await expect.poll(() => upstream.sockets.size).toBe(0)
+  })
+
+  test('that the upstream closes while they are idle are not used', async () => {
+    await using upstream = await rawUpstream((socket) => {
+      socket.on('data', () => socket.end(ok))
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    for (let round = 0; round < 3; round++) {
+      expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ok$/)
+      await expect.poll(() => proxy.client.size).toBe(0)
+    }
+  })
+})
+
+describe('a request that meets a connection just being closed', () => {
+  /** Answers the first request of a connection, and closes without a word on the second. */
+  const closingOnSecond = () =>
+    rawUpstream((socket) => {
+      let asked = 0
+      socket.on('data', () => {
+        asked += 1
+        if (asked === 1) socket.write(ok)
+        else socket.destroy()
+      })
+    })
+
+  test('is sent again on a new one', async () => {
+    await using upstream = await closingOnSecond()
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    for (let round = 0; round < 3; round++) expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ok$/)
+    expect(upstream.accepted()).toBe(3)
+  })
+
+  test('that may not be sent twice never meets one: it gets a new connection', async () => {
+    await using upstream = await closingOnSecond()
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    await ask(proxy.port, 'GET / HTTP/1.1')
+    expect(await ask(proxy.port, 'POST / HTTP/1.1\r\nContent-Length: 0')).toMatch(/ok$/)
+    expect(proxy.failures).toEqual([])
+    expect(upstream.accepted()).toBe(2)
+  })
+
+  test('is not sent a third time', async () => {
+    let isFirst = true
+    await using upstream = await rawUpstream((socket) => {
+      socket.on('data', () => {
+        if (isFirst) socket.write(ok)
+        else socket.destroy()
+        isFirst = false
+      })
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    await ask(proxy.port, 'GET / HTTP/1.1')
+    expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ 502 .*upstream_unreachable$/s)
+    expect(upstream.accepted()).toBe(2)
+  })
+})
+
+test('a connection that cannot be made in 10 s is given up', async () => {
+  const clock = fakeClock()
+  const never = (signal: AbortSignal) =>
+    new Promise<never>((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+  await using proxy = await createProxy({ upstreamPort: 0, clock, dial: never })
+  const asked = ask(proxy.port, 'GET / HTTP/1.1')
+  await expect.poll(() => proxy.dials()).toBe(1)
+  await clock.advance(10_000)
+  expect(await asked).toMatch(/ 502 .*upstream_unreachable$/s)
+})
+
+test('its signal ends every connection', async () => {
+  await using upstream = await httpUpstream(
+    (incoming, response) => void (incoming.url === '/' ? response.end('ok') : 0),
+  )
+  const proxy = await createProxy({ upstreamPort: upstream.port })
+  await ask(proxy.port, 'GET / HTTP/1.1')
+  using slow = rawClient(proxy.port, 'GET /never HTTP/1.1\r\nHost: a\r\n\r\n')
+  await expect.poll(() => proxy.group.size).toBe(1)
+  await proxy[Symbol.asyncDispose]()
+  await slow.closed
+  await expect.poll(() => upstream.sockets.size).toBe(0)
+})
+
+test.each([
+  ['GET', '/a b'],
+  ['GET', '/a\r\nX: y'],
+  ['GET', '/\u010a'],
+  ['GET', ''],
+  ['GET /x', '/'],
+  ['get', '/'],
+])('a request line %j %j is never written', (method, target) => {
+  const client = new KeepAliveClient({ clock: fakeClock(), signal: new AbortController().signal })
+  const request = { method, target, fields: endToEnd([]), framing: { kind: 'none' as const } }
+  const flags = { acceptsTrailers: false, expectsContinue: false, isUpgrade: false }
+  const ignore = () => undefined
+  const listener = {
+    ...{ onReady: ignore, onDrain: ignore, onInterim: ignore, onHead: ignore, onSwitch: ignore },
+    ...{ onBody: ignore, onLull: ignore, onEnd: ignore, onFailure: ignore },
+  }
+  const upstream = { key: 'a', dial: dialPort(1) }
+  expect(() => client.start(upstream, { ...request, ...flags }, listener)).toThrow(
+    expect.objectContaining({ code: 'internal' }),
+  )
+})
