@@ -70,7 +70,8 @@ export class UpstreamConnection implements ResponseSink {
     this.#isChunked = request.framing.kind === 'chunked'
     this.#isSent = !carriesBody(request)
     this.#isUntouched = true
-    if (!this.#isSent) this.isLast = true
+    // Also a handshake that is refused: who answers so is not sure to have read it as the end of a request.
+    if (request.isUpgrade || !this.#isSent) this.isLast = true
     this.#reader.begin(request.method === 'HEAD')
     this.#socket.write(text, 'latin1')
   }

@@ -193,8 +193,8 @@ export interface RawClient extends Disposable {
 }
 
 /** A client that says what it wants. */
-export function rawClient(port: number, send: string | Buffer): RawClient {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+export function rawClient(port: number, send: string | Buffer, { allowHalfOpen = false } = {}): RawClient {
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen })
   let text = ''
   const waiting = new Set<() => void>()
   socket.on('data', (chunk: Buffer) => {
