@@ -1,8 +1,10 @@
 /** The objects that manifest files declare, in the store: what there are, and a plan made true in one transaction. */
+import type { Uid } from '#resources/contract.ts'
 import { guarded } from './database.ts'
 import type { EmbeddedParts } from './embedded-resources.ts'
 import type { DeclaredObject } from './manifest-file.ts'
 import type { Holdings, ManifestPlan, SourcedObject } from './manifest-plan.ts'
+import type { KindName } from './object-table.ts'
 import { type ObjectWriter, writeObjects } from './object-writer.ts'
 import { redeclared } from './overlay.ts'
 
@@ -16,6 +18,7 @@ export interface Applied {
 /** For `watchManifests` alone. All methods throw `store_unavailable`. */
 export interface DeclaredObjects {
   holdings(): Holdings
+  isDeclared(kind: KindName, uid: Uid): boolean
   /** All of it, or nothing. */
   apply(plan: ManifestPlan): Applied
 }
@@ -29,6 +32,10 @@ export function declaredObjects(parts: Pick<EmbeddedParts, 'db' | 'table' | 'eve
       ),
       isForeign: (key) => guarded(() => table.find(key))?.source === null,
     }),
+    isDeclared: ({ group, kind }, uid) => {
+      const object = guarded(() => table.findUid(uid))
+      return object?.group === group && object.kind === kind && object.source !== null
+    },
     apply: (plan) =>
       writeObjects(parts, (writer) => {
         for (const { file, object } of plan.put) put(writer, file, object)

@@ -4,7 +4,7 @@
  */
 import { messageOf } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
-import type { Resource, ResourceKind } from '#resources/contract.ts'
+import type { ObjectMeta, Resource, ResourceKind } from '#resources/contract.ts'
 import type { DeclaredObjects } from './declared-objects.ts'
 import { FolderWatch } from './folder-watch.ts'
 import type { ManifestProblem } from './manifest-file.ts'
@@ -37,6 +37,8 @@ export interface ManifestOptions {
 
 export interface ManifestWatch {
   problems(): readonly ManifestProblem[]
+  /** Whether a manifest file declares this very object (a namesake has another uid). Throws `store_unavailable`. */
+  isFromManifest(kind: ResourceKind<Resource>, metadata: Pick<ObjectMeta, 'uid'>): boolean
   /** Resolves when what the folder said at start is in force, or could not be read and is a problem, or the signal is aborted. */
   readonly ready: Promise<void>
 }
@@ -50,7 +52,11 @@ export function watchManifests(options: ManifestOptions): ManifestWatch {
     .run(first.resolve)
     .catch(() => undefined)
     .finally(first.resolve)
-  return { problems: () => manifests.problems, ready: first.promise }
+  return {
+    problems: () => manifests.problems,
+    isFromManifest: (kind, { uid }) => options.store.declared.isDeclared(kind, uid),
+    ready: first.promise,
+  }
 }
 
 class Manifests {
