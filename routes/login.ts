@@ -105,7 +105,7 @@ const advice = new Map<LoginFault, readonly [status: number, title: string, deta
   ['state_foreign', [400, titleOf('login_invalid'), 'It was not begun here, or long ago. Please begin again.']],
   ['state_replayed', [400, 'This login was completed already.', 'Please begin again if you are not logged in.']],
   ['provider_error', [400, 'The login service refused the login.', 'You may have cancelled it there.']],
-  ['grant_refused', [400, titleOf('login_invalid'), 'It took too long, or was used before. Please begin again.']],
+  ['code_refused', [400, titleOf('login_invalid'), 'It took too long, or was used before. Please begin again.']],
   [
     'another_person',
     [400, 'Somebody else has logged in than the one who agreed.', 'The command line is not logged in. Run it again.'],

@@ -46,6 +46,7 @@ ${page.reload && html`<noscript>${refresh(page.reload)}</noscript>`}
 <a class="skip" href="#content">Skip to the content</a>
 ${bar(frame.visitor)}
 <main id="content" class="${page.isNarrow === true ? 'narrow' : 'wide'}">
+<p id="notice" class="banner" role="alert" hidden></p>
 ${page.body}
 </main>
 <p id="announcements" class="unseen" role="status"></p>
