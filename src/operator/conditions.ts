@@ -29,10 +29,18 @@ export function conditionsIn(workspace: Workspace): readonly Condition[] {
 type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Stopped'
 type Verdict = readonly [status: 'True' | 'False', reason: string, message: string]
 
-/** What the conditions should be; those whose status is as before keep their time, and others' conditions stay. */
-export function conditionsOf(workspace: Workspace, state: WorkspaceState, now: Timestamp): readonly Condition[] {
+/** What the conditions should be; those whose status is as before keep their time, and others' conditions stay. `givenUp`: its start took too long; says why. */
+export function conditionsOf(
+  workspace: Workspace,
+  state: WorkspaceState,
+  now: Timestamp,
+  givenUp?: string,
+): readonly Condition[] {
   const before = new Map(conditionsIn(workspace).map((condition) => [condition.type, condition]))
-  const verdicts = Object.entries(verdictsOf(state, before.get('Degraded')))
+  const verdicts = Object.entries({
+    ...verdictsOf(state),
+    ...degradedByStart(state, before.get('Degraded'), givenUp),
+  })
   const ours = new Set(verdicts.map(([type]) => type))
   const others = [...before.values()].filter(({ type }) => !ours.has(type))
   const told = verdicts.map(([type, [status, reason, message]]) => {
@@ -60,7 +68,7 @@ function fieldsOf(condition: Condition): readonly unknown[] {
   return [type, status, reason, message, observedGeneration]
 }
 
-function verdictsOf(state: WorkspaceState, degraded: Condition | undefined): Record<ConditionType, Verdict> {
+function verdictsOf(state: WorkspaceState): Record<ConditionType, Verdict> {
   const { message, phase, reason } = state
   switch (phase) {
     case 'Starting':
@@ -88,22 +96,27 @@ function verdictsOf(state: WorkspaceState, degraded: Condition | undefined): Rec
       return {
         Available: ['False', 'DesiredStateStopped', ''],
         Progressing: ['True', 'DesiredStateStopped', message],
-        Degraded: remembered(degraded),
+        Degraded: ['False', 'NoError', ''],
         Stopped: ['False', 'ComputeNotStopped', message],
       }
     case 'Stopped':
       return {
         Available: ['False', 'DesiredStateStopped', ''],
         Progressing: ['False', 'DesiredStateStopped', ''],
-        Degraded: remembered(degraded),
+        Degraded: ['False', 'NoError', ''],
         Stopped: ['True', 'AllResourcesStopped', message],
       }
   }
 }
 
 /** Why it was given up stays readable until somebody starts it again. */
-function remembered(degraded: Condition | undefined): Verdict {
-  return degraded?.status === 'True' && degraded.reason === startTimedOut
-    ? ['True', startTimedOut, degraded.message]
-    : ['False', 'NoError', '']
+function degradedByStart(
+  state: WorkspaceState,
+  degraded: Condition | undefined,
+  givenUp: string | undefined,
+): { Degraded?: Verdict } {
+  if (givenUp !== undefined) return { Degraded: ['True', startTimedOut, givenUp] }
+  const isOver = state.phase !== 'Stopped' && state.phase !== 'Stopping'
+  if (isOver || degraded?.status !== 'True' || degraded.reason !== startTimedOut) return {}
+  return { Degraded: ['True', startTimedOut, degraded.message] }
 }

@@ -84,39 +84,44 @@ export class Desk {
     if (workspace === 'unheard-of') return
     if (workspace === undefined || workspace.spec.desiredStatus === 'Stopped') {
       // Said before, because stopping may take its time.
-      if (workspace && this.#instance) await this.#tell(workspace)
+      if (this.#instance) await this.#tell()
       await runtime.remove(this.#ref)
     } else {
       await runtime.apply(planOf(workspace, this.#ref))
     }
-    // What happened meanwhile is a turn of its own.
-    if (workspace && workspace === this.#workspace) await this.#tell(workspace)
+    await this.#tell()
   }
 
-  async #tell(workspace: Workspace): Promise<void> {
+  /** Writes the status of the workspace as it is known now. What is learned meanwhile brings a turn of its own. */
+  async #tell(): Promise<void> {
+    const workspace = this.#workspace
+    if (workspace === undefined || workspace === 'unheard-of') return
     const givenUp = this.#givenUp?.workspaceUid === workspace.metadata.uid ? this.#givenUp : undefined
-    const isStopped = workspace.spec.desiredStatus === 'Stopped'
-    const conditions = conditionsOf(workspace, this.#stateOf(workspace, givenUp?.message), this.#parts.clock.now())
+    const state = this.#stateOf(workspace)
+    const conditions = conditionsOf(
+      workspace,
+      state,
+      this.#parts.clock.now(),
+      givenUp && sayWhy(givenUp.message, state),
+    )
     if (!sayTheSame(conditionsIn(workspace), conditions)) await this.#write(workspace, { conditions })
-    if (givenUp && !isStopped) await this.#stop(workspace)
+    if (givenUp && workspace.spec.desiredStatus === 'Running') await this.#stop(workspace)
     this.#givenUp = undefined
   }
 
-  #stateOf(workspace: Workspace, givenUp: string | undefined): WorkspaceState {
+  #stateOf(workspace: Workspace): WorkspaceState {
     const instance = this.#instance?.workspaceUid === workspace.metadata.uid ? this.#instance : undefined
     const readiness: Readiness = instance
       ? this.#parts.prober.readinessOf(instance, portsOf(workspace))
       : { kind: 'waiting', message: 'Nothing runs yet.' }
-    const state = stateOf(workspace, instance, readiness)
-    if (givenUp === undefined || workspace.spec.desiredStatus === 'Stopped') return state
-    const why = instance?.phase === 'failed' ? `${givenUp} ${instance.message}` : givenUp
-    return { phase: 'Degraded', reason: startTimedOut, message: why, steps: state.steps }
+    return stateOf(workspace, instance, readiness)
   }
 
   async #write(workspace: Workspace, status: Readonly<Record<string, unknown>>): Promise<void> {
-    await this.#unlessOutdated(() =>
+    const written = await this.#unlessOutdated(() =>
       this.#parts.resources.patchStatus(workspaceKind, this.#ref, status, { uid: workspace.metadata.uid }),
     )
+    if (written && this.#workspace === workspace) this.#workspace = written
   }
 
   async #stop(workspace: Workspace): Promise<void> {
@@ -131,12 +136,18 @@ export class Desk {
   }
 
   /** A workspace that was deleted or made anew meanwhile brings a turn of its own. */
-  async #unlessOutdated(write: () => Promise<unknown>): Promise<void> {
+  async #unlessOutdated(write: () => Promise<Workspace>): Promise<Workspace | undefined> {
     try {
-      await write()
+      return await write()
     } catch (error) {
       const isOutdated = error instanceof GatewayError && (error.code === 'not_found' || error.code === 'conflict')
-      if (!isOutdated) throw error
+      if (isOutdated) return undefined
+      throw error
     }
   }
+}
+
+/** A program that fails says more than that nobody answered. */
+function sayWhy(message: string, state: WorkspaceState): string {
+  return state.phase === 'Degraded' && state.reason !== startTimedOut ? `${message} ${state.message}` : message
 }
