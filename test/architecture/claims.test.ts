@@ -13,7 +13,7 @@ import {
   unknownIds,
 } from '../../scripts/feature-rows.ts'
 import { isAllowed } from '../../scripts/licence-check.ts'
-import { readSecurityTable } from './security-table.ts'
+import { itemsInTitles, readSecurityTable } from './security-table.ts'
 import { readSources, root } from './source-files.ts'
 
 const featuresText = readFileSync(join(root, 'test', 'features.json'), 'utf8')
@@ -40,24 +40,40 @@ test('the code-server that tests look for is the one that its script installs', 
 
 describe('the table of attacks', () => {
   const rows = readSecurityTable(readFileSync(join(root, 'test', 'security', 'README.md'), 'utf8'))
+  const tests = new Map(
+    readSources(['test'])
+      .map((file) => [file.path.replace(/^test\//, ''), file.text] as const)
+      .filter(([path]) => path.endsWith('.test.ts')),
+  )
 
   test('names every test of its folder, and only files that exist', () => {
-    const present = readSources(['test'])
-      .map((file) => file.path.replace(/^test\//, ''))
-      .filter((path) => path.endsWith('.test.ts'))
-    const named = new Set(rows.map((row) => row.file))
+    const named = new Set(rows.flatMap((row) => row.files))
+    const present = [...tests.keys()]
     expect(present.filter((path) => path.startsWith('security/') && !named.has(path))).toEqual([])
-    expect([...named].filter((path) => !present.includes(path))).toEqual([])
+    expect([...named].filter((path) => !tests.has(path))).toEqual([])
+  })
+
+  test('names for each attack the files whose titles do', () => {
+    const shown = (path: string) => itemsInTitles(tests.get(path) ?? '')
+    const claimed = rows.flatMap((row) => row.files.map((path) => ({ path, item: row.item })))
+    expect(claimed.filter(({ path, item }) => !shown(path).has(item))).toEqual([])
+    const isClaimed = new Set(claimed.map(({ path, item }) => `${item} ${path}`))
+    const unclaimed = [...tests.keys()]
+      .filter((path) => path.startsWith('security/'))
+      .flatMap((path) => [...shown(path)].map((item) => `${item} ${path}`))
+    expect(unclaimed.filter((claim) => !isClaimed.has(claim))).toEqual([])
   })
 
   test('is read strictly', () => {
-    const head = '| items | file | what |\n|---|---|---|\n'
-    expect(readSecurityTable(`${head}| 1, 3–5 | \`a.test.ts\` | what |\n`)).toEqual([
-      { items: [1, 3, 4, 5], file: 'security/a.test.ts' },
+    const read = (...lines: string[]) =>
+      readSecurityTable(`| # | attack | file | outcome |\n|---|---|---|---|\n${lines.join('\n')}\n`)
+    expect(read('| 1 | an attack | `a.test.ts`, `unit/b.test.ts` | 400 |')).toEqual([
+      { item: 1, attack: 'an attack', files: ['security/a.test.ts', 'unit/b.test.ts'], outcome: '400' },
     ])
-    for (const line of ['| 1 | a.test.ts | what |', '| x | `a.test.ts` | what |', '| 5-3 | `a.test.ts` | what |']) {
-      expect(() => readSecurityTable(`${head}${line}\n`)).toThrow()
-    }
+    const good = '| 2 | x | `a.test.ts` | 400 |'
+    expect(read(good)).toHaveLength(1)
+    const wrong = ['| 3 | x | a.test.ts | 400 |', '| x | x | `a.test.ts` | 400 |', '| 3 | x | `a.test.ts` |', good]
+    for (const line of [...wrong, '| 1 | x | `a.test.ts` | 400 |']) expect(() => read(good, line)).toThrow()
   })
 })
 
