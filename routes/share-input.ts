@@ -1,6 +1,6 @@
 /** A share as somebody wants it, out of JSON or a form; what is wrong with it is said field by field. */
 import type { Timestamp } from '#lib/clock.ts'
-import { checkerOf } from '#lib/schema.ts'
+import { checkerOf, type SchemaFault } from '#lib/schema.ts'
 import { type GranteeInput, type ShareInput, ShareInputSchema } from '#surface/messages.ts'
 import { type FieldFault, type Outcome, titleOf } from '#surface/problem.ts'
 
@@ -8,10 +8,18 @@ const check = checkerOf(ShareInputSchema)
 
 export function parseShareInput(body: unknown, now: Timestamp): Outcome<ShareInput> {
   const checked = check(body ?? null)
-  if (!checked.ok) return unprocessable(checked.faults.map(({ path, message }) => ({ field: path.slice(1), message })))
+  if (!checked.ok) return unprocessable(checked.faults.map(faultOf))
   const input: ShareInput = checked.value
   const faults = [...input.grantees.flatMap(granteeFaults), ...expiryFaults(input.expiresAt, now)]
   return faults.length > 0 ? unprocessable(faults) : { ok: true, value: input }
+}
+
+/** In a field's own words, where the schema's would be a riddle to people. */
+const plainWords: ReadonlyMap<string, string> = new Map([['grantees', 'must name somebody']])
+
+function faultOf({ path, message }: SchemaFault): FieldFault {
+  const field = path.slice(1)
+  return { field, message: plainWords.get(field) ?? message }
 }
 
 function granteeFaults({ kind, namespace }: GranteeInput, index: number): readonly FieldFault[] {

@@ -15,7 +15,7 @@ export interface Frame {
 export interface Page {
   readonly title: string
   readonly body: Html
-  /** The page's module among the assets. */
+  /** The page's own module among the assets; it runs before the one that all pages have. */
   readonly script?: string
   /** Where no script runs: load again after so many seconds, or go somewhere else. */
   readonly reload?: { readonly after: number; readonly to?: string }
@@ -40,7 +40,9 @@ export function renderPage(page: Page, frame: Frame): string {
 <link rel="stylesheet" href="${frame.asset('gatehouse.css')}" nonce="${frame.nonce}">
 ${page.retry && html`<meta http-equiv="refresh" content="${page.retry.after};url=${page.retry.to}">`}
 ${page.reload && html`<noscript>${refresh(page.reload)}</noscript>`}
-<script type="module" src="${frame.asset(page.script ?? 'page.js')}" nonce="${frame.nonce}"></script>
+${[...(page.script === undefined ? [] : [page.script]), 'page.js'].map(
+  (name) => html`<script type="module" src="${frame.asset(name)}" nonce="${frame.nonce}"></script>`,
+)}
 </head>
 <body>
 <a class="skip" href="#content">Skip to the content</a>

@@ -1,5 +1,5 @@
 /** The console: searching, starting and stopping in place, sharing in a dialog, and a list that keeps itself fresh. */
-import { announce, notify, post, sentenceOf, whileVisible, withPart } from './page.js'
+import { announce, notify, post, sentenceOf, whileVisible, withPart } from './common.js'
 import { prepareSharing } from './share.js'
 
 const list = document.getElementById('list')

@@ -1,11 +1,18 @@
 /** Watches a workspace start, and goes into the app when it is ready. */
-import { announce, notify, post, useOwnZone, whileVisible, withPart } from './page.js'
+import { announce, notify, post, useOwnZone, whileVisible, withPart } from './common.js'
 
 const place = document.getElementById('progress')
 place.tabIndex = -1
-let shown = ''
+let shown = normal(place.innerHTML)
 let isAsking = false
 let isStale = false
+
+/** As the browser would write it, whoever wrote it first. */
+function normal(text) {
+  const template = document.createElement('template')
+  template.innerHTML = text
+  return template.innerHTML.trim()
+}
 
 /** Three times in half a minute means that the app sends us back here: then it takes a click. */
 function mayGo(url) {
@@ -28,8 +35,8 @@ function go() {
 }
 
 function put(text) {
-  if (text === shown) return
-  shown = text
+  if (normal(text) === shown) return
+  shown = normal(text)
   const hadFocus = place.contains(document.activeElement)
   const was = place.querySelector('[data-sentence]')?.dataset.sentence
   place.innerHTML = text
@@ -77,11 +84,12 @@ function follow(signal) {
 place.addEventListener('submit', async (event) => {
   event.preventDefault()
   const button = event.target.querySelector('button')
-  button.disabled = true
+  button.setAttribute('aria-disabled', 'true')
   await post(event.target)
-  button.disabled = false
+  button.removeAttribute('aria-disabled')
   await refresh()
 })
 
+useOwnZone(place)
 go()
 whileVisible(follow)

@@ -1,5 +1,5 @@
 /** The form of a share, on its own page and in the console's dialog. */
-import { useOwnZone } from './page.js'
+import { useOwnZone } from './common.js'
 
 /** Says which zone the date is in, and sends it along. */
 export function prepareSharing(root) {

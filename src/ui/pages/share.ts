@@ -115,10 +115,10 @@ function shareItem(view: WorkspaceView, share: ShareView): Html {
 </li>`
 }
 
-const kinds = { User: '', Group: 'group ', ServiceAccount: 'service account ' } as const
+const kinds = { User: 'person', Group: 'group', ServiceAccount: 'service account' } as const
 
 function grantee({ kind, name, namespace }: ShareView['grantees'][number]): Html {
-  return html`<span class="person"><span class="soft">${kinds[kind]}</span>${namespace !== undefined && `${namespace}/`}${name}</span> `
+  return html`<span class="person">${kind !== 'User' && html`<span class="soft">${kinds[kind]}</span> `}${namespace !== undefined && `${namespace}/`}${name}</span> `
 }
 
 function question({ view, answer }: Sharing): Html {

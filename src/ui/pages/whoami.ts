@@ -4,6 +4,7 @@ import { paths } from '#surface/urls.ts'
 import { type Html, html } from '../html.ts'
 import { moment } from '../moment.ts'
 import type { Page } from '../page.ts'
+import { sayUserAgent } from '../user-agent.ts'
 
 export function whoamiPage(whoami: WhoamiView, sessions: readonly SessionView[]): Page {
   const { username, uid, groups, issuer, subject, session } = whoami
@@ -35,7 +36,7 @@ function sessionItem(session: SessionView): Html {
   return html`<li class="panel session">
 <div>
 <h3>${place}${current && html` <span class="badge Running">this one</span>`}</h3>
-<p class="soft clip">${userAgent === '' ? 'unknown' : userAgent}</p>
+<p class="clip" title="${userAgent}">${sayUserAgent(userAgent)}</p>
 <p class="soft">Since ${moment(createdAt)}, until ${moment(notAfter)} at most</p>
 </div>
 ${endForm(session)}
