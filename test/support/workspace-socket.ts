@@ -69,7 +69,7 @@ export function trySocket(
   options: SocketOptions = {},
 ): Promise<SocketAnswer> {
   const target = new URL(url)
-  const cookie = browser?.cookieHeader(target)
+  const cookie = browser?.cookies.header({ url: target, isSameSite: true, isSafeNavigation: false })
   const ws = new WebSocket(target.href.replace(/^http/, 'ws'), [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     lookup: thisMachine,
