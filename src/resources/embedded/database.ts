@@ -10,8 +10,7 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { schema, schemaVersion } from './schema.ts'
 import type { StoreLog } from './store-log.ts'
 
-/** How long an opening waits for another process to let go of the file, such as the gateway that is being replaced. */
-const busyTimeout: Milliseconds = 5_000
+const defaultLockTimeout: Milliseconds = 5_000
 
 /** Primary result codes, https://www.sqlite.org/rescode.html. */
 const sqliteBusy = 5
@@ -23,6 +22,7 @@ export interface DatabaseOptions {
   readonly file: string
   readonly clock: Clock
   readonly log: StoreLog
+  readonly lockTimeout?: Milliseconds
 }
 
 /**
@@ -33,7 +33,7 @@ export interface DatabaseOptions {
 export function openDatabase(options: DatabaseOptions): DatabaseSync {
   const { file, log } = options
   try {
-    return openOnce(file)
+    return openOnce(options)
   } catch (error) {
     if (file === ':memory:' || !isDamage(error)) throw storeFault(error)
     const kept = moveAside(file, options.clock)
@@ -43,7 +43,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     )
   }
   try {
-    return openOnce(file)
+    return openOnce(options)
   } catch (error) {
     throw storeFault(error)
   }
@@ -76,9 +76,9 @@ export function guarded<R>(run: () => R): R {
 
 class DamagedFile extends Error {}
 
-function openOnce(file: string): DatabaseSync {
+function openOnce({ file, lockTimeout = defaultLockTimeout }: DatabaseOptions): DatabaseSync {
   if (file !== ':memory:') restrict(file)
-  const db = new DatabaseSync(file, { timeout: busyTimeout })
+  const db = new DatabaseSync(file, { timeout: lockTimeout })
   try {
     configure(db)
     const check = db.prepare('PRAGMA quick_check(1)').get()?.quick_check

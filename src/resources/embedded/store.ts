@@ -1,5 +1,5 @@
 /** The embedded store: one SQLite file that holds the resources of a laptop, or of a small machine without a cluster. */
-import type { Clock } from '#lib/clock.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Resource, ResourceKind, Resources } from '#resources/contract.ts'
 import { guarded, openDatabase } from './database.ts'
 import { type DeclaredObjects, declaredObjects } from './declared-objects.ts'
@@ -24,6 +24,8 @@ export interface EmbeddedStoreOptions {
   /** Hears of each stored object that its kind refuses, once a version; the log does in any case. */
   readonly onProblem?: (problem: StoredProblem) => void
   readonly eventLogLength?: number
+  /** How long the opening waits for another process to let go of the file, such as the gateway that is being replaced. 5 s. */
+  readonly lockTimeout?: Milliseconds
 }
 
 export interface EmbeddedStore extends AsyncDisposable {
@@ -65,7 +67,7 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
   return {
     resources,
     declared: declaredObjects({ db, table, events, clock }),
-    table: (name) => keyValueTable(db, name, clock),
+    table: (name) => guarded(() => keyValueTable(db, name, clock)),
     async [Symbol.asyncDispose]() {
       signal.removeEventListener('abort', close)
       close()
