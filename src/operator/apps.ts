@@ -2,8 +2,10 @@
 
 /** What this machine has; found out once at start by whoever composes. */
 export interface LocalPrograms {
-  /** Folder of a Python environment with JupyterLab in it. */
-  readonly jupyterVenv: string | undefined
+  /** `venv`: folder of a Python environment with JupyterLab in it. `install`: what is wrong, and what to do about it. */
+  readonly jupyter:
+    | { readonly kind: 'ready'; readonly venv: string }
+    | { readonly kind: 'missing'; readonly install: string }
   /** Path of the command. */
   readonly codeServer: string | undefined
   /** For terminals; `undefined` leaves it to the app. */
@@ -46,11 +48,9 @@ export function placeholder(name: string): string {
  * (Host is passed through), and it asks no server on the internet for news, updates or extensions.
  */
 function jupyterLab(site: AppSite, programs: LocalPrograms): AppStart {
-  const venv = programs.jupyterVenv
-  if (venv === undefined) {
-    const install = 'JupyterLab is not installed here. Start Gatehouse again: it installs it into its own folder.'
-    return { kind: 'missing', name: 'JupyterLab', install }
-  }
+  const { jupyter } = programs
+  if (jupyter.kind === 'missing') return { kind: 'missing', name: 'JupyterLab', install: jupyter.install }
+  const { venv } = jupyter
   const argv = [
     `${venv}/bin/python`,
     '-m',

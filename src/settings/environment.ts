@@ -13,6 +13,8 @@ export type Environment = Readonly<Record<string, string | undefined>>
 
 /** The password of the demo's people, for those who don't want to read it from a file. */
 export const demoPasswordVariable = 'GATEHOUSE_DEMO_PASSWORD'
+/** A Python environment with JupyterLab that the demo uses instead of making one of its own. */
+export const jupyterVenvVariable = 'GATEHOUSE_JUPYTER_VENV'
 
 export interface Variable {
   readonly name: string
@@ -82,7 +84,7 @@ function readStructure(text: string): unknown {
 }
 
 /** Read by Gatehouse's tests, benchmarks and installers, and no settings of the gateway. */
-const otherVariables = /^GATEHOUSE_(?:CACHE|CHROMIUM|TEST_\w+|BENCH_\w+|DEMO_PASSWORD)$/
+const otherVariables = /^GATEHOUSE_(?:CACHE|CHROMIUM|TEST_\w+|BENCH_\w+|DEMO_PASSWORD|JUPYTER_VENV)$/
 /** Kubernetes describes each Service of a namespace in variables (`{NAME}_SERVICE_HOST`, `{NAME}_PORT=tcp://…`): not meant for us. */
 const serviceVariables = /^GATEHOUSE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_\w+)?)$/
 

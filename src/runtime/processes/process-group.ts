@@ -1,6 +1,7 @@
 /** Ends a process with everything that came from it: its group, and what has left the group but carries the instance's mark. */
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { sleep } from '#lib/clock.ts'
+import { stayAlive } from '#lib/stay-alive.ts'
 import type { Log } from '#observe/log.ts'
 import { type ProcessEntry, processes, processesWith } from './process-table.ts'
 
@@ -27,26 +28,21 @@ export interface EndOptions {
 /** Resolves when nothing of it runs any more. */
 export async function endGroup(target: GroupToEnd, options: EndOptions): Promise<void> {
   const { clock, grace, log } = options
-  // Timers of the clock keep no process alive, and the last child may be gone while its descendants still are to be ended.
-  const stayAlive = setInterval(() => undefined, 60_000)
-  try {
-    const deadline = clock.now() + grace
-    signalGroup(target.group, 'SIGTERM')
-    // A server ends its own helpers in good order (Jupyter its kernels), so those that left the group are asked only after it has gone.
-    await until(() => !isGroupAlive(target.group), deadline, clock)
-    signalEach(processesWith(instanceMark, target.mark), 'SIGTERM')
-    await until(() => !isAlive(target), deadline, clock)
-    const isGone = () => {
-      if (!isAlive(target)) return true
-      signalGroup(target.group, 'SIGKILL')
-      signalEach(processesWith(instanceMark, target.mark), 'SIGKILL')
-      return false
-    }
-    const killed = await until(isGone, clock.now() + longestKill, clock)
-    if (!killed) log.error({ reason: 'Unkillable', instance: target.mark }, 'processes did not end by SIGKILL')
-  } finally {
-    clearInterval(stayAlive)
+  using _alive = stayAlive()
+  const deadline = clock.now() + grace
+  signalGroup(target.group, 'SIGTERM')
+  // A server ends its own helpers in good order (Jupyter its kernels), so those that left the group are asked only after it has gone.
+  await until(() => !isGroupAlive(target.group), deadline, clock)
+  signalEach(processesWith(instanceMark, target.mark), 'SIGTERM')
+  await until(() => !isAlive(target), deadline, clock)
+  const isGone = () => {
+    if (!isAlive(target)) return true
+    signalGroup(target.group, 'SIGKILL')
+    signalEach(processesWith(instanceMark, target.mark), 'SIGKILL')
+    return false
   }
+  const killed = await until(isGone, clock.now() + longestKill, clock)
+  if (!killed) log.error({ reason: 'Unkillable', instance: target.mark }, 'processes did not end by SIGKILL')
 }
 
 function isAlive(target: GroupToEnd): boolean {

@@ -8,7 +8,7 @@ import { workspace } from '#test/support/objects.ts'
 
 const ref = { namespace: 'team', name: 'nb' }
 const here: LocalPrograms = {
-  jupyterVenv: '/venv',
+  jupyter: { kind: 'ready', venv: '/venv' },
   codeServer: '/usr/bin/code-server',
   shell: '/bin/bash',
   isRoot: false,
@@ -83,7 +83,7 @@ describe('a command of its own', () => {
     const containerConfig = { command: ['sh', '-c', `exec \${WORKSPACE_APP_COMMAND}`] }
     const it = plan(
       { appType: 'jupyterlab', containerConfig, ports },
-      { programs: { ...here, jupyterVenv: "/it's a venv" } },
+      { programs: { ...here, jupyter: { kind: 'ready', venv: "/it's a venv" } } },
     )
     const home = `/a "home" of o'brien $(x)`
     const socket = `${home}/s`
@@ -100,7 +100,12 @@ describe('a command of its own', () => {
       env: { HOME: home, WORKSPACE_SOCKET_8888: socket },
       encoding: 'utf8',
     })
-    const argv = argvOf(plan({ appType: 'jupyterlab', ports }, { programs: { ...here, jupyterVenv: "/it's a venv" } }))
+    const argv = argvOf(
+      plan(
+        { appType: 'jupyterlab', ports },
+        { programs: { ...here, jupyter: { kind: 'ready', venv: "/it's a venv" } } },
+      ),
+    )
     const expected = argv.map((argument) => argument.replace(`\${SOCKET_8888}`, socket).replace(`\${HOME}`, home))
     expect(read.stdout.trimEnd().split('\n')).toEqual(expected)
   })
