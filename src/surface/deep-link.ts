@@ -6,7 +6,7 @@ const longest = 2048
 /**
  * The address of `to` in the app at `base` (an absolute URL that ends in a slash). `to` is the raw tail of the request target behind the app's
  * prefix: it starts with a slash and has its query. It comes from a URL that anybody can write, so whatever would lead out of the app
- * in a browser's reading (`//host`, `..`, a backslash, a control character) gives the app's front page instead.
+ * in a browser's reading (`..`, a backslash, a control character) gives the app's front page instead.
  */
 export function deepLink(base: string, to: string | undefined): string {
   if (to === undefined || to.length > longest || !/^\/[\x21-\x5b\x5d-\x7e]*$/.test(to)) return base
