@@ -1,8 +1,8 @@
 /** Where every command begins: reads what was asked for, and wires it. */
 import { checkConfig } from '#cli/check-config.ts'
 import { demo } from '#cli/demo.ts'
+import { openLaptop } from '#compose/laptop.ts'
 import { systemClock } from '#lib/clock.ts'
-import { openLaptop } from './compose/laptop.ts'
 
 const usage = `usage: gatehouse COMMAND
 

@@ -1,6 +1,7 @@
 /** `gatehouse demo` (`npm start`): everything on one machine, for trying out and for work on Gatehouse itself. */
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { findPrograms } from '#cli/demo-parts/programs.ts'
 import { GatewayError } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { createAudit } from '#observe/audit.ts'
@@ -14,7 +15,6 @@ import { sayProblem } from '#settings/problem.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { CommandIo } from './check-config.ts'
-import { findPrograms } from './demo-parts/programs.ts'
 import { demoPassword } from './password.ts'
 
 export interface LaptopWish {

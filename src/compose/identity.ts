@@ -82,7 +82,7 @@ export async function openIdentities(parts: IdentityParts): Promise<Identities> 
     assertions: createAssertions({ keyRing, clock, issuer: consoleOrigin(site) }),
     logins,
     renewals: createRenewals({
-      ...{ sessions, issuers, sealer, clock, log, signal },
+      ...{ sessions, issuers, sealer, clock, log, signal, lifetime },
       isLive: (name) => streams.ofSession(name).length > 0,
     }),
     logouts: createLogouts({

@@ -191,6 +191,7 @@ async function listen(
       request: (request, response, connection) => gateway.request(request, response, connection),
       checkContinue: (request, response, connection) => gateway.request(request, response, connection, true),
       upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
+      refused: (refusal) => gateway.refused(refusal),
     },
     { limits: settings.limits, clock, log, newRequestId: createRequestIds(), insecureWideBind, signal },
   )

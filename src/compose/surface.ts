@@ -174,14 +174,12 @@ async function finishLogin(
   query: URLSearchParams,
   browser: Browser,
 ): Promise<LoginCompletion> {
-  const { identities, metrics, audit, log, clock } = parts
+  const { identities, metrics, audit, log } = parts
   const { requestId, address: client } = browser
-  const startedAt = clock.now()
   const finish = await identities.logins.finish(query, browser.cookieHeader)
   if (finish.kind !== 'ok') {
     metrics.logins(finish.kind === 'refused' ? 'refused' : 'failed').add()
     if (finish.kind === 'refused') {
-      log.warn({ requestId, reason: finish.reason }, 'a login was refused')
       audit.record({
         event: 'deny',
         user: undefined,
@@ -211,11 +209,10 @@ async function finishLogin(
     return { kind: 'done', location: callback.location, setCookies }
   }
   const { userAgent, previous } = browser
-  const opened = await openBrowserSession(
-    { ...identities, scope, log },
-    { login, startedAt },
-    { userAgent, previous: previous?.session },
-  )
+  const opened = await openBrowserSession({ ...identities, scope, log }, finish, {
+    userAgent,
+    previous: previous?.session,
+  })
   metrics.logins('ok').add()
   audit.record({ event: 'login', ...said(opened.session), kind: 'browser' })
   return { kind: 'done', location: finish.returnTo, setCookies: [...setCookies, opened.setCookie] }

@@ -15,9 +15,9 @@ import type { UpstreamClient } from '#proxy/upstream-client.ts'
 import { refKey } from '#surface/workspace-ref.ts'
 import { sayGrant } from '#workspace/access.ts'
 import { upstreamTarget } from './forwarding.ts'
-import type { Visit } from './gateway.ts'
 import type { Pass } from './passes.ts'
 import type { Reply } from './reply.ts'
+import type { Visit } from './visit.ts'
 import { actorOf } from './witness.ts'
 
 export interface CarriersParts {

@@ -24,7 +24,7 @@ import { type HandoverParts, leaveForLogin, type TenantCookies } from './handove
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
 import { type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
-import type { Place } from './target.ts'
+import type { Origin, Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 import type { WorkspaceHost } from './workspace-host.ts'
 
@@ -44,25 +44,6 @@ export interface GatewayParts extends AdmissionParts, HandoverParts {
   readonly ownSurface: (request: IncomingMessage, response: ServerResponse, origin: Origin) => void
 }
 
-/** Where a request came from, and how it is called in the logs. */
-export interface Origin {
-  readonly requestId: string
-  /** The client's address, through trusted hops only. */
-  readonly client: string
-}
-
-/** One request for a place of a workspace, on its way to a decision. */
-export interface Visit extends Origin {
-  readonly request: IncomingMessage
-  readonly head: RequestHead
-  readonly place: Place
-  readonly isUpgrade: boolean
-  /** The client waits for `100 Continue`. */
-  readonly expectsContinue: boolean
-  /** Its Authorization field is a token of ours, which is nobody else's to see. */
-  readonly isBearer: boolean
-}
-
 /** How a decision leaves the gateway on one of the two transports. */
 interface Exit {
   reply(reply: Reply): void
@@ -75,6 +56,13 @@ interface Entry {
   readonly response: ServerResponse | undefined
   readonly connection: Connection
   readonly expectsContinue: boolean
+}
+
+/** What a listener says of it. */
+interface ListenerRefusal {
+  readonly code: string
+  readonly requestId: string | undefined
+  readonly peer: string | undefined
 }
 
 export class Gateway {
@@ -107,6 +95,11 @@ export class Gateway {
           carriers.upgrade(visit, pass, socket, head, (fault) => this.#faulted(visit, fault, reply)),
       },
     )
+  }
+
+  /** A listener refused something that never became a request. */
+  refused(refusal: ListenerRefusal): void {
+    this.#parts.witness.refused({ requestId: refusal.requestId, client: refusal.peer }, refusal.code)
   }
 
   #enter(entry: Entry, exit: Exit): void {

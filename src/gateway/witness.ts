@@ -12,8 +12,8 @@ import type { Pass } from './passes.ts'
 
 /** What the witness is told of a request. */
 export interface Seen {
-  readonly requestId: string
-  readonly client: string
+  readonly requestId: string | undefined
+  readonly client: string | undefined
 }
 
 export interface SeenVisit extends Seen {

@@ -1,0 +1,23 @@
+/** One request for a place of a workspace, as it passes from reading to the decision and to whoever carries it out. */
+import type { IncomingMessage } from 'node:http'
+import type { RequestHead } from '#http/request-head.ts'
+import type { Place } from './target.ts'
+
+/** Where a request came from, and how it is called in the logs. */
+export interface Origin {
+  readonly requestId: string
+  /** The client's address, through trusted hops only. */
+  readonly client: string
+}
+
+/** One request for a place of a workspace, on its way to a decision. */
+export interface Visit extends Origin {
+  readonly request: IncomingMessage
+  readonly head: RequestHead
+  readonly place: Place
+  readonly isUpgrade: boolean
+  /** The client waits for `100 Continue`. */
+  readonly expectsContinue: boolean
+  /** Its Authorization field is a token of ours, which is nobody else's to see. */
+  readonly isBearer: boolean
+}
