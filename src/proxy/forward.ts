@@ -139,14 +139,12 @@ class Forwarding implements ResponseListener, LiveStream {
   }
 
   onHead(head: ResponseHead): void {
-    const { response, policy, expectsContinue, request } = this.#exchange
+    const { response, policy } = this.#exchange
     this.#head = head
     const isChunked = head.body.kind === 'chunked'
     const fields = this.#parts.responseHeads.build({ status: head.status, headers: head.headers, isChunked }, policy)
-    // A client that was never told to continue may keep its body to itself; the next request could not be told from it.
-    const isBodyUnasked = expectsContinue && !this.#isContinued && !request.complete
     try {
-      response.writeHead(head.status, isBodyUnasked ? [...fields, 'Connection', 'close'] : fields)
+      response.writeHead(head.status, fields)
     } catch (cause) {
       this.#call?.abort()
       this.onFailure(new GatewayError('upstream_protocol', 'the upstream sent a head that cannot be sent', { cause }))

@@ -39,7 +39,6 @@ export class UpstreamConnection implements ResponseSink {
   #user: ConnectionUser | undefined
   #isUpgrade = false
   #isChunked = false
-  #isSent = true
   #isUntouched = true
   readonly #onClose = () => this.#closed()
   readonly #onFin = () => this.#ended()
@@ -68,10 +67,9 @@ export class UpstreamConnection implements ResponseSink {
     this.#user = user
     this.#isUpgrade = request.isUpgrade
     this.#isChunked = request.framing.kind === 'chunked'
-    this.#isSent = !carriesBody(request)
     this.#isUntouched = true
-    // Also a handshake that is refused: who answers so is not sure to have read it as the end of a request.
-    if (request.isUpgrade || !this.#isSent) this.isLast = true
+    // Who refuses a handshake, or answers before it has read a body, may read what comes next as the rest of this.
+    if (request.isUpgrade || carriesBody(request)) this.isLast = true
     this.#reader.begin(request.method === 'HEAD')
     this.#socket.write(text, 'latin1')
   }
@@ -87,8 +85,7 @@ export class UpstreamConnection implements ResponseSink {
   }
 
   endBody(trailers: EndToEndFields): void {
-    if (this.#isChunked && !this.#isSent) this.#socket.write(lastChunk(trailers), 'latin1')
-    this.#isSent = true
+    if (this.#isChunked) this.#socket.write(lastChunk(trailers), 'latin1')
   }
 
   pause(): void {
@@ -160,13 +157,12 @@ export class UpstreamConnection implements ResponseSink {
     else this.#user?.listener.onLull()
   }
 
-  /** A response is complete. Until the request is as well, its rest could only be read as another one. */
   #settle(): void {
     const user = this.#user
     if (user === undefined) return
     this.#user = undefined
     user.onDone()
-    if (this.isLast || !this.#isSent || !this.isOpen) this.destroy()
+    if (this.isLast || !this.isOpen) this.destroy()
     else {
       this.#socket.resume()
       this.#owner.onIdle(this)

@@ -174,6 +174,23 @@ describe('when a side goes', () => {
     await w.closed
   })
 
+  test('a client that does not close when the upstream has gone altogether is torn down after 10 s, frames or not', async () => {
+    await using w = await world()
+    const atClient = record(w.client)
+    w.server.end('answer')
+    expect(await atClient.ended).toBe('end')
+    w.server.destroy()
+    // It shows when something is sent to it.
+    while (!w.nearServer.destroyed) {
+      w.client.write('more')
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    }
+    await w.clock.advance(9_000)
+    expect(w.nearClient.destroyed).toBe(false)
+    await w.clock.advance(2_000)
+    await w.closed
+  })
+
   test('one that was gone before is noticed', async () => {
     await using client = await socketPair()
     await using server = await socketPair()

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { get, type IncomingMessage, request } from 'node:http'
 import { describe, expect, test } from 'vitest'
+import { fakeClock } from '#test/support/fake-clock.ts'
 import { added, answering, ask, createProxy, hostPolicy, httpUpstream, rawClient, rawUpstream } from './proxy-world.ts'
 
 const crlf = (...lines: string[]) => lines.join('\r\n')
@@ -160,14 +161,15 @@ describe('an answer', () => {
     let sent = 0
     await using upstream = await httpUpstream((_incoming, response) => {
       const push = () => {
-        while (sent < 256 && response.write(chunk)) sent++
-        if (sent < 256) response.once('drain', push)
+        sent += 1
+        if (sent < 256) response.write(chunk, push)
       }
       push()
     })
     await using proxy = await createProxy({ upstreamPort: upstream.port })
     using client = rawClient(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
     client.socket.pause()
+    await expect.poll(() => sent).toBeGreaterThan(1)
     let before = -1
     while (before !== sent) {
       before = sent
@@ -253,17 +255,67 @@ describe('an upload', () => {
     expect(upstream.accepted()).toBe(2)
   })
 
-  test('whose body comes to its end is the last thing on its connection', async () => {
-    await using upstream = await httpUpstream(async (incoming, response) => {
-      await read(incoming)
-      response.end('ok')
+  test('that is refused while the upstream has stopped reading is read over all the same', async () => {
+    await using upstream = await rawUpstream((socket) => {
+      socket.once('data', () => {
+        socket.pause()
+        setTimeout(() => socket.write('HTTP/1.1 413 No\r\nContent-Length: 3\r\n\r\nbig'), 200)
+      })
     })
     await using proxy = await createProxy({ upstreamPort: upstream.port })
-    for (const method of ['POST', 'GET', 'DELETE'])
-      await ask(proxy.port, crlf(`${method} / HTTP/1.1`, 'Content-Length: 1'), 'x')
-    expect(upstream.accepted()).toBe(3)
-    await expect.poll(() => upstream.sockets.size).toBe(0)
+    const length = 32 << 20
+    using client = rawClient(proxy.port, `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`)
+    client.socket.write(Buffer.alloc(length))
+    await client.until(/413.*big$/s)
+    client.socket.write('GET /next HTTP/1.1\r\nHost: a\r\n\r\n')
+    await client.until(/413.*big.*413.*big$/s)
   })
+
+  test('that nobody reads over ends after 10 s', async () => {
+    const clock = fakeClock()
+    await using upstream = await answering('HTTP/1.1 413 No\r\nContent-Length: 3\r\n\r\nbig')
+    await using proxy = await createProxy({ upstreamPort: upstream.port, clock })
+    using client = rawClient(proxy.port, 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nsome')
+    await client.until(/413.*big$/s)
+    await expect.poll(() => proxy.outcomes.length).toBe(1)
+    await clock.advance(9_000)
+    expect(proxy.open()).toBe(1)
+    await clock.advance(2_000)
+    await client.closed
+  })
+
+  test('to an upstream that stalls does not pile up', async () => {
+    await using upstream = await rawUpstream((socket) => void socket.once('data', () => socket.pause()))
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    const length = 256 << 20
+    using client = rawClient(proxy.port, `POST / HTTP/1.1\r\nHost: a\r\nContent-Length: ${length}\r\n\r\n`)
+    const chunk = Buffer.alloc(1 << 20)
+    let sent = 0
+    const push = () => {
+      sent += 1
+      if (sent < 255) client.socket.write(chunk, push)
+    }
+    push()
+    await expect.poll(() => sent).toBeGreaterThan(1)
+    let before = -1
+    while (before !== sent) {
+      before = sent
+      await new Promise((resolve) => setTimeout(resolve, 100))
+    }
+    expect(sent).toBeLessThan(64)
+  })
+
+  test.each(['POST', 'GET', 'DELETE'])(
+    'by %s is the last thing on its connection, whatever the upstream says',
+    async (method) => {
+      await using upstream = await answering('HTTP/1.1 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok')
+      await using proxy = await createProxy({ upstreamPort: upstream.port })
+      expect(await ask(proxy.port, crlf(`${method} / HTTP/1.1`, 'Content-Length: 1'), 'x')).toMatch(/ok$/)
+      await expect.poll(() => upstream.sockets.size).toBe(0)
+      expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ok$/)
+      expect(upstream.accepted()).toBe(2)
+    },
+  )
 })
 
 describe('when a side goes', () => {

@@ -140,6 +140,7 @@ describe('a WebSocket', () => {
     using client = rawClient(proxy.port, handshake)
     await client.until(/\r\n\r\n/)
     client.socket.pause()
+    await expect.poll(() => sent).toBeGreaterThan(1)
     const before = process.memoryUsage().rss
     let last = -1
     while (last !== sent) {
@@ -223,6 +224,28 @@ describe('a refusal', () => {
     expect(client.text()).toMatch(
       /^HTTP\/1\.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n5\r\nhello\r\n0\r\n\r\n$/,
     )
+  })
+
+  test('of any length does not pile up before a client that stalls', async () => {
+    let sent = 0
+    const http = createServer((_request, response) => {
+      const push = () => {
+        sent += 1
+        if (sent < 256) response.write(Buffer.alloc(1 << 20), push)
+      }
+      push()
+    })
+    await using upstream = await listening(http)
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    using client = rawClient(proxy.port, handshake)
+    client.socket.pause()
+    await expect.poll(() => sent).toBeGreaterThan(1)
+    let last = -1
+    while (last !== sent) {
+      last = sent
+      await new Promise((resolve) => setTimeout(resolve, 150))
+    }
+    expect(sent).toBeLessThan(64)
   })
 
   test('that breaks off resets the client', async () => {
@@ -320,6 +343,18 @@ describe('before there is an answer', () => {
     await clock.advance(2_000)
     await client.until(/^HTTP\/1\.1 502 /)
     await expect.poll(() => upstream.sockets.size).toBe(0)
+  })
+
+  test('and no longer counts the time once there is one', async () => {
+    const clock = fakeClock()
+    await using upstream = await socketUpstream(echo)
+    await using proxy = await createProxy({ upstreamPort: upstream.port, clock })
+    const socket = new WebSocket(`ws://127.0.0.1:${proxy.port}/`)
+    await once(socket, 'open')
+    await clock.advance(3_600_000)
+    socket.send('still here')
+    expect(String((await once(socket, 'message'))[0])).toBe('still here')
+    expect(proxy.failures).toEqual([])
   })
 
   test('a group that is ended takes the handshake with it', async () => {
