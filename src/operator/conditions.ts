@@ -1,30 +1,8 @@
 /** `Workspace.status.conditions` as upstream writes them, from what a workspace is doing. Pure. */
-import Type, { type Static } from 'typebox'
 import type { Timestamp } from '#lib/clock.ts'
-import { checkerOf } from '#lib/schema.ts'
-import { startTimedOut } from '#workspace/prober.ts'
+import { type Condition, conditionsIn, startTimedOut } from '#workspace/conditions.ts'
 import type { WorkspaceState } from '#workspace/state.ts'
 import type { Workspace } from '#workspace/workspace.ts'
-
-const Condition = Type.Object({
-  type: Type.String(),
-  status: Type.Union([Type.Literal('True'), Type.Literal('False'), Type.Literal('Unknown')]),
-  reason: Type.String(),
-  message: Type.String({ default: '' }),
-  /** RFC 3339. */
-  lastTransitionTime: Type.Optional(Type.String()),
-  observedGeneration: Type.Optional(Type.Integer()),
-})
-
-export type Condition = Static<typeof Condition>
-
-const check = checkerOf(Type.Array(Condition))
-
-/** None where there are none, or where somebody wrote what is not a list of conditions. */
-export function conditionsIn(workspace: Workspace): readonly Condition[] {
-  const checked = check(workspace.status.conditions ?? [])
-  return checked.ok ? checked.value : []
-}
 
 type ConditionType = 'Available' | 'Progressing' | 'Degraded' | 'Stopped'
 type Verdict = readonly [status: 'True' | 'False', reason: string, message: string]
@@ -104,7 +82,7 @@ function verdictsOf(state: WorkspaceState): Record<ConditionType, Verdict> {
         Available: ['False', 'DesiredStateStopped', ''],
         Progressing: ['False', 'DesiredStateStopped', ''],
         Degraded: ['False', 'NoError', ''],
-        Stopped: ['True', 'AllResourcesStopped', message],
+        Stopped: ['True', 'AllResourcesStopped', 'The workspace is stopped.'],
       }
   }
 }

@@ -7,10 +7,11 @@ import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Instance, Plan, Runtime } from '#runtime/contract.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
-import { type Prober, startTimedOut } from '#workspace/prober.ts'
+import { conditionsIn, startTimedOut } from '#workspace/conditions.ts'
+import type { Prober } from '#workspace/prober.ts'
 import { type Readiness, stateOf, type WorkspaceState } from '#workspace/state.ts'
 import { portsOf, type Workspace, workspaceKind } from '#workspace/workspace.ts'
-import { conditionsIn, conditionsOf, sayTheSame } from './conditions.ts'
+import { conditionsOf, sayTheSame } from './conditions.ts'
 
 export interface DeskParts {
   readonly resources: Resources

@@ -8,6 +8,7 @@ import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { Instance, InstanceUid } from '#runtime/contract.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import { startTimedOut } from './conditions.ts'
 import { PortProbing, type PortStatus, type ProbeSettings } from './port-probing.ts'
 import { type Dial, questionOf } from './probe.ts'
 import type { Readiness } from './state.ts'
@@ -45,8 +46,6 @@ export type ProbeNews =
       readonly workspaceUid: Uid
       readonly message: string
     }
-
-export const startTimedOut = 'StartTimedOut'
 
 interface Start {
   readonly workspaceUid: Uid

@@ -1,5 +1,6 @@
 /** What a workspace is doing, from what is wanted, what runs, and what Gatehouse's own probe says. Pure. */
 import type { Instance, InstanceStep } from '#runtime/contract.ts'
+import { conditionsIn, startTimedOut } from './conditions.ts'
 import type { Workspace } from './workspace.ts'
 
 export type WorkspacePhase = 'Stopped' | 'Starting' | 'Running' | 'Stopping' | 'Degraded'
@@ -24,11 +25,19 @@ export function stateOf(workspace: Workspace, instance: Instance | undefined, re
   if (workspace.spec.desiredStatus === 'Stopped') {
     return instance
       ? { phase: 'Stopping', reason: 'DesiredStateStopped', message: 'The workspace is stopping.', steps }
-      : { phase: 'Stopped', reason: 'DesiredStateStopped', message: 'The workspace is stopped.', steps }
+      : { phase: 'Stopped', ...whyStopped(workspace), steps }
   }
   if (instance === undefined)
     return { phase: 'Starting', reason: 'ComputeNotReady', message: 'Waiting for it to be started.', steps }
   return runningState(instance, readiness)
+}
+
+/** Who waited for it in vain reads why; everybody else has stopped it himself. */
+function whyStopped(workspace: Workspace): Pick<WorkspaceState, 'reason' | 'message'> {
+  const degraded = conditionsIn(workspace).find(({ type, status }) => type === 'Degraded' && status === 'True')
+  return degraded?.reason === startTimedOut
+    ? { reason: startTimedOut, message: degraded.message }
+    : { reason: 'DesiredStateStopped', message: 'The workspace is stopped.' }
 }
 
 function runningState(instance: Instance, readiness: Readiness): WorkspaceState {

@@ -65,9 +65,10 @@ function sentence({ view, target }: Opening): string {
   }
 }
 
-/** While it only goes well, the steps say it all. */
+/** While it only goes well, the steps say it all; and that it is stopped is said already, unless it was stopped for a reason. */
 function reason({ state, reason: code, message }: WorkspaceView): Html | undefined {
-  if (state === 'Stopped' || state === 'Running' || message === '') return undefined
+  const isPlain = state === 'Running' || (state === 'Stopped' && code === 'DesiredStateStopped')
+  if (isPlain || message === '') return undefined
   return html`<p class="message ${state}">${message}${state === 'Degraded' && code !== '' && html` <code>${code}</code>`}</p>`
 }
 

@@ -43,9 +43,10 @@ export function titleOf({ displayName, name }: Pick<WorkspaceView, 'displayName'
 }
 
 function workspaceItem(view: WorkspaceView): Html {
-  const { namespace, name, owner, state, message } = view
+  const { namespace, name, owner, state, reason, message } = view
   const title = titleOf(view)
-  const isWordy = state === 'Degraded' || state === 'Starting'
+  const isWordy =
+    state === 'Degraded' || state === 'Starting' || (state === 'Stopped' && reason !== 'DesiredStateStopped')
   return html`<li class="panel workspace" data-key="${namespace}/${name}" data-title="${title}" data-state="${state}" data-search="${searchText(view)}">
 <div class="about">
 <h3><a href="${frontOf(view)}">${title}</a> ${badge(state)}</h3>

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '#lib/clock.ts'
 import { createLog } from '#observe/log.ts'
-import { conditionsIn } from '#operator/conditions.ts'
+import { conditionsIn } from '#workspace/conditions.ts'
 import { runOperator } from '#operator/operator.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Endpoint, Instance, InstanceUid, Plan, Runtime } from '#runtime/contract.ts'
