@@ -31,7 +31,7 @@ const home = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
 const clock = systemClock
 const ending = new AbortController()
 const { signal } = ending
-process.once('SIGTERM', () => ending.abort())
+process.once('SIGTERM', () => process.exit(0))
 const loaded = await loadSettings({
   face: 'demo',
   env: { GATEHOUSE_PORT: String(port), GATEHOUSE_HOME: home },
