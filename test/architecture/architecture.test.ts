@@ -8,7 +8,7 @@ const sources = readSources(['src', 'routes'])
 
 /** Nothing is decided by the time they read or wait for. */
 const timeExceptions: rules.TimeExceptions = new Map([
-  ['src/runtime/processes/process-group.ts', 'runs in a process of its own, whose timer only keeps it alive'],
+  ['src/lib/stay-alive.ts', 'its timer only keeps the process alive, and decides nothing'],
   ['src/identity/issuer.ts', 'tells openid-client, which reads real time, how far our clock is from it'],
 ])
 

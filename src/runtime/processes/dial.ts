@@ -1,7 +1,7 @@
 /** Connects to a port of a local instance. What it connects to is decided here too: no name, no other machine, no port of the system. */
 import { BlockList, connect, isIP, type Socket } from 'node:net'
 import { GatewayError } from '#errors.ts'
-import type { Endpoint } from '../contract.ts'
+import type { Endpoint } from '#runtime/contract.ts'
 
 const loopback = new BlockList()
 loopback.addSubnet('127.0.0.0', 8, 'ipv4')

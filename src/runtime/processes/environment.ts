@@ -1,5 +1,5 @@
 /** The environment that a workspace's program is started with: nothing of Gatehouse's own gets there but what is named here. */
-import type { Endpoint, InstanceUid, Plan } from '../contract.ts'
+import type { Endpoint, InstanceUid, Plan } from '#runtime/contract.ts'
 import { asksForTcp, resolverOf } from './placeholders.ts'
 import { instanceMark } from './process-group.ts'
 import { socketPath } from './socket-folder.ts'

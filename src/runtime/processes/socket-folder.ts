@@ -3,7 +3,7 @@ import { watch } from 'node:fs'
 import { chmod, lstat, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import type { Log } from '#observe/log.ts'
-import type { InstanceUid } from '../contract.ts'
+import type { InstanceUid } from '#runtime/contract.ts'
 
 /** Linux has room for 107 bytes (unix(7)), macOS for 103. */
 const longestPath = 103
