@@ -6,6 +6,8 @@ export interface PlainRequest {
   readonly method?: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string
+  /** Where to connect to, if not to the port of the URL: another replica. */
+  readonly port?: number
 }
 
 /** Its head is there, its body may go on for as long as it likes. */
@@ -24,13 +26,13 @@ export interface PlainAnswer {
 
 export function openRequest(
   url: string | URL,
-  { method = 'GET', headers = {}, body }: PlainRequest = {},
+  { method = 'GET', headers = {}, body, port }: PlainRequest = {},
 ): Promise<OpenAnswer> {
   const target = new URL(url)
   return new Promise((resolve, reject) => {
     const call = request({
       host: '127.0.0.1',
-      port: target.port,
+      port: port ?? target.port,
       path: target.pathname + target.search,
       method,
       headers: { Host: target.host, ...headers },

@@ -10,24 +10,23 @@ import { type Clock, systemClock } from '#lib/clock.ts'
 import { localhostLookup } from '#lib/localhost-lookup.ts'
 import { type AuditEvent, createAudit } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
-import { createMetrics } from '#observe/metrics.ts'
-import { createRequestIds } from '#observe/request-id.ts'
 import { runOperator } from '#operator/operator.ts'
 import type { Resources } from '#resources/contract.ts'
 import { openEmbeddedStore } from '#resources/embedded/store.ts'
 import { dialEndpoint } from '#runtime/processes/dial.ts'
-import { openListeners } from '#server/listeners.ts'
 import { loadSettings } from '#settings/load.ts'
+import type { Secret } from '#settings/secret.ts'
 import type { ListenerSettings, Settings } from '#settings/settings.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { consoleOrigin, placeOf, urlOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
-import { type OpenGateway, openGateway } from '../../src/compose/gateway.ts'
+import type { Ground, OpenGateway } from '../../src/compose/gateway.ts'
 import { createScriptedBrowser, type ScriptedBrowser } from './browser-session.ts'
 import { type EchoApp, echoApp } from './echo-app.ts'
 import { freePort } from './free-port.ts'
 import { type TestIdentityProvider, testIdentityProvider } from './identity-provider.ts'
+import { openReplica, type Replica } from './replica.ts'
 import { type StaticRuntime, staticRuntime } from './static-runtime.ts'
 
 export interface WorldOptions {
@@ -35,6 +34,10 @@ export interface WorldOptions {
   readonly clock?: Clock
   /** Changes of the settings after defaults. */
   readonly settings?: (settings: Settings) => Settings
+  /** Where browsers reach it; a free one when absent. */
+  readonly port?: number
+  /** Of issuers that `settings` adds, by id. */
+  readonly clientSecrets?: ReadonlyMap<string, Secret>
   /** HTTPS on this domain with these files, instead of plain HTTP on localhost. */
   readonly tls?: { readonly domain: string; readonly certFile: string; readonly keyFile: string; readonly ca: string }
 }
@@ -68,13 +71,15 @@ export interface World extends AsyncDisposable {
   /** A browser of somebody who is logged in at the console. */
   as(username: string): Promise<ScriptedBrowser>
   until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void>
+  /** One more gateway on the same store, listening on a port of its own; browsers know it by the names of the first. */
+  replica(): Promise<Replica>
 }
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
   await using opened = new AsyncDisposableStack()
   const ending = new AbortController()
   const clock = options.clock ?? systemClock
-  const port = await freePort()
+  const port = options.port ?? (await freePort())
   const lines: string[] = []
   const audit: AuditEvent[] = []
   const sink = { write: (line: string) => void lines.push(line) }
@@ -95,10 +100,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     }),
   )
   const runtime = staticRuntime()
-  const metrics = createMetrics()
-  const open = await openGateway({
+  const ground: Omit<Ground, 'metrics'> = {
     settings,
-    secrets: { clientSecrets: new Map([['test', identityProvider.clientSecret]]), demoPassword: undefined },
+    secrets: {
+      clientSecrets: new Map([['test', identityProvider.clientSecret], ...(options.clientSecrets ?? [])]),
+      demoPassword: undefined,
+    },
     resources: store.resources,
     runtime,
     dial: dialEndpoint,
@@ -113,14 +120,19 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
         written.record(event)
       },
     },
-    metrics,
     signal: ending.signal,
-  })
+  }
+  const gateways: OpenGateway[] = []
   opened.defer(async () => {
     ending.abort()
-    await open.ended
+    await Promise.all(gateways.map(({ ended }) => ended))
   })
-  await Promise.all([open.identities.keyRing.ready, open.identities.sessions.ready])
+  const openOne = async (listeners: readonly ListenerSettings[]) => {
+    const one = await openReplica(ground, listeners)
+    gateways.push(one)
+    return one
+  }
+  const open = await openOne(settings.listeners)
   open.tasks.run('operator', (signal) =>
     runOperator({
       resources: store.resources,
@@ -139,23 +151,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       signal,
     }),
   )
-  const { gateway, site } = open
-  await openListeners(
-    settings.listeners,
-    {
-      request: (request, response, connection) => gateway.request(request, response, connection),
-      checkContinue: (request, response, connection) => gateway.request(request, response, connection, true),
-      upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
-    },
-    {
-      limits: settings.limits,
-      clock: systemClock,
-      log,
-      newRequestId: createRequestIds(),
-      insecureWideBind: false,
-      signal: ending.signal,
-    },
-  )
+  const { site } = open
   const apps = opened.use(new AsyncDisposableStack())
   const browser = () =>
     createScriptedBrowser({
@@ -164,9 +160,9 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       ...(options.tls ? { ca: options.tls.ca } : {}),
     })
   const until: World['until'] = async (isTrue, what) => {
-    const limit = Date.now() + 5_000
+    const limit = performance.now() + 5_000
     while (!(await isTrue())) {
-      if (Date.now() > limit) throw new Error(`waited in vain for: ${what}`)
+      if (performance.now() > limit) throw new Error(`waited in vain for: ${what}`)
       await new Promise((resolve) => setTimeout(resolve, 10))
     }
   }
@@ -201,6 +197,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       const wanted = full.desiredStatus === 'Running' ? 'Running' : 'Stopped'
       await until(() => open.workspaces.directory.get(ref)?.state.phase === wanted, `${namespace}/${name} is ${wanted}`)
       return { ref, url: urlOf(site, ref, undefined), host: placeOf(site, ref, undefined).host, app }
+    },
+    async replica() {
+      const own = await freePort()
+      return { port: own, open: await openOne(settings.listeners.map((listener) => ({ ...listener, port: own }))) }
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }

@@ -1,0 +1,41 @@
+/** One gateway of a test's world: the real composition, behind real listeners. */
+import { systemClock } from '#lib/clock.ts'
+import { createMetrics } from '#observe/metrics.ts'
+import { createRequestIds } from '#observe/request-id.ts'
+import { openListeners } from '#server/listeners.ts'
+import type { ListenerSettings } from '#settings/settings.ts'
+import { type Ground, type OpenGateway, openGateway } from '../../src/compose/gateway.ts'
+
+export interface Replica {
+  /** Where to connect to it; what is asked for stays the same. */
+  readonly port: number
+  readonly open: OpenGateway
+}
+
+/** A gateway that is ready and listens. */
+export async function openReplica(
+  ground: Omit<Ground, 'metrics'>,
+  listeners: readonly ListenerSettings[],
+): Promise<OpenGateway> {
+  const open = await openGateway({ ...ground, metrics: createMetrics() })
+  const { gateway, identities } = open
+  await Promise.all([identities.keyRing.ready, identities.sessions.ready])
+  await openListeners(
+    listeners,
+    {
+      request: (request, response, connection) => gateway.request(request, response, connection),
+      checkContinue: (request, response, connection) => gateway.request(request, response, connection, true),
+      upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
+      refused: (refusal) => gateway.refused(refusal),
+    },
+    {
+      limits: ground.settings.limits,
+      clock: systemClock,
+      log: ground.log,
+      newRequestId: createRequestIds(),
+      insecureWideBind: false,
+      signal: ground.signal,
+    },
+  )
+  return open
+}
