@@ -111,7 +111,8 @@ function specOf(kind: ResourceKind<Resource>, spec: unknown): void {
     specText(kind, spec)
   } catch (error) {
     if (!(error instanceof GatewayError)) throw error
-    throw new AggregateError(error.message.split('; ').map(specFault))
+    // A union says the same about each of its members.
+    throw new AggregateError([...new Set(error.message.split('; '))].map(specFault))
   }
 }
 

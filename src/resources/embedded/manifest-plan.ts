@@ -71,7 +71,8 @@ function refusedFiles(
   const refused = new Map<string, ManifestProblem[]>()
   const seen = new Set<string>()
   for (const { file, object } of goodObjects(snapshot, broken)) {
-    const key = keyText(object.key)
+    // Per file: whose name it is among files, the claims say.
+    const key = JSON.stringify([file, keyText(object.key)])
     const reason = refusal(file, object, { claims, isSeen: seen.has(key), isForeign: holdings.isForeign(object.key) })
     seen.add(key)
     if (reason !== undefined) {

@@ -32,7 +32,7 @@ export type ReadYaml =
   | { readonly ok: true; readonly documents: readonly YamlDocument[] }
   | { readonly ok: false; readonly faults: readonly YamlFault[] }
 
-/** Some 20,000 lines of a usual manifest; less than a second of work at the worst. */
+/** Some 14,000 lines of a usual manifest; less than a second of work at the worst. */
 const tokenLimit = 100_000
 /** Anchors and aliases together: few manifests have any. */
 const aliasLimit = 100
@@ -47,16 +47,15 @@ export function readYaml(text: string): ReadYaml {
   const lines = new LineCounter()
   const lineAt = (offset: number) => Math.max(lines.linePos(offset).line, 1)
   const parsed = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: false })
-  const found = [...parsed].filter((document) => document.contents !== null || document.errors.length > 0)
   const documents: YamlDocument[] = []
   const faults: YamlFault[] = []
-  for (const document of found) {
+  for (const document of parsed) {
     const broken = faultsOf(document, lineAt)
     faults.push(...broken)
     if (broken.length > 0) continue
     try {
       const value: unknown = document.toJS({ maxAliasCount: aliasLimit })
-      documents.push({ value, lineOf: (path) => lineAt(offsetOf(document, path)) })
+      if (value !== null) documents.push({ value, lineOf: (path) => lineAt(offsetOf(document, path)) })
     } catch (error) {
       faults.push({ line: lineAt(document.range?.[0] ?? 0), reason: messageOf(error) })
     }
