@@ -23,7 +23,7 @@ export function checkerOf<S extends TSchema>(schema: S): (value: unknown) => Che
 }
 
 function faultOf(error: ErrorObject): SchemaFault {
-  const extra: unknown = error.params['additionalProperty']
+  const extra: unknown = error.params.additionalProperty
   const hint = typeof extra === 'string' ? ` '${extra}'` : ''
   return { path: error.instancePath, message: `${error.message ?? error.keyword}${hint}` }
 }

@@ -1,7 +1,7 @@
 /** The front page: the visitor's workspaces and those shared with him. */
 import { paths } from '#surface/urls.ts'
-import { html } from '../html.ts'
-import type { Page } from '../page.ts'
+import { html } from '#ui/html.ts'
+import type { Page } from '#ui/page.ts'
 import { type Overview, workspaceList } from './workspace-list.ts'
 
 export function consolePage(overview: Overview): Page {

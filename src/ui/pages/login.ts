@@ -1,7 +1,7 @@
 /** Logging in and out: choosing where, waiting for an issuer that does not answer, and the end. */
 import { loginPath, paths } from '#surface/urls.ts'
-import { html } from '../html.ts'
-import type { Page } from '../page.ts'
+import { html } from '#ui/html.ts'
+import type { Page } from '#ui/page.ts'
 
 export interface IssuerChoice {
   readonly id: string

@@ -1,9 +1,9 @@
 /** The page of one workspace on its way to running: start it with one click, watch it start, read why it failed, and on into the app. */
 import type { WorkspaceView } from '#surface/messages.ts'
 import { api, openPath, paths, sharePath } from '#surface/urls.ts'
-import { type Html, html, linkTarget } from '../html.ts'
-import { moment } from '../moment.ts'
-import type { Page } from '../page.ts'
+import { type Html, html, linkTarget } from '#ui/html.ts'
+import { moment } from '#ui/moment.ts'
+import type { Page } from '#ui/page.ts'
 import { badge, titleOf } from './workspace-list.ts'
 
 export interface Opening {

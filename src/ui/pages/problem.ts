@@ -5,9 +5,9 @@
 import { hash } from 'node:crypto'
 import type { Problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
-import { Html, html, linkTarget } from '../html.ts'
-import { mark } from '../mark.ts'
-import { answerFields, stillPolicy } from '../policy.ts'
+import { Html, html, linkTarget } from '#ui/html.ts'
+import { mark } from '#ui/mark.ts'
+import { answerFields, stillPolicy } from '#ui/policy.ts'
 import { problemStyle } from './problem-style.ts'
 
 export interface ProblemPageOptions {

@@ -2,9 +2,9 @@
 import type { Explanation, ShareView, WorkspaceView } from '#surface/messages.ts'
 import type { Problem } from '#surface/problem.ts'
 import { paths, revokePath, sharePath } from '#surface/urls.ts'
-import { type Html, html } from '../html.ts'
-import { moment } from '../moment.ts'
-import type { Page } from '../page.ts'
+import { type Html, html } from '#ui/html.ts'
+import { moment } from '#ui/moment.ts'
+import type { Page } from '#ui/page.ts'
 import { titleOf } from './workspace-list.ts'
 
 export interface Sharing {

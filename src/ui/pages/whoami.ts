@@ -1,10 +1,10 @@
 /** Who Gatehouse takes the visitor for, and what of his is logged in. */
 import type { SessionView, WhoamiView } from '#surface/messages.ts'
 import { paths } from '#surface/urls.ts'
-import { type Html, html } from '../html.ts'
-import { moment } from '../moment.ts'
-import type { Page } from '../page.ts'
-import { sayUserAgent } from '../user-agent.ts'
+import { type Html, html } from '#ui/html.ts'
+import { moment } from '#ui/moment.ts'
+import type { Page } from '#ui/page.ts'
+import { sayUserAgent } from '#ui/user-agent.ts'
 
 export function whoamiPage(whoami: WhoamiView, sessions: readonly SessionView[]): Page {
   const { username, uid, groups, issuer, subject, session } = whoami

@@ -1,8 +1,8 @@
 /** The list of workspaces, as the console shows it and refreshes it piece by piece: each item has a key, and its markup alone says what it shows. */
 import type { ManifestProblem, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
 import { api, openPath, sharePath } from '#surface/urls.ts'
-import { type Html, html, linkTarget } from '../html.ts'
-import { initialOf } from '../page.ts'
+import { type Html, html, linkTarget } from '#ui/html.ts'
+import { initialOf } from '#ui/page.ts'
 
 /** What the console shows and keeps fresh. */
 export interface Overview {
