@@ -34,6 +34,8 @@ export interface WorldOptions {
   readonly clock?: Clock
   /** Changes of the settings after defaults. */
   readonly settings?: (settings: Settings) => Settings
+  /** Whose word a share is that was not made through Gatehouse; nobody judges them when absent. */
+  readonly authorshipOf?: Ground['authorshipOf']
   /** Where browsers reach it; a free one when absent. */
   readonly port?: number
   /** Of issuers that `settings` adds, by id. */
@@ -109,7 +111,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     resources: store.resources,
     runtime,
     dial: dialEndpoint,
-    authorshipOf: () => undefined,
+    authorshipOf: options.authorshipOf ?? (() => undefined),
     manifestProblems: () => [],
     lookup: localhostLookup,
     clock,
