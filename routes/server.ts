@@ -62,6 +62,7 @@ export async function createSurface(
     logger: false,
     bodyLimit,
     routerOptions: { maxParamLength },
+    rewriteUrl: ({ url = '/' }) => originForm(url),
     genReqId: (raw) => origins.get(raw)?.requestId ?? 'none',
     frameworkErrors(_error, request, reply) {
       prepare(request, reply, fields)
@@ -74,6 +75,7 @@ export async function createSurface(
     request.client = origins.get(request.raw)?.client ?? ''
     const known = prepare(request, reply, fields)
     if (!known) return refuse(request, reply, problem('bad_request', 400))
+    if (isEscaped(request.raw.url ?? '')) return refuse(request, reply, notFound)
     request.visitor = await options.authenticate(request.head)
     return refuseForeign(options, request, reply)
   })
@@ -112,6 +114,20 @@ function prepare(request: FastifyRequest, reply: FastifyReply, fields: Readonly<
   if (head.kind === 'head') request.head = head
   else if (unreadable.kind === 'head') request.head = unreadable
   return head.kind === 'head'
+}
+
+/** RFC 9112 section 3.2.2: a target may be a whole URL. The gateway has seen to it that it names this host. */
+function originForm(target: string): string {
+  const start = /^https?:\/\/[^/?#]*/.exec(target)?.[0].length ?? 0
+  const rest = target.slice(start)
+  return rest.startsWith('/') ? rest : `/${rest}`
+}
+
+/** Nothing here has a name that needs escapes, so that with one it would only be another spelling of what has one already. */
+function isEscaped(target: string): boolean {
+  const percent = target.indexOf('%')
+  const query = target.indexOf('?')
+  return percent >= 0 && (query < 0 || percent < query)
 }
 
 function refuseForeign(

@@ -1,4 +1,5 @@
 /** Gatehouse's own surface with made-up people and workspaces behind it; whatever a route calls can be replaced. */
+import { createServer } from 'node:http'
 import type { FastifyInstance } from 'fastify'
 import type { RequestHead } from '#http/request-head.ts'
 import type { Authentication } from '#identity/authentication.ts'
@@ -85,6 +86,29 @@ async function register(app: FastifyInstance, backend: Backend): Promise<void> {
   await app.register(shareRoutes, backend)
   await app.register(whoamiRoutes, backend)
   await app.register(workspaceRoutes, backend)
+}
+
+export interface Served extends AsyncDisposable {
+  readonly url: string
+  readonly port: number
+}
+
+/** On a port of its own, as the gateway hands requests over. */
+export async function served({ surface }: FakeSurface): Promise<Served> {
+  const server = createServer((request, response) =>
+    surface.handle(request, response, { requestId: 'given-1', client: '192.0.2.1' }),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  return {
+    port,
+    url: `http://127.0.0.1:${port}`,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
 }
 
 /** Knows nobody's workspace, and refuses what it is asked to do. */

@@ -1,0 +1,100 @@
+import { describe, expect, test } from 'vitest'
+import type { WorkspaceView } from '#surface/messages.ts'
+import { api, openPath } from '#surface/urls.ts'
+import { alice, fakeSurface, navigation, ownFetch, portView, workspaceView } from './fake-surface.ts'
+
+const ref = { namespace: 'alice', name: 'notebook' }
+const onlyOpen = { open: true, start: false, stop: false, share: false, logs: false }
+
+async function opened(view: Partial<WorkspaceView>, query = '', log?: readonly string[]) {
+  await using fake = await fakeSurface({
+    viewWorkspace: () => workspaceView(view),
+    readLogs: () => ({ ok: true, value: log ?? ['a line of the log'] }),
+  })
+  return fake.app.inject({ url: openPath(ref) + query, headers: { ...alice, ...navigation } })
+}
+
+describe('the page of a workspace', () => {
+  test('that is stopped starts it by one click, and remembers the deep link', async () => {
+    const { body } = await opened({ state: 'Stopped', can: { ...onlyOpen, start: true } }, '?to=%2Flab%2Ftree%3Fa%3D1')
+    expect(body).toContain(`<form method="post" action="${api.start(ref)}"`)
+    expect(body).toContain('<input type="hidden" name="to" value="/lab/tree?a=1">')
+    expect(body).toContain('It is stopped.')
+  })
+
+  test('that is stopped says so to who may not start it', async () => {
+    const { body } = await opened({ state: 'Stopped', can: onlyOpen })
+    expect(body).toContain('It is stopped, and you may not start it.')
+    expect(body).not.toContain('method="post" action="/.gatehouse/api')
+  })
+
+  test('that starts shows its steps, and asks again by itself where no script runs', async () => {
+    const steps = [
+      { at: '2026-01-01T08:00:01Z', kind: 'normal', reason: 'Pulling', message: 'Pulling image' },
+      {
+        at: '2026-01-01T08:00:02Z',
+        kind: 'warning',
+        reason: 'FailedScheduling',
+        message: 'volume node affinity conflict',
+      },
+    ] as const
+    const { body } = await opened({
+      state: 'Starting',
+      message: 'It waits.',
+      steps,
+      ports: [portView({ ready: false })],
+    })
+    expect(body).toMatch(
+      /<code>Pulling<\/code>[\s\S]*Pulling image[\s\S]*class="warning"[\s\S]*volume node affinity conflict/,
+    )
+    expect(body).toContain('<noscript><meta http-equiv="refresh" content="3"></noscript>')
+    expect(body).toContain(`data-events="${api.events(ref)}"`)
+    expect(body).not.toContain('data-go')
+  })
+
+  test('that runs, on a port that does not answer yet, waits for that port', async () => {
+    const ports = [portView(), portView({ name: 'app', label: 'Dashboard', port: 8050, ready: false })]
+    const { body } = await opened({ ports }, '?port=8050')
+    expect(body).toContain('It runs; waiting for Dashboard to answer.')
+    expect(body).not.toContain('data-go')
+  })
+
+  test('that is ready leads to the deep link, by script or without', async () => {
+    const { body } = await opened({}, '?to=%2Flab%2Ftree%3Fa%3D1%26b%3D%252F')
+    const target = `${portView().url}lab/tree?a=1&amp;b=%2F`
+    expect(body).toContain(`data-go="${target}"`)
+    expect(body).toContain(`<noscript><meta http-equiv="refresh" content="0;url=${target}"></noscript>`)
+    expect(body).toContain(`href="${target}"`)
+  })
+
+  test.each(['//evil.test', '/../../x', '\\\\evil.test', 'https://evil.test/', '/\t/evil.test'])(
+    'never leads to another place: %j',
+    async (to) => {
+      const { body } = await opened({}, `?to=${encodeURIComponent(to)}`)
+      const go = /data-go="([^"]+)"/.exec(body)?.[1] ?? ''
+      expect(new URL(go).origin).toBe(new URL(portView().url).origin)
+    },
+  )
+
+  test('that failed says why, with the end of its log for those who may read it', async () => {
+    const failed = { state: 'Degraded', reason: 'CrashLoopBackOff', message: 'It ended three times.' } as const
+    const mine = await opened({ ...failed })
+    expect(mine.body).toContain('It ended three times.')
+    expect(mine.body).toContain('<code>CrashLoopBackOff</code>')
+    expect(mine.body).toContain('a line of the log')
+    const others = await opened({ ...failed, can: onlyOpen })
+    expect(others.body).toContain('It ended three times.')
+    expect(others.body).not.toContain('a line of the log')
+  })
+
+  test.each(['9999', '0', 'x', '', '8888.5', '-1'])('is not there for the port %j', async (port) => {
+    expect((await opened({}, `?port=${port}`)).statusCode).toBe(404)
+  })
+
+  test('gives its changing part alone to our script', async () => {
+    await using fake = await fakeSurface({ viewWorkspace: () => workspaceView({ state: 'Starting' }) })
+    const { body } = await fake.app.inject({ url: `${openPath(ref)}?part`, headers: { ...alice, ...ownFetch } })
+    expect(body).toMatch(/^<section/)
+    expect(body).toContain('data-state="Starting"')
+  })
+})
