@@ -330,6 +330,18 @@ describe('when a side goes', () => {
     expect(proxy.group.size).toBe(0)
   })
 
+  test('a client that leaves takes with it what it asked for ahead of its turn', async () => {
+    await using upstream = await httpUpstream((_incoming, response) => void response.write('begin'))
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    using client = rawClient(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(20))
+    await expect.poll(() => upstream.sockets.size).toBe(20)
+    await client.until(/begin/)
+    client.socket.destroy()
+    await expect.poll(() => upstream.sockets.size).toBe(0)
+    await expect.poll(() => proxy.outcomes.map(({ cut }) => cut)).toEqual(Array.from({ length: 20 }, () => 'client'))
+    expect(proxy.group.size).toBe(0)
+  })
+
   test('a client that leaves while the connection is made, or amid its upload, leaves nothing behind', async () => {
     await using upstream = await rawUpstream((socket) => void socket.resume())
     let aborted = false
