@@ -1,0 +1,148 @@
+/** A laptop of a test: a folder of state with manifests of its own, three free ports, and browsers that log in there. */
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { localhostLookup } from '#lib/localhost-lookup.ts'
+import { api } from '#surface/urls.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import { consoleOrigin, makeSite, type Site, urlOf } from '#workspace/address.ts'
+import { createScriptedBrowser, type Page, type ScriptedBrowser } from './browser-session.ts'
+import { freePort } from './free-port.ts'
+
+export interface LaptopSiteOptions {
+  readonly mode?: 'host' | 'path'
+  /** Names of the samples to begin with, without `.yaml`; all of them when absent. */
+  readonly samples?: readonly Sample[]
+}
+
+export const samples = ['alice-dashboard', 'alice-editor', 'alice-notebook', 'team-shared-notebook'] as const
+export type Sample = (typeof samples)[number]
+
+export interface LaptopSite extends AsyncDisposable {
+  readonly mode: 'host' | 'path'
+  /** Absolute paths. */
+  readonly home: string
+  readonly manifests: string
+  /** The first of three. */
+  readonly port: number
+  readonly password: string
+  readonly origin: string
+  readonly site: Site
+  url(ref: WorkspaceRef, port?: number): string
+  /** The folder that a workspace's programs start in. */
+  folderOf(ref: WorkspaceRef): string
+  browser(): ScriptedBrowser
+  /** A browser of somebody who is logged in at the console. */
+  as(username: string): Promise<ScriptedBrowser>
+}
+
+export const notebook: WorkspaceRef = { namespace: 'alice', name: 'notebook' }
+export const dashboard: WorkspaceRef = { namespace: 'alice', name: 'dashboard' }
+export const editor: WorkspaceRef = { namespace: 'alice', name: 'editor' }
+export const sharedNotebook: WorkspaceRef = { namespace: 'team', name: 'shared-notebook' }
+
+const shipped = join(import.meta.dirname, '../../config/samples/demo')
+
+export async function createLaptopSite(options: LaptopSiteOptions = {}): Promise<LaptopSite> {
+  const { mode = 'host' } = options
+  const folder = await mkdtemp(join(tmpdir(), 'gh-laptop-'))
+  const manifests = join(folder, 'manifests')
+  await mkdir(manifests)
+  for (const sample of options.samples ?? samples) {
+    await cp(join(shipped, `${sample}.yaml`), join(manifests, `${sample}.yaml`))
+  }
+  const home = join(folder, 'home')
+  const port = await threeFreePorts()
+  const site = makeSite({ scheme: 'http', domain: 'localhost', port, mode })
+  const origin = consoleOrigin(site)
+  const password = 'a password of the test'
+  const browser = () => createScriptedBrowser({ lookup: localhostLookup })
+  return {
+    mode,
+    home,
+    manifests,
+    port,
+    password,
+    origin,
+    site,
+    url: (ref, of) => urlOf(site, ref, of),
+    folderOf: (ref) => join(home, 'workspaces', ref.namespace, ref.name),
+    browser,
+    async as(username) {
+      const visitor = browser()
+      await visitor.open(`${origin}/`)
+      await visitor.login(username, password)
+      return visitor
+    },
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** What a script of the console asks of the API. */
+export async function askApi(
+  { origin }: Pick<LaptopSite, 'origin'>,
+  browser: ScriptedBrowser,
+  method: 'GET' | 'POST' | 'DELETE',
+  path: string,
+  body?: unknown,
+): Promise<Page> {
+  const tab = browser.tab()
+  await tab.navigate(`${origin}/`)
+  const sent = body === undefined ? {} : { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
+  return tab.fetch(origin + path, { method, ...sent })
+}
+
+/** By the API, and waits until it answers; it is a real program, which takes seconds. */
+export async function startWorkspace(site: LaptopSite, browser: ScriptedBrowser, ref: WorkspaceRef): Promise<void> {
+  const started = await askApi(site, browser, 'POST', api.start(ref))
+  if (started.status !== 202 && started.status !== 200)
+    throw new Error(`not started: ${started.status} ${started.body}`)
+  await eventually(
+    async () => (await stateOf(site, browser, ref)) === 'Running',
+    `${ref.namespace}/${ref.name} runs`,
+    60_000,
+  )
+}
+
+export async function stateOf(
+  site: LaptopSite,
+  browser: ScriptedBrowser,
+  ref: WorkspaceRef,
+): Promise<string | undefined> {
+  const { status, body } = await askApi(site, browser, 'GET', api.workspace(ref))
+  return status === 200 ? String(JSON.parse(body).state) : undefined
+}
+
+/** Milliseconds. */
+export async function eventually(
+  isTrue: () => boolean | Promise<boolean>,
+  what: string,
+  limit = 10_000,
+): Promise<void> {
+  const until = Date.now() + limit
+  while (!(await isTrue())) {
+    if (Date.now() > until) throw new Error(`waited in vain for: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+async function threeFreePorts(): Promise<number> {
+  for (;;) {
+    const port = await freePort()
+    if ((await isFree(port + 1)) && (await isFree(port + 2))) return port
+  }
+}
+
+async function isFree(port: number): Promise<boolean> {
+  for (const host of ['127.0.0.1', '::1']) {
+    const server = createServer()
+    const listened = await new Promise<boolean>((resolve) => {
+      server.once('error', () => resolve(false))
+      server.listen({ port, host, ipv6Only: true }, () => resolve(true))
+    })
+    if (!listened) return false
+    await new Promise((resolve) => server.close(resolve))
+  }
+  return true
+}
