@@ -62,7 +62,10 @@ export interface OpenGateway {
 export async function openGateway(ground: Ground): Promise<OpenGateway> {
   const { settings, clock, log, audit, metrics, signal } = ground
   const { domain, external, routing } = settings
-  const site = makeSite({ scheme: external.scheme, port: external.port, domain, mode: routing.mode })
+  const site = makeSite({
+    ...{ scheme: external.scheme, port: external.port, domain, mode: routing.mode },
+    ...(routing.mode === 'path' ? { workspacesHost: routing.workspacesDomain } : {}),
+  })
   const tasks = startTasks({ clock, log, signal })
   const streams = new StreamIndex()
   const identities = await openIdentities({ ...ground, site, streams })

@@ -6,7 +6,7 @@
 import type { Authority } from '#http/authority.ts'
 import { climbsAbove, type RequestTarget } from '#http/request-target.ts'
 import type { CookieScope } from '#identity/authentication.ts'
-import { ownPrefix } from '#surface/urls.ts'
+import { ownPrefix, paths } from '#surface/urls.ts'
 import { authorityOf, parseHostLabel, parsePathSegments, type Site, type WorkspaceAddress } from '#workspace/address.ts'
 
 /** A port of a workspace as named by a URL; whether it exists is not known here. */
@@ -40,8 +40,9 @@ const foreignHost: Target = { kind: 'refused', status: 421, code: 'foreign_host'
 
 export function parseTarget(site: Site, authority: Authority, target: RequestTarget): Target {
   if (authority.port !== undefined && authority.port !== (site.port ?? defaultPort(site))) return foreignHost
+  if (site.mode === 'path' && isForWorkspaces(site, authority.host, target.path)) return pathTarget(site, target)
   if (authority.host === site.domain) return { kind: 'own', path: target.path, query: target.query }
-  if (site.mode === 'path') return authority.host === site.workspacesHost ? pathTarget(site, target) : foreignHost
+  if (site.mode === 'path') return foreignHost
   if (!authority.host.endsWith(`.${site.domain}`)) return foreignHost
   return hostTarget(site, authority.host, target)
 }
@@ -61,6 +62,12 @@ function hostTarget(site: Site, host: string, target: RequestTarget): Target {
 }
 
 const workspacesPrefix = '/workspaces/'
+
+/** Workspaces have a host of their own, unless somebody chose to share the console's (`insecureSharedOrigin`). */
+function isForWorkspaces(site: Site, host: string, path: string): boolean {
+  if (host !== site.workspacesHost) return false
+  return host !== site.domain || path.startsWith(workspacesPrefix) || path === paths.accept
+}
 
 function pathTarget(site: Site, target: RequestTarget): Target {
   const authority = authorityOf(site, site.workspacesHost)

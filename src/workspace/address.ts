@@ -88,19 +88,24 @@ export interface Site {
   readonly workspacesHost: string
 }
 
-export function makeSite(settings: {
-  scheme: 'http' | 'https'
-  domain: string
-  port: number
-  mode: 'host' | 'path'
-}): Site {
+export interface SiteSettings {
+  readonly scheme: 'http' | 'https'
+  readonly domain: string
+  /** As browsers see it, the scheme's default included. */
+  readonly port: number
+  readonly mode: 'host' | 'path'
+  /** In path mode: `workspaces.<domain>` when absent. */
+  readonly workspacesHost?: string
+}
+
+export function makeSite(settings: SiteSettings): Site {
   const isDefaultPort = settings.port === (settings.scheme === 'https' ? 443 : 80)
   return {
     scheme: settings.scheme,
     domain: settings.domain,
     port: isDefaultPort ? undefined : settings.port,
     mode: settings.mode,
-    workspacesHost: `workspaces.${settings.domain}`,
+    workspacesHost: settings.workspacesHost ?? `workspaces.${settings.domain}`,
   }
 }
 

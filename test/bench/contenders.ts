@@ -12,7 +12,7 @@ export interface Running extends AsyncDisposable {
 
 export interface Contender {
   readonly name: string
-  start(on: { readonly core: number; readonly upstreamPort: number }): Promise<Running>
+  start(on: { readonly core: number | undefined; readonly upstreamPort: number }): Promise<Running>
 }
 
 const port = 18_910

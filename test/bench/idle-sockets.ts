@@ -40,7 +40,7 @@ export async function memoryOfIdleSockets(options: IdleOptions): Promise<Record<
   return result
 }
 
-async function openAll(port: number, headers: readonly string[], count: number): Promise<readonly Socket[]> {
+export async function openAll(port: number, headers: readonly string[], count: number): Promise<readonly Socket[]> {
   const sockets: Socket[] = []
   while (sockets.length < count) {
     const batch = Math.min(50, count - sockets.length)
@@ -70,6 +70,6 @@ function openOne(port: number, headers: readonly string[]): Promise<Socket> {
   })
 }
 
-function closeAll(sockets: readonly Socket[]): void {
+export function closeAll(sockets: readonly Socket[]): void {
   for (const socket of sockets) socket.destroy()
 }

@@ -13,14 +13,16 @@ export interface Pinned extends AsyncDisposable {
   readonly stdout: string[]
 }
 
-/** Starts a program on one core. It is ended, with its group, when the block is left. */
+/** Starts a program on one core, or on any. It is ended, with its group, when the block is left. */
 export async function pinned(
-  core: number,
+  core: number | undefined,
   command: string,
   args: readonly string[],
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<Pinned> {
-  const child = spawn('taskset', ['-c', String(core), command, ...args], {
+  const [program = '', ...rest] =
+    core === undefined ? [command, ...args] : ['taskset', '-c', String(core), command, ...args]
+  const child = spawn(program, rest, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env,
     detached: true,

@@ -109,6 +109,25 @@ describe('path mode', () => {
   })
 })
 
+describe('one name for console and workspaces', () => {
+  const shared = makeSite({
+    scheme: 'https',
+    domain: 'ws.example.test',
+    port: 443,
+    mode: 'path',
+    workspacesHost: 'ws.example.test',
+  })
+
+  test.each([
+    ['/', 'own'],
+    ['/.gatehouse/login', 'own'],
+    ['/.gatehouse/accept', 'workspace-own'],
+    ['/workspaces/team/nb/', 'workspace'],
+    ['/workspaces/team', 404],
+    ['/workspaces/team/nb/../../../.gatehouse/login', 400],
+  ])('%s is %s', (raw, expected) => expect(outcome(aim(shared, 'ws.example.test', raw))).toBe(expected))
+})
+
 describe('any target', () => {
   const segment = fc.string({
     unit: fc.constantFrom(...'ab.%2eF/\\:;-?#@08', 'workspaces', 'team', 'nb'),
