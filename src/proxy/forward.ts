@@ -243,7 +243,7 @@ class Forwarding implements ResponseListener, LiveStream {
   /** What is left of a body is read over, or the connection would never come to its next request. */
   #stopReading(): void {
     const { request } = this.#exchange
-    if (!this.#hasBody || request.complete || request.socket.destroyed) return
+    if (!this.#hasBody || request.readableEnded || request.socket.destroyed) return
     request.off('data', this.#onPiece)
     request.off('end', this.#onBodyEnd)
     request.resume()
