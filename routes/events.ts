@@ -43,7 +43,10 @@ export async function eventRoutes(app: FastifyInstance, options: EventRoutes): P
     if ((open.get(actor.session.name) ?? 0) >= mostPerSession) {
       return refuse(request, reply.header('retry-after', '5'), tooMany)
     }
-    const signal = AbortSignal.any([options.untilSessionEnds(actor), closing.signal])
+    // A generator that waits for its source does not hear that it is returned; only its signal reaches it.
+    const left = new AbortController()
+    reply.raw.once('close', () => left.abort())
+    const signal = AbortSignal.any([options.untilSessionEnds(actor), closing.signal, left.signal])
     const blocks = eventStream((ended) => changesOf(options, actor, ref, ended), {
       clock: options.clock,
       signal,

@@ -75,12 +75,12 @@ function namesIn(text: string | null): readonly string[] {
   return [...new Set(names)]
 }
 
-/** The date field has no zone; a script adds the reader's offset, and without one it is UTC, as the page says. */
+/** Whatever is not understood comes out as no date, and never as none given. The date field has no zone; a script adds the reader's offset, and without one it is UTC, as the page says. */
 function expiryOf(form: URLSearchParams, now: Timestamp): string | undefined {
   const until = form.get('until') ?? ''
   const span = spans.get(until)
   if (span !== undefined) return new Date(now + span).toISOString()
-  if (until !== 'date') return undefined
+  if (until === '') return undefined
   const offset = Number(form.get('offset') ?? 0)
   const at = Date.parse(`${form.get('date') ?? ''}:00Z`) - offset * 60_000
   return Number.isNaN(at) ? 'no date' : new Date(at).toISOString()
