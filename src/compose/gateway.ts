@@ -24,6 +24,7 @@ import { makeSite, type Site } from '#workspace/address.ts'
 import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Authorship } from '#workspace/share-acceptance.ts'
+import { countAnswer, keepAccounts } from './accounts.ts'
 import { type Identities, openIdentities } from './identity.ts'
 import { openSurface } from './surface.ts'
 import { startTasks, type Tasks } from './tasks.ts'
@@ -121,9 +122,13 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
     renewals: identities.renewals,
     renderPage: surface.renderPage,
     nextRequestId: createRequestIds(),
-    ownSurface: surface.handle,
+    ownSurface: (request, response, origin) => {
+      countAnswer(metrics, request, response)
+      surface.handle(request, response, origin)
+    },
   })
   keepHouse(tasks, identities, ground)
+  keepAccounts({ metrics, audit, sessions, streams, directory, signal })
   const ended = endWith(signal, [() => revocation[Symbol.dispose](), () => surface.close(), () => tasks.ended])
   return { site, gateway, identities, workspaces, streams, tasks, ended }
 }

@@ -180,8 +180,6 @@ async function listen(
     { name: 'keys-loaded', isMet: () => identities.keyRing.all().length > 0 },
     { name: 'not-draining', isMet: () => !isDraining },
   ]
-  metrics.gauge('workspaces', () => [...workspaces.directory.all()].length)
-  metrics.gauge('streams', () => streams.all().reduce((sum, group) => sum + group.size, 0))
   const { hosts, port } = settings.operations
   const operations = await listenForOperations({ hosts, port, conditions, metrics, log })
   const insecureWideBind = settings.insecure.includes('insecureWideBind')

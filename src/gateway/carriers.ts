@@ -43,7 +43,14 @@ export class Carriers {
   }
 
   forward(visit: Visit, pass: Pass, response: ServerResponse, fail: Fail): void {
-    const passage = this.#passage(visit, pass, fail, ignore)
+    // A page that listens for events says so (HTML, section 9.2); any other answer is over before long.
+    const isEventStream = visit.head.accept === 'text/event-stream'
+    const closed = isEventStream ? this.#openEventStream(visit, pass) : ignore
+    const failed = (fault: GatewayError) => {
+      closed(unanswered)
+      fail(fault)
+    }
+    const passage = this.#passage(visit, pass, isEventStream ? failed : fail, closed)
     forwardRequest({ ...this.#parts, ...this.#heads }, { ...passage, response, expectsContinue: visit.expectsContinue })
   }
 
@@ -82,6 +89,12 @@ export class Carriers {
     }
   }
 
+  #openEventStream(visit: Visit, pass: Pass): (outcome: Outcome) => void {
+    const began = this.#parts.clock.now()
+    this.#streamOpened(visit, pass, 'event-stream')
+    return (outcome) => this.#streamClosed(visit, pass, 'event-stream', began, outcome)
+  }
+
   #streamOpened(visit: Visit, pass: Pass, kind: StreamKind): void {
     this.#parts.metrics.streamsOpened(kind).add()
     this.#parts.audit.record({ event: 'stream-opened', ...about(visit, pass), kind })
@@ -107,6 +120,8 @@ export class Carriers {
 }
 
 function ignore(): void {}
+
+const unanswered: Outcome = { status: 0, bytesIn: 0, bytesOut: 0, cut: 'upstream' }
 
 const ends: Readonly<Record<'client' | 'upstream' | 'ended', StreamEnd>> = {
   client: 'client',

@@ -23,7 +23,7 @@ import { loginNeeded, problemOfDenial, problemOfUnreadable, startingNow, stopped
 import { type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
-import { type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
+import { hsts, type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
 import type { Origin, Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 import type { WorkspaceHost } from './workspace-host.ts'
@@ -73,7 +73,7 @@ export class Gateway {
   }
 
   request(request: IncomingMessage, response: ServerResponse, connection: Connection, expectsContinue = false): void {
-    const reply = (answer: Reply) => sendReply(response, answer)
+    const reply = (answer: Reply) => sendReply(response, this.#secured(answer))
     this.#enter(
       { request, response, connection, expectsContinue },
       {
@@ -109,7 +109,7 @@ export class Gateway {
     if (received.kind === 'unreadable') {
       const { status, code } = received
       witness.refused({ requestId, client: entry.connection.peer }, code)
-      exit.reply(this.#refusal(requestId, problemOfUnreadable(status, code), false, ['Connection', 'close']))
+      exit.reply({ ...this.#refusal(requestId, problemOfUnreadable(status, code), false), isLast: true })
       return
     }
     const client = addressOf(entry.connection.peer, received.head, trustedProxies)
@@ -227,6 +227,11 @@ export class Gateway {
     return isStopped
       ? this.#refusal(visit.requestId, stoppedNow, false, ['Retry-After', '30'])
       : this.#refusal(visit.requestId, startingNow, false, ['Retry-After', '2'])
+  }
+
+  #secured(reply: Reply): Reply {
+    const isSaid = reply.headers.some((name) => name.toLowerCase() === 'strict-transport-security')
+    return this.#parts.site.scheme === 'http' || isSaid ? reply : { ...reply, headers: [...reply.headers, ...hsts] }
   }
 
   #refusal(requestId: string, of: Problem, navigation: boolean, extra: readonly string[] = []): Reply {

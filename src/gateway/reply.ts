@@ -7,6 +7,8 @@ export interface Reply {
   /** Flat: name, value, name, value. */
   readonly headers: readonly string[]
   readonly body: string
+  /** The connection ends with it: what follows is not to be read as a request. */
+  readonly isLast?: true
 }
 
 /** Makes a page of a refusal; the user interface knows how. */
@@ -46,11 +48,15 @@ export function json(status: number, value: unknown): Reply {
   }
 }
 
+/** On HTTPS, and only there (RFC 6797 section 7.2). */
+export const hsts = ['Strict-Transport-Security', 'max-age=31536000'] as const
+
 /** The request's body is not read: the connection ends where one may still be coming. */
 export function sendReply(response: ServerResponse, reply: Reply): void {
   const length = ['Content-Length', String(Buffer.byteLength(reply.body))]
-  const close = response.req.complete || isBodyless(response.req.headers) ? [] : ['Connection', 'close']
-  response.writeHead(reply.status, [...reply.headers, ...length, ...close])
+  const isRead = response.req.complete || isBodyless(response.req.headers)
+  if (reply.isLast || !isRead) response.shouldKeepAlive = false
+  response.writeHead(reply.status, [...reply.headers, ...length])
   response.end(response.req.method === 'HEAD' ? '' : reply.body)
 }
 
