@@ -39,6 +39,8 @@ export async function upgradingApp(onUpgrade: (request: IncomingMessage, socket:
   app.server.on('upgrade', (request, socket) => {
     // 'close' follows.
     socket.on('error', () => undefined)
+    // A Node server keeps its half open until told otherwise.
+    socket.on('end', () => socket.end()).resume()
     onUpgrade(request, socket)
   })
   return app
