@@ -10,9 +10,7 @@ const longest = 2048
  */
 export function deepLink(base: string, to: string | undefined): string {
   if (to === undefined || to.length > longest || !/^\/[\x21-\x5b\x5d-\x7e]*$/.test(to)) return base
-  const url = URL.parse(base + to.slice(1))
-  const front = URL.parse(base)
-  if (!url || !front || url.origin !== front.origin || !url.pathname.startsWith(front.pathname)) return base
-  // A difference would mean that the browser reads another path than the one written here.
-  return `${url.pathname}${url.search}${url.hash}` === front.pathname + to.slice(1) ? url.href : base
+  const wanted = base + to.slice(1)
+  // A difference would mean that a browser reads another place than the one written here.
+  return URL.parse(wanted)?.href === wanted ? wanted : base
 }
