@@ -79,6 +79,11 @@ export function isIdle({ latest }: OpenConnection): boolean {
   return !latest || (latest.writableFinished && latest.req.complete)
 }
 
+/** Is the answer that is under way announced as the connection's last one? Then what follows is no request (RFC 9112 section 9.6). */
+export function isClosing({ latest }: OpenConnection): boolean {
+  return latest !== undefined && !latest.shouldKeepAlive
+}
+
 /**
  * Would bytes written now be read as the answer to what can't be parsed? Either all before it is answered, or it is the body of the one
  * request that is due. In any other case the client would take the answer for another request's, or for a piece of a body.

@@ -5,7 +5,7 @@ import type { Connection } from '#http/connection.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
-import { type Connections, isAnswerable, isIdle } from './connections.ts'
+import { type Connections, isAnswerable, isClosing, isIdle } from './connections.ts'
 import { refusalBytes, refusalFor, refusals, sendRefusal } from './refusal.ts'
 
 /** None may throw; one that does loses its connection, not the process. */
@@ -18,7 +18,7 @@ export interface ListenerHandlers {
    * here on; it is destroyed when the signal ends the listener. `head`: what came behind the request.
    */
   upgrade(request: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void
-  /** The listener refused something by itself. For counting. */
+  /** The listener refused something by itself. For counting and the audit trail. */
   refused?(refusal: ListenerRefusal): void
 }
 
@@ -61,7 +61,7 @@ export class Door {
     server.on('upgrade', (request, _socket, head) => this.#upgrade(request, head))
     server.on('connect', (request) => this.#refuse(request.socket, refusals.connect))
     server.on('clientError', (error, socket) => {
-      const refusal = refusalFor(error)
+      const refusal = refusalFor(error, socket instanceof Socket ? socket.bytesRead : 0)
       if (refusal && socket instanceof Socket) this.#refuse(socket, refusal)
       else socket.destroy()
     })
@@ -74,6 +74,8 @@ export class Door {
   #enter(request: IncomingMessage, response: ServerResponse, handle: (info: Connection) => void): void {
     const connection = this.#connections.get(request.socket)
     if (!connection) return void request.socket.destroy()
+    // Node parses what was sent behind a request in one go, also when its answer closes the connection.
+    if (isClosing(connection)) return
     connection.latest = response
     if (!this.#server.listening) response.shouldKeepAlive = false
     this.#run(request.socket, () => handle(connection.info))
@@ -82,6 +84,7 @@ export class Door {
   #upgrade(request: IncomingMessage, head: Buffer): void {
     const { socket } = request
     const connection = this.#connections.get(socket)
+    if (connection && isClosing(connection)) return
     // Sent behind a request that is not answered yet: the bytes of two protocols would mix.
     if (!connection || connection.isRefused || !isIdle(connection)) return void socket.destroy()
     connection.latest = undefined

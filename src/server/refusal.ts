@@ -13,6 +13,7 @@ const longestLinger: Milliseconds = 1_000
 export const refusals = {
   malformed: { code: 'bad_request', status: 400, title: 'The request could not be understood.' },
   tooSlow: { code: 'request_timeout', status: 408, title: 'The header of the request took too long.' },
+  targetTooLong: { code: 'target_too_long', status: 414, title: 'The address is too long.' },
   headerTooLarge: { code: 'header_too_large', status: 431, title: 'The header of the request is too large.' },
   chunkTooLarge: {
     code: 'chunk_extension_too_large',
@@ -33,11 +34,22 @@ const byParserCode: ReadonlyMap<string, Problem> = new Map<string, Problem>([
   ['ERR_HTTP_REQUEST_TIMEOUT', refusals.tooSlow],
 ])
 
-/** `undefined`: the connection itself failed. */
-export function refusalFor(error: Error): Problem | undefined {
+/** `undefined`: the connection itself failed. `bytesRead`: of the whole connection until now. */
+export function refusalFor(error: Error, bytesRead: number): Problem | undefined {
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  if (code === 'HPE_HEADER_OVERFLOW' && isWithinRequestLine(error, bytesRead)) return refusals.targetTooLong
   return byParserCode.get(code) ?? (code.startsWith('HPE_') ? refusals.malformed : undefined)
 }
+
+/** Did it end within the request line? Sure only of the first bytes of a connection: of later ones the parser does not say what they began with. */
+function isWithinRequestLine(error: Error, bytesRead: number): boolean {
+  if (!('rawPacket' in error && error.rawPacket instanceof Uint8Array)) return false
+  const { rawPacket } = error
+  const parsed = 'bytesParsed' in error && typeof error.bytesParsed === 'number' ? error.bytesParsed : rawPacket.length
+  return rawPacket.length === bytesRead && !rawPacket.subarray(0, parsed).includes(lineFeed)
+}
+
+const lineFeed = 0x0a
 
 /** A whole response, after which the connection closes. */
 export function refusalBytes(problem: Problem, requestId: string): Buffer {

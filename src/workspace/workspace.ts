@@ -18,8 +18,8 @@ const Port = Type.Object({
   expose: Type.Boolean({ default: true }),
   /** Whether the app serves below its public prefix (`preserve`) or at `/` (`strip`). */
   path: Type.Union([Type.Literal('preserve'), Type.Literal('strip')], { default: 'preserve' }),
-  /** With `strip`: what is put in front of the rest instead, such as `/sub/`. */
-  subpath: Type.Optional(Type.String({ pattern: '^/([A-Za-z0-9._~-]+/)*$', maxLength: 200 })),
+  /** With `strip`: what is put in front of the rest instead, such as `/sub/`. No segment is of dots alone. */
+  subpath: Type.Optional(Type.String({ pattern: '^/([.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*$', maxLength: 200 })),
   probe: Type.Optional(Probe),
 })
 

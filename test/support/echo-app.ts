@@ -1,6 +1,7 @@
 /** An app that answers with what it was asked, and remembers every byte that reached it. Speaks HTTP, WebSocket and server-sent events. */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Endpoint } from '#runtime/contract.ts'
 
@@ -23,6 +24,8 @@ export interface EchoApp extends AsyncDisposable {
   readonly sockets: ReadonlySet<WebSocket>
   /** Answers instead of the echo where it returns true. */
   answer: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined
+  /** Answers an upgrade instead of the echo where it returns true; `head` is what came behind the handshake. */
+  answerUpgrade: ((request: IncomingMessage, socket: Duplex, head: Buffer) => boolean) | undefined
 }
 
 export function headersOf(echo: Pick<Echo, 'rawHeaders'>, name: string): readonly string[] {
@@ -64,6 +67,7 @@ export async function echoApp(name = 'app'): Promise<EchoApp> {
   })
   server.on('upgrade', (request, socket, head) => {
     note(request, '')
+    if (app.answerUpgrade?.(request, socket, head)) return
     sockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('message', (data, isBinary) => webSocket.send(data, { binary: isBinary }))
     })
@@ -77,6 +81,7 @@ export async function echoApp(name = 'app'): Promise<EchoApp> {
     requests,
     sockets: sockets.clients,
     answer: undefined,
+    answerUpgrade: undefined,
     async [Symbol.asyncDispose]() {
       for (const socket of connections) socket.destroy()
       await new Promise((resolve) => server.close(resolve))

@@ -107,7 +107,7 @@ describe('what never becomes a request', () => {
     ['HTTP/1.2', 'GET / HTTP/1.2\r\nHost: a\r\n\r\n', 505],
     ['the preface of HTTP/2', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 505],
     ['a header beyond the limit', `GET / HTTP/1.1\r\nHost: a\r\nX: ${canary.repeat(3000)}\r\n\r\n`, 431],
-    ['a target beyond the limit of the header', `GET /${canary.repeat(3000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 431],
+    ['a target beyond the limit of the header', `GET /${canary.repeat(3000)} HTTP/1.1\r\nHost: a\r\n\r\n`, 414],
   ]
 
   test.each(refusedByParser)(
@@ -217,6 +217,24 @@ describe('what never becomes a request', () => {
     socket.write(upgrade)
     expect(await received(socket, '\r\n\r\n')).toMatch(/^HTTP\/1\.1 101 /)
     socket.destroy()
+  })
+
+  test.each([
+    ['a request', get],
+    ['an upgrade', upgrade],
+    ['a request that waits for 100 Continue', get.replace('\r\n\r\n', '\r\nExpect: 100-continue\r\n\r\n')],
+  ])('%s behind an answer that closes the connection never reaches its handler', async (_what, next) => {
+    await using world = await listenerWorld({
+      handlers: {
+        request(_request, response) {
+          response.shouldKeepAlive = false
+          response.end('the last')
+        },
+      },
+    })
+    const answer = await world.exchange(get + next)
+    expect(answer).toMatch(/^HTTP\/1\.1 200 .*\r\nConnection: close\r\n.*the last$/s)
+    expect(world.seen.map((one) => one.event)).toEqual(['request'])
   })
 
   test('a refused client may not go on for ever', async () => {
