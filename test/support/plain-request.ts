@@ -76,7 +76,7 @@ export async function liveRequest(url: string | URL, init: PlainRequest = {}): P
   const ended = new Promise<{ whole: boolean; at: number }>((resolve) => {
     message.once('close', () => {
       isOpen = false
-      resolve({ whole: message.complete, at: Date.now() })
+      resolve({ whole: message.complete, at: performance.now() })
     })
   })
   return { status, text: () => text, ended, isOpen: () => isOpen, [Symbol.dispose]: () => void socket.destroy() }

@@ -18,7 +18,7 @@ export interface Closed {
   /** 1006: it ended without a close frame. */
   readonly code: number
   readonly reason: string
-  /** By the system's clock. */
+  /** By `performance.now()`. */
   readonly at: number
 }
 
@@ -77,7 +77,7 @@ export function trySocket(
     headers: { Origin: target.origin, ...(cookie === undefined ? {} : { Cookie: cookie }), ...options.headers },
   })
   const closed = new Promise<Closed>((resolve) => {
-    ws.once('close', (code, reason) => resolve({ code, reason: reason.toString(), at: Date.now() }))
+    ws.once('close', (code, reason) => resolve({ code, reason: reason.toString(), at: performance.now() }))
   })
   return new Promise((resolve, reject) => {
     // Stays on: a reset after the handshake is told by its close code.

@@ -98,7 +98,7 @@ describe.each(modes)('in %s mode', (mode) => {
       expect(String(await socket.ask('hello'))).toBe('hello')
       open.push(socket)
     }
-    const began = Date.now()
+    const began = performance.now()
     expect((await callApi(world, alice, 'POST', api.stop(ref))).status).toBe(202)
     for (const socket of open) {
       const closed = await socket.closed
