@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { loadSettings } from '#settings/load.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { echoApp } from '#test/support/echo-app.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
 import { freePort } from '#test/support/free-port.ts'
 import { createWorld, type World } from '#test/support/world.ts'
@@ -143,4 +144,26 @@ test('a workspace that was Degraded and answers after all is opened by the page 
   await phaseBecomes(world, 'Running')
   await alice.open(alice.page.url)
   expect((await waitOnPage(alice)).body).toBe('here')
+})
+
+test('a further port on which nobody listens yet is waited for by the page, once somebody has found it shut', async () => {
+  await using world = await createWorld()
+  await using main = await echoApp('main')
+  const port = await freePort()
+  const ports = [
+    { name: 'ide', port: 8888 },
+    { name: 'app', port: 8501, label: 'My app' },
+  ]
+  const endpoints = { 8888: main.endpoint, 8501: { kind: 'tcp', host: '127.0.0.1', port } } as const
+  await declare(world, { owner: 'alice', spec: { ports }, endpoints })
+  await phaseBecomes(world, 'Running')
+  const alice = await world.as('alice')
+  const deep = `${world.url(ref, 8501)}a?b`
+  await alice.open(deep)
+  await world.until(async () => (await alice.open(deep)).url.pathname === '/.gatehouse/open/team/nb', 'the page waits')
+  expect(alice.page.body).toContain('It runs; waiting for My app to answer.')
+  expect((await alice.tab().open(world.url(ref))).status).toBe(200)
+  await using _app = await smallApp((request, response) => response.end(`the app at ${request.url}`), port)
+  const arrived = await waitOnPage(alice)
+  expect([arrived.url.href, arrived.body]).toEqual([deep, 'the app at /a?b'])
 })
