@@ -169,6 +169,8 @@ function invalidResponse(details: Claims): LoginFault {
     if (['iss', 'sub', 'aud', 'exp', 'iat'].some(isMissing)) return 'token_claim_missing'
     return isMissing('nonce') ? 'id_token_nonce' : 'token_malformed'
   }
-  if (isClaims(body)) return body.id_token === undefined ? 'id_token_missing' : 'issuer_answer_malformed'
+  // Only the token endpoint's answer has an access token; userinfo's has no ID token to miss.
+  if (isClaims(body) && body.access_token !== undefined && body.id_token === undefined) return 'id_token_missing'
+  if (isClaims(body)) return 'issuer_answer_malformed'
   return 'token_malformed'
 }
