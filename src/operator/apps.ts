@@ -1,4 +1,5 @@
 /** The apps that `spec.appType` may name, and how each is started on this machine so that Gatehouse can be in front of it. */
+import { join } from 'node:path'
 
 /** What this machine has; found out once at start by whoever composes. */
 export interface LocalPrograms {
@@ -37,6 +38,9 @@ export function catalogueOf(programs: LocalPrograms): AppCatalogue {
     ['code-editor', (site) => codeEditor(site, programs)],
   ])
 }
+
+/** Configuration of JupyterLab's page: the question whether it may fetch news is not asked, since the answer is no. */
+const jupyterConfiguration = join(import.meta.dirname, '../../config/jupyter')
 
 /** A placeholder of a plan's program. */
 export function placeholder(name: string): string {
@@ -78,6 +82,7 @@ function jupyterLab(site: AppSite, programs: LocalPrograms): AppStart {
     PATH: `${venv}/bin:${placeholder('PATH')}`,
     VIRTUAL_ENV: venv,
     JUPYTER_BASE_URL: site.publicPath,
+    JUPYTER_CONFIG_PATH: jupyterConfiguration,
     ...shellOf(programs),
   }
   return { kind: 'command', argv, env }

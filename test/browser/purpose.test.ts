@@ -69,6 +69,8 @@ describeWith('browser', 'in a real Chromium', (program) => {
       await alice.keyboard.press('Shift+Enter')
       await alice.locator('.jp-OutputArea-output', { hasText: /^42\s*$/ }).waitFor({ timeout: 30_000 })
       await takePicture(alice, 'notebook')
+      // JupyterLab would ask whether it may fetch news.
+      expect(await alice.getByText('Jupyter news').count()).toBe(0)
       await openKernelSocket(alice)
 
       const desk = await alice.context().newPage()
