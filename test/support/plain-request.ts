@@ -8,6 +8,8 @@ export interface PlainRequest {
   readonly body?: string
   /** Where to connect to, if not to the port of the URL: another replica. */
   readonly port?: number
+  /** What stands in the request line instead of the URL's path, byte by byte. */
+  readonly target?: string
 }
 
 /** Its head is there, its body may go on for as long as it likes. */
@@ -26,14 +28,14 @@ export interface PlainAnswer {
 
 export function openRequest(
   url: string | URL,
-  { method = 'GET', headers = {}, body, port }: PlainRequest = {},
+  { method = 'GET', headers = {}, body, port, target: rawTarget }: PlainRequest = {},
 ): Promise<OpenAnswer> {
   const target = new URL(url)
   return new Promise((resolve, reject) => {
     const call = request({
       host: '127.0.0.1',
       port: port ?? target.port,
-      path: target.pathname + target.search,
+      path: rawTarget ?? target.pathname + target.search,
       method,
       headers: { Host: target.host, ...headers },
       agent: false,
