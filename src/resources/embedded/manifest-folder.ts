@@ -89,8 +89,9 @@ export class ManifestFolder {
 
 async function walkFolder(root: string, relative: string, depth: number, walk: Walk): Promise<void> {
   const path = join(root, relative)
-  const { dev, ino } = await stat(path, { bigint: true })
-  walk.folders.push({ path, identity: `${dev}:${ino}` })
+  // Numbers are given again at once: a folder that was made again often has the one of its forerunner.
+  const { dev, ino, birthtimeNs } = await stat(path, { bigint: true })
+  walk.folders.push({ path, identity: `${dev}:${ino}:${birthtimeNs}` })
   const entries = await readdir(path, { withFileTypes: true })
   // In order, so that the same ones are beyond the limit every time.
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {

@@ -70,6 +70,7 @@ export function asJson(value: unknown): unknown {
 }
 
 export function versionText(version: number): ResourceVersion {
+  // The opaque form of a version is this store's to choose.
   return String(version) as ResourceVersion
 }
 

@@ -73,8 +73,7 @@ export interface ManifestWorld extends AsyncDisposable {
   untilProblems(isDone: (problems: readonly ManifestProblem[]) => boolean): Promise<void>
 }
 
-/** With a clock that cannot be advanced, time is real. */
-export async function manifestWorld(clock: Clock & Partial<ObservedClock> = observedClock()): Promise<ManifestWorld> {
+export async function manifestWorld(clock: ObservedClock = observedClock()): Promise<ManifestWorld> {
   const home = await mkdtemp(join(tmpdir(), 'gatehouse-manifests-'))
   const folder = join(home, 'manifests')
   await mkdir(folder)
@@ -118,7 +117,7 @@ export async function manifestWorld(clock: Clock & Partial<ObservedClock> = obse
       store = undefined
     },
     async step() {
-      await clock.advance?.(50)
+      await clock.advance(50)
       await realDelay(2)
     },
     async pump(isDone) {

@@ -2,7 +2,6 @@
 import { mkdir, rename, rm, symlink, unlink, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, expect, test, vi } from 'vitest'
-import { systemClock } from '#lib/clock.ts'
 import { newShare, ownerReference } from '#test/behaviour/resources/samples.ts'
 import { shareKind } from '#workspace/share.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
@@ -52,11 +51,27 @@ describe('what the folder says comes into force', () => {
     await world.until('one', (found) => found?.spec.image === 'again')
   })
 
-  test('by the kernel’s report, well before the next reading by the clock', async () => {
-    await using world = await manifestWorld(systemClock)
+  test('by the kernel’s report, without waiting for the next reading; also in a folder that was made again', async () => {
+    const clock = observedClock()
+    await using world = await manifestWorld(clock)
+    await world.write('sub/one.yaml', workspace('one'))
     await world.start()
-    await world.write('one.yaml', workspace('one'))
-    await vi.waitFor(async () => expect(await world.find('one')).toBeDefined(), { timeout: 4_000, interval: 20 })
+    const change = async (make: () => Promise<void>) => {
+      await vi.waitFor(() => expect(clock.isWaitingFor(rescan)).toBe(true))
+      await make()
+      await vi.waitFor(() => expect(clock.isWaitingFor(settling)).toBe(true), { timeout: 5_000 })
+      await clock.advance(settling)
+    }
+    await change(() => world.write('sub/two.yaml', workspace('two')))
+    await vi.waitFor(async () => expect(await world.find('two')).toBeDefined())
+    await change(async () => {
+      await rm(join(world.folder, 'sub'), { recursive: true })
+      await world.write('sub/three.yaml', workspace('three'))
+    })
+    await world.until('two', (found) => found === undefined)
+    await vi.waitFor(async () => expect(await world.find('three')).toBeDefined())
+    await change(() => world.write('sub/four.yaml', workspace('four')))
+    await vi.waitFor(async () => expect(await world.find('four')).toBeDefined())
   })
 
   test('when the folder itself appears later', async () => {
@@ -130,7 +145,7 @@ describe('who an object is', () => {
     await world.start()
     const first = await world.find('one')
     await unlink(join(world.folder, 'one.yaml'))
-    await world.pump(() => clock.isWaitingFor(300))
+    await world.pump(() => clock.isWaitingFor(deleting))
     await world.write('one.yaml', workspace('one', 'image: saved'))
     const second = await world.until('one', (found) => found?.spec.image === 'saved')
     expect(second?.metadata.uid).toBe(first?.metadata.uid)
@@ -325,4 +340,8 @@ test('after its signal nothing is watched, read or written any more', async () =
   expect(await world.find('one')).toBeUndefined()
 })
 
+/** The waits of the watch, in milliseconds. */
+const settling = 100
+const deleting = 300
+const rescan = 5_000
 const nameOfOne = { namespace: 'default', name: 'one' }
