@@ -88,6 +88,11 @@ export interface Preconditions {
 /** RFC 7396: `null` deletes a key. */
 export type MergePatch = { readonly [key: string]: unknown }
 
+/**
+ * Every method throws `store_unavailable` when the store cannot be reached. An object that its kind's parsers refuse is nowhere to be seen
+ * until a write mends it: an implementation says so in its log. `replace`, `patchSpec` and `delete` throw `managed_by_file` for what a
+ * manifest file owns, which only the embedded store has.
+ */
 export interface Resources {
   /** Objects of one namespace, or of all. */
   list<T extends Resource>(
