@@ -22,7 +22,7 @@ import { consoleOrigin, placeOf, urlOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import type { Ground, OpenGateway } from '../../src/compose/gateway.ts'
-import { createScriptedBrowser, type ScriptedBrowser } from './browser-session.ts'
+import { createScriptedBrowser, type ScriptedBrowser, thisMachine } from './browser-session.ts'
 import { type EchoApp, echoApp } from './echo-app.ts'
 import { freePort } from './free-port.ts'
 import { type TestIdentityProvider, testIdentityProvider } from './identity-provider.ts'
@@ -90,7 +90,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const scheme = options.tls ? 'https' : 'http'
   const domain = options.tls?.domain ?? 'localhost'
   const clientOrigin = `${scheme}://${domain}:${port}`
-  const identityProvider = opened.use(await testIdentityProvider({ clientOrigin, clock }))
+  const identityProvider = opened.use(
+    await testIdentityProvider({
+      clientOrigin,
+      clock,
+      ...(options.tls ? { lookup: thisMachine, clientCa: options.tls.ca } : {}),
+    }),
+  )
   const settings = await settingsOf(options, port, identityProvider)
   const store = opened.use(
     openEmbeddedStore({
@@ -157,9 +163,8 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const apps = opened.use(new AsyncDisposableStack())
   const browser = () =>
     createScriptedBrowser({
-      lookup: localhostLookup,
       now: () => clock.now(),
-      ...(options.tls ? { ca: options.tls.ca } : {}),
+      ...(options.tls ? { lookup: thisMachine, ca: options.tls.ca } : { lookup: localhostLookup }),
     })
   const until: World['until'] = async (isTrue, what) => {
     const limit = performance.now() + 5_000
