@@ -34,11 +34,19 @@ export async function pinned(
   await once(child, 'spawn')
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} did not start`)
+  let isEnding = false
   child.once('exit', (code) => {
     if (code !== 0 && code !== null)
       process.stderr.write(`${command} ended with ${code}: ${stderr.join('').slice(-2000)}\n`)
   })
-  return { pid, stdout, [Symbol.asyncDispose]: () => endGroup(child, pid) }
+  return {
+    pid,
+    stdout,
+    async [Symbol.asyncDispose]() {
+      isEnding = true
+      await endGroup(child, pid)
+    },
+  }
 }
 
 async function endGroup(child: ChildProcess, pid: number): Promise<void> {
