@@ -36,7 +36,7 @@ export async function pinned(
   if (pid === undefined) throw new Error(`${command} did not start`)
   let isEnding = false
   child.once('exit', (code) => {
-    if (code !== 0 && code !== null)
+    if (!isEnding && code !== 0 && code !== null)
       process.stderr.write(`${command} ended with ${code}: ${stderr.join('').slice(-2000)}\n`)
   })
   return {
