@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { paths } from '#surface/urls.ts'
 import type { ScriptedBrowser } from './browser-session.ts'
+import { plainRequest } from './plain-request.ts'
 import type { World } from './world.ts'
 
 /** The secret it sends as its bearer. `browser` is logged in at the console. */
@@ -15,17 +16,23 @@ export async function commandLineSecret(world: World, browser: ScriptedBrowser):
     state: 'state-of-the-command-line',
     device: 'a laptop',
   })
-  await tab.open(`${world.origin}${paths.cliAuthorize}?${query}`)
-  let page = await tab.submitOnly()
+  const consent = await tab.open(`${world.origin}${paths.cliAuthorize}?${query}`)
+  const form = consent.forms.find((one) => one.fields.has('form'))
+  if (!form) throw new Error(`no question to agree to: ${consent.status} ${consent.url}`)
+  let page = await tab.navigate(form.action ?? '', {
+    method: 'POST',
+    body: new URLSearchParams([...form.fields, ['decision', 'allow']]).toString(),
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    from: consent,
+  })
   while (page.redirect && page.redirect.port !== '49152') page = await tab.navigate(page.redirect)
   const code = page.redirect?.searchParams.get('code')
   if (!code) throw new Error(`no code for the command line: ${page.status} ${page.url}`)
-  const exchange = await tab.navigate(`${world.origin}${paths.cliToken}`, {
+  const exchange = await plainRequest(`${world.origin}${paths.cliToken}`, {
     method: 'POST',
     body: new URLSearchParams({ code, verifier }).toString(),
     headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
   })
-  const { secret } = JSON.parse(exchange.body)
-  if (typeof secret !== 'string') throw new Error(`no secret for the command line: ${exchange.status}`)
-  return secret
+  if (exchange.status !== 200) throw new Error(`no secret for the command line: ${exchange.status} ${exchange.body}`)
+  return String(JSON.parse(exchange.body).secret)
 }
