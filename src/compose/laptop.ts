@@ -146,7 +146,7 @@ function startProvider(
 }
 
 async function operate(
-  { settings, programs, clock, log }: LaptopParts,
+  { settings, programs, clock, log, audit }: LaptopParts,
   store: EmbeddedStore,
   { site, workspaces }: OpenGateway,
   runtime: Awaited<ReturnType<typeof openProcessRuntime>>,
@@ -164,6 +164,7 @@ async function operate(
     prober: workspaces.prober,
     clock,
     log,
+    audit,
     signal,
   })
 }

@@ -4,25 +4,19 @@ import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
 import type { StreamIndex } from '#live/streams.ts'
-import type { Audit, AuditActor } from '#observe/audit.ts'
+import type { Audit } from '#observe/audit.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Runtime } from '#runtime/contract.ts'
 import type { Explanation, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
-import { notFound, type Outcome, problem, problemOfError } from '#surface/problem.ts'
+import { type Outcome, problemOfError } from '#surface/problem.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { type AccessPolicy, decideAccess, grantsOf, isAdministrator, mayModify, mayShare } from '#workspace/access.ts'
 import { type Site, urlOf } from '#workspace/address.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import { type DesiredStatus, wish } from '#workspace/lifecycle.ts'
 import { ownerOf, type WorkspacePort } from '#workspace/workspace.ts'
+import { type Actor, auditActor, permit, type Right } from './actor.ts'
 import { explainAccess } from './explain.ts'
-
-/** Who asks: an authenticated visitor, and the request he asks with. */
-export interface Actor {
-  readonly session: Session
-  readonly requestId: string
-  readonly address: string
-}
 
 export interface DeskParts {
   readonly site: Site
@@ -38,6 +32,19 @@ export interface DeskParts {
 }
 
 const logLines = 60
+
+const starting: Right = {
+  name: 'start',
+  isHeld: mayModify,
+  refusal: 'You may open this workspace, but not start it.',
+}
+const stopping: Right = { name: 'stop', isHeld: mayModify, refusal: 'You may open this workspace, but not stop it.' }
+const readingLogs: Right = {
+  name: 'read-logs',
+  isHeld: mayModify,
+  refusal: 'Only those who may start and stop it read its log.',
+}
+const asking: Right = { name: 'explain', isHeld: mayShare, refusal: 'Only its owner and administrators may ask that.' }
 
 export class Desk {
   readonly #parts: DeskParts
@@ -83,30 +90,23 @@ export class Desk {
 
   /** 403 for those who may only connect; 404 for those who may not even know. */
   async setDesiredStatus(actor: Actor, ref: WorkspaceRef, desired: DesiredStatus): Promise<Outcome<WorkspaceView>> {
-    const { directory, policy, clock, resources, audit } = this.#parts
-    const entry = directory.get(ref)
-    if (!entry || !this.#view(actor, entry)) return { ok: false, problem: notFound }
+    const { resources, audit } = this.#parts
+    const permitted = permit(this.#parts, actor, ref, desired === 'Running' ? starting : stopping)
+    if (!permitted.ok) return permitted
+    const entry = permitted.value
     const action = desired === 'Running' ? 'start' : 'stop'
-    const said = { ...auditActor(actor), workspace: refKey(ref) }
-    if (!mayModify(entry, actor.session.identity, policy, clock.now())) {
-      audit.record({ event: 'deny', ...said, port: undefined, reason: `may-not-${action}` })
-      return { ok: false, problem: problem('forbidden', 403, `You may open this workspace, but not ${action} it.`) }
-    }
     return attempt(async () => {
-      await wish(resources, entry, desired)
-      audit.record({ event: action, ...said, reason: 'asked' })
+      const written = await wish(resources, entry, desired)
+      if (written !== entry.workspace) {
+        audit.record({ event: action, ...auditActor(actor), workspace: refKey(ref), reason: 'asked' })
+      }
       return this.view(actor, ref) ?? this.#viewFor(actor, entry)
     })
   }
 
   async logs(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly string[]>> {
-    const { directory, policy, clock, runtime } = this.#parts
-    const entry = directory.get(ref)
-    if (!entry || !this.#view(actor, entry)) return { ok: false, problem: notFound }
-    if (!mayModify(entry, actor.session.identity, policy, clock.now())) {
-      return { ok: false, problem: problem('forbidden', 403, 'Only those who may start and stop it read its log.') }
-    }
-    return attempt(() => runtime.logs(ref, { lines: logLines }))
+    const permitted = permit(this.#parts, actor, ref, readingLogs)
+    return permitted.ok ? attempt(() => this.#parts.runtime.logs(ref, { lines: logLines })) : permitted
   }
 
   explain(
@@ -114,14 +114,11 @@ export class Desk {
     ref: WorkspaceRef,
     subject: { user: string; groups?: readonly string[] },
   ): Outcome<Explanation> {
-    const { directory, policy, clock } = this.#parts
-    const entry = directory.get(ref)
-    if (!entry || !this.#view(actor, entry)) return { ok: false, problem: notFound }
-    if (!mayShare(entry, actor.session.identity, policy, clock.now())) {
-      return { ok: false, problem: problem('forbidden', 403, 'Only its owner and administrators may ask that.') }
-    }
+    const { policy, clock } = this.#parts
+    const permitted = permit(this.#parts, actor, ref, asking)
+    if (!permitted.ok) return permitted
     const identity = { kind: 'person', username: subject.user, uid: '', groups: subject.groups ?? [] } as const
-    const { grant, ...explanation } = explainAccess(entry, identity, policy, clock.now())
+    const { grant, ...explanation } = explainAccess(permitted.value, identity, policy, clock.now())
     return { ok: true, value: grant === undefined ? explanation : { ...explanation, grant } }
   }
 
@@ -192,12 +189,6 @@ export class Desk {
     }
     return [...counts].map(([user, streams]) => ({ user, streams }))
   }
-}
-
-/** The actor as the audit trail names him. */
-export function auditActor(actor: Actor): AuditActor {
-  const { session, requestId, address } = actor
-  return { user: session.identity.username, session: session.name, requestId, client: address }
 }
 
 /** A fault of the store or the runtime as a problem for whoever asked. */

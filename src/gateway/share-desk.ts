@@ -5,13 +5,14 @@ import type { Clock } from '#lib/clock.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { OwnerReference, Resources } from '#resources/contract.ts'
 import type { ShareInput, ShareView } from '#surface/messages.ts'
-import { notFound, type Outcome, problem } from '#surface/problem.ts'
+import { type Outcome, problem } from '#surface/problem.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
-import { type AccessPolicy, expiryOf, grantsOf, isAdministrator, mayShare } from '#workspace/access.ts'
+import { type AccessPolicy, expiryOf, isAdministrator, mayShare } from '#workspace/access.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import { sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
 import { isAccepted, judgeShare, writeVerdict } from '#workspace/share-acceptance.ts'
-import { type Actor, attempt, auditActor } from './desk.ts'
+import { type Actor, auditActor, permit, type Right } from './actor.ts'
+import { attempt } from './desk.ts'
 
 export interface ShareDeskParts {
   readonly directory: Directory
@@ -20,6 +21,8 @@ export interface ShareDeskParts {
   readonly audit: Audit
   readonly clock: Clock
 }
+
+const sharing: Right = { name: 'share', isHeld: mayShare, refusal: 'Only its owner and administrators may share it.' }
 
 export class ShareDesk {
   readonly #parts: ShareDeskParts
@@ -47,6 +50,8 @@ export class ShareDesk {
     }
     const isAdmin = isAdministrator(actor.session.identity, this.#parts.policy)
     if (input.access === 'own' && !isAdmin) {
+      const said = { ...auditActor(actor), workspace: refKey(ref), port: undefined }
+      this.#parts.audit.record({ event: 'deny', ...said, reason: 'may-not-appoint-owners' })
       return { ok: false, problem: problem('forbidden', 403, 'Only an administrator makes somebody an owner.') }
     }
     const fault = this.#faultIn(input, entries)
@@ -74,13 +79,7 @@ export class ShareDesk {
   }
 
   #permitted(actor: Actor, ref: WorkspaceRef): Outcome<WorkspaceEntry> {
-    const { directory, policy, clock } = this.#parts
-    const { identity } = actor.session
-    const entry = directory.get(ref)
-    if (!entry || grantsOf(entry, identity, policy, clock.now()).length === 0) return { ok: false, problem: notFound }
-    return mayShare(entry, identity, policy, clock.now())
-      ? { ok: true, value: entry }
-      : { ok: false, problem: problem('forbidden', 403, 'Only its owner and administrators may share it.') }
+    return permit(this.#parts, actor, ref, sharing)
   }
 
   #faultIn(input: ShareInput, entries: readonly WorkspaceEntry[]) {

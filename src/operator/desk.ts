@@ -3,10 +3,11 @@ import { GatewayError } from '#errors.ts'
 import { backoff } from '#lib/backoff.ts'
 import { type Clock, sleep } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
+import type { Audit, AuditActor } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Instance, Plan, Runtime } from '#runtime/contract.ts'
-import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { conditionsIn, startTimedOut } from '#workspace/conditions.ts'
 import type { Prober } from '#workspace/prober.ts'
 import { type Readiness, stateOf, type WorkspaceState } from '#workspace/state.ts'
@@ -20,6 +21,7 @@ export interface DeskParts {
   readonly prober: Pick<Prober, 'readinessOf'>
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Audit
 }
 
 export class Desk {
@@ -126,7 +128,7 @@ export class Desk {
   }
 
   async #stop(workspace: Workspace): Promise<void> {
-    await this.#unlessOutdated(() =>
+    const stopped = await this.#unlessOutdated(() =>
       this.#parts.resources.patchSpec(
         workspaceKind,
         this.#ref,
@@ -134,6 +136,8 @@ export class Desk {
         { uid: workspace.metadata.uid },
       ),
     )
+    if (stopped)
+      this.#parts.audit.record({ event: 'stop', ...nobody, workspace: refKey(this.#ref), reason: startTimedOut })
   }
 
   /** A workspace that was deleted or made anew meanwhile brings a turn of its own. */
@@ -147,6 +151,9 @@ export class Desk {
     }
   }
 }
+
+/** No person asked for it. */
+const nobody: AuditActor = { user: undefined, session: undefined, requestId: undefined, client: undefined }
 
 /** A program that fails says more than that nobody answered. */
 function sayWhy(message: string, state: WorkspaceState): string {

@@ -4,6 +4,7 @@
  */
 import type { Clock } from '#lib/clock.ts'
 import { sleep } from '#lib/clock.ts'
+import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import { type Reflected, reflect } from '#resources/reflect.ts'
@@ -21,6 +22,7 @@ export interface OperatorOptions {
   readonly prober: Pick<Prober, 'readinessOf' | 'subscribe'>
   readonly clock: Clock
   readonly log: Log
+  readonly audit: Audit
   readonly signal: AbortSignal
 }
 

@@ -156,6 +156,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       prober: open.workspaces.prober,
       clock,
       log,
+      audit: ground.audit,
       signal,
     }),
   )

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '#lib/clock.ts'
+import { createAudit } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
 import { runOperator } from '#operator/operator.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -110,6 +111,7 @@ async function createOperatorWorld(
     },
     clock: systemClock,
     log: createLog({ level: 'debug', clock: systemClock, sink: lines }),
+    audit: createAudit({ sink: lines, clock: systemClock }),
     signal: ending.signal,
   })
   const tell = (news: ProbeNews) => {
