@@ -1,10 +1,27 @@
 /** A real Chromium without a window, as the browser tests drive it: logging in, pictures that are kept, and what pages saw of their sockets. */
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
+import { type Browser, type BrowserContext, chromium, type LaunchOptions, type Page } from 'playwright-core'
 
 /** `path`: the program. It asks nobody for news, and nothing leaves this machine. */
 export function launchChromium(path: string, args: readonly string[] = []): Promise<Browser> {
-  return chromium.launch({
+  return chromium.launch(optionsOf(path, args))
+}
+
+/** One person's browser, with a profile in this folder, that sends cookies with requests of another site's pages as browsers used to. */
+export async function launchLaxChromium(
+  path: string,
+  args: readonly string[],
+  folder: string,
+): Promise<BrowserContext> {
+  await mkdir(join(folder, 'Default'), { recursive: true })
+  const preferences = { profile: { block_third_party_cookies: false, cookie_controls_mode: 0 } }
+  await writeFile(join(folder, 'Default', 'Preferences'), JSON.stringify(preferences))
+  return chromium.launchPersistentContext(folder, optionsOf(path, args))
+}
+
+function optionsOf(path: string, args: readonly string[]): LaunchOptions {
+  return {
     executablePath: path,
     args: [
       ...(process.getuid?.() === 0 ? ['--no-sandbox'] : []),
@@ -13,7 +30,7 @@ export function launchChromium(path: string, args: readonly string[] = []): Prom
       '--disable-component-update',
       ...args,
     ],
-  })
+  }
 }
 
 /** Fills in the form of the identity provider, on which the page must be, or come to. */
