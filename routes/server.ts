@@ -15,6 +15,7 @@ import { GatewayError } from '#errors.ts'
 import { judgeOrigin } from '#http/fetch-metadata.ts'
 import { type RequestHead, readRequestHead } from '#http/request-head.ts'
 import type { Authentication } from '#identity/authentication.ts'
+import type { Session } from '#identity/session.ts'
 import { notFound, type Problem, problem, problemOfError } from '#surface/problem.ts'
 import type { Assets } from '#ui/assets.ts'
 import { answerFields } from '#ui/policy.ts'
@@ -28,8 +29,8 @@ export interface SurfaceOptions {
   readonly formTargets: readonly string[]
   readonly assets: Assets
   readonly authenticate: (head: RequestHead) => Promise<Authentication>
-  /** A request from a page of another origin was refused; for the audit trail. */
-  readonly onForeign: (refusal: string, about: RequestOrigin) => void
+  /** A request from a page of another origin was refused; for the audit trail. `session`: in whose name it was made. */
+  readonly onForeign: (refusal: string, about: RequestOrigin, session: Session | undefined) => void
   /** A fault of ours, not of the request; for the log. */
   readonly onFault: (error: unknown, requestId: string) => void
 }
@@ -144,7 +145,8 @@ function refuseForeign(
     ownOrigin: options.ownOrigin,
   })
   if (verdict === 'allowed') return undefined
-  options.onForeign(verdict.refused, { requestId: request.id, client: request.client })
+  const session = visitor.kind === 'session' ? visitor.session : undefined
+  options.onForeign(verdict.refused, { requestId: request.id, client: request.client }, session)
   return refuse(request, reply, crossOrigin)
 }
 

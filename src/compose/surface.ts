@@ -3,6 +3,7 @@ import { Desk } from '#gateway/desk.ts'
 import { credentialsOf } from '#gateway/gateway.ts'
 import { ticketLocation } from '#gateway/handover.ts'
 import { ShareDesk } from '#gateway/share-desk.ts'
+import { actorOf } from '#gateway/witness.ts'
 import type { CookieScope } from '#identity/authentication.ts'
 import { receiveLogoutToken } from '#identity/back-channel-logout.ts'
 import { openBrowserSession } from '#identity/browser-session.ts'
@@ -73,13 +74,10 @@ export async function openSurface(parts: SurfaceParts) {
       formTargets: settings.oidc.map(({ issuer }) => new URL(issuer).origin),
       assets: await loadAssets(),
       authenticate: (head) => authenticator.resolve(credentialsOf(head), scope),
-      onForeign: (refusal, { requestId, client }) =>
+      onForeign: (refusal, origin, session) =>
         audit.record({
           event: 'deny',
-          user: undefined,
-          session: undefined,
-          requestId,
-          client,
+          ...actorOf(origin, session),
           workspace: undefined,
           port: undefined,
           reason: `cross-origin:${refusal}`,

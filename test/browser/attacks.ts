@@ -82,7 +82,7 @@ export const readings: ReadonlyMap<string, string> = new Map([
   [
     'fetch through a service worker',
     `async (target) => {
-    const { active } = await navigator.serviceWorker.register('/worker.js').then(() => navigator.serviceWorker.ready)
+    const { active } = await navigator.serviceWorker.register('worker.js').then(() => navigator.serviceWorker.ready)
     const { port1, port2 } = new MessageChannel()
     const answer = new Promise((resolve) => { port1.onmessage = ({ data }) => resolve(data) })
     active.postMessage(at(target, 'txt'), [port2])

@@ -1,82 +1,9 @@
-import type { Page } from 'playwright-core'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { api, paths, sharePath } from '#surface/urls.ts'
 import { describeWith } from '#test/support/real-parts.ts'
-import type { World } from '#test/support/world.ts'
-import { changes, presences, readings, type Target } from './attacks.ts'
-import {
-  type Arrived,
-  dropSameSite,
-  type Keeper,
-  keeper,
-  openScene,
-  type Scene,
-  serveElsewhere,
-  successesIn,
-  tryAll,
-} from './isolation-scene.ts'
-
-interface Victim {
-  readonly keepers: readonly Keeper[]
-  /** One of a workspace that alice has been at, one of a workspace that she has not. */
-  readonly urls: readonly string[]
-  readonly ref: { readonly namespace: string; readonly name: string }
-}
-
-/** Workspaces of alice, who has one of them open. */
-async function victimOf({ world }: Scene, page: Page): Promise<Victim> {
-  const [visited, fresh] = [await keeper('visited'), await keeper('fresh')]
-  const own = { namespace: 'alice', owner: 'alice' }
-  const first = await world.workspace({ ...own, name: 'visited', apps: { 8888: visited.app } })
-  const second = await world.workspace({ ...own, name: 'fresh', apps: { 8888: fresh.app } })
-  await page.goto(first.url)
-  return { keepers: [visited, fresh], urls: [first.url, second.url], ref: first.ref }
-}
-
-/** The scripts work where they may. */
-async function checkTools(page: Page, url: string, secret: string): Promise<void> {
-  const expected = (name: string) =>
-    name.startsWith('WebSocket') ? 'tell' : name.startsWith('fetch without cookies') ? 'not logged in' : secret
-  for (const [name, outcome] of await tryAll(page, readings, [{ url, isApp: true }])) {
-    expect([name, outcome]).toEqual([name, { got: expect.stringContaining(expected(name)) }])
-  }
-  const present = successesIn(await tryAll(page, presences, [{ url, isApp: true }]))
-  expect(Object.keys(present)).toHaveLength(presences.size)
-}
-
-/** A link was followed, which any page of the web may offer; or the page that it led to asked for something itself. */
-const isHarmless = ({ method, headers }: Arrived) =>
-  headers['sec-fetch-site'] === 'same-origin' ||
-  (method === 'GET' && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document')
-
-/** From the page as it is, whatever it is. */
-async function expectNothingCanBeDone(world: World, page: Page, { keepers, urls, ref }: Victim): Promise<void> {
-  const before = world.audit.length
-  const own = ['/', paths.whoami, sharePath(ref), api.whoami, api.workspaces, api.events(ref)]
-  const readable: readonly Target[] = [
-    ...urls.map((url) => ({ url, isApp: true })),
-    ...own.map((path) => ({ url: world.origin + path, isApp: false })),
-  ]
-  expect(successesIn(await tryAll(page, new Map([...readings, ...presences]), readable))).toEqual({})
-  const doors = [api.stop(ref), api.shares(ref), sharePath(ref), paths.logout, paths.sessionEnd]
-  const changeable = [...urls, ...doors.map((path) => world.origin + path)]
-  await tryAll(
-    page,
-    changes,
-    changeable.map((url) => ({ url, isApp: false })),
-  )
-  for (const { arrived, app } of keepers) {
-    expect(arrived.filter((it) => !isHarmless(it))).toEqual([])
-    expect(app.sockets.size).toBe(0)
-  }
-  const events = world.audit.slice(before)
-  expect(events.filter(({ event }) => event !== 'deny' && event !== 'allow')).toEqual([])
-  // It was tried in her name.
-  expect(events).toContainEqual(expect.objectContaining({ event: 'deny', user: 'alice' }))
-  // That the console still tells her is the proof that she is logged in, and could have been spoken for.
-  const answer = await page.goto(world.origin + api.shares(ref))
-  expect([answer?.status(), await answer?.text()]).toEqual([200, '{"shares":[]}'])
-}
+import { checkTools, expectNothingCanBeDone, victimOf } from './attack.ts'
+import { dropSameSite, keeper, openScene, serveElsewhere } from './isolation-scene.ts'
 
 describeWith('browser', 'in a real Chromium on an HTTPS domain', (program) => {
   test('[JK22.2] a page of one workspace can neither read nor change another one, the console or the API as its visitor, whatever SameSite says', async () => {
@@ -103,5 +30,24 @@ describeWith('browser', 'in a real Chromium on an HTTPS domain', (program) => {
     await dropSameSite(page.context())
     await page.goto(elsewhere.url)
     await expectNothingCanBeDone(scene.world, page, victim)
+  }, 60_000)
+
+  test('[JK22.3] in path mode it can reach neither the console nor the API; the README says what workspaces can do to each other there', async () => {
+    await using scene = await openScene(program, { mode: 'path' })
+    const { world } = scene
+    const evil = await keeper('evil')
+    const spec = { accessType: 'Public' }
+    const lair = await world.workspace({ name: 'evil', namespace: 'bob', owner: 'bob', spec, apps: { 8888: evil.app } })
+    const page = await scene.person('alice')
+    const { ref } = await victimOf(scene, page)
+    const consoleOnly = { keepers: [], urls: [], ref }
+    await page.goto(lair.url)
+    await checkTools(page, lair.url, evil.secret)
+    await expectNothingCanBeDone(world, page, consoleOnly)
+    await dropSameSite(page.context())
+    await page.goto(lair.url)
+    await expectNothingCanBeDone(world, page, consoleOnly)
+    const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
+    expect(readme).toMatch(/Path mode cannot protect workspaces from each other\..*They share one origin/s)
   }, 60_000)
 })
