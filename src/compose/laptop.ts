@@ -11,7 +11,6 @@ import { localhostLookup } from '#lib/localhost-lookup.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import { createMetrics } from '#observe/metrics.ts'
-import { createRequestIds } from '#observe/request-id.ts'
 import { catalogueOf, type LocalPrograms } from '#operator/apps.ts'
 import { runOperator } from '#operator/operator.ts'
 import { planOf } from '#operator/plan.ts'
@@ -19,16 +18,15 @@ import { watchManifests } from '#resources/embedded/manifests.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '#resources/embedded/store.ts'
 import { dialEndpoint } from '#runtime/processes/dial.ts'
 import { openProcessRuntime } from '#runtime/processes/process-runtime.ts'
-import { drain } from '#server/drain.ts'
-import { openListeners } from '#server/listeners.ts'
-import { listenForOperations } from '#server/operations.ts'
 import { Secret } from '#settings/secret.ts'
 import type { IssuerSettings, Secrets, Settings } from '#settings/settings.ts'
 import { paths } from '#surface/urls.ts'
 import { consoleOrigin, placeOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
+import { endAfter } from './end-after.ts'
 import { type OpenGateway, openGateway } from './gateway.ts'
+import { serve } from './serving.ts'
 
 export interface LaptopParts {
   readonly settings: Settings
@@ -87,14 +85,14 @@ export async function openLaptop(parts: LaptopParts): Promise<Laptop> {
   })
   const identityProvider = await startProvider(parts, store, open, issuer, clientSecret)
   open.tasks.run('operator', (ending) => operate(parts, store, open, runtime, ending))
-  await Promise.all([manifests.ready, open.identities.keyRing.ready, open.identities.sessions.ready])
-  const listening = await listen(parts, settings, open, metrics)
+  const known = Promise.all([manifests.ready, open.identities.keyRing.ready, open.identities.sessions.ready])
+  const serving = await serve({ settings, open, metrics, clock, log, signal }, known)
   const ended = endAfter(signal, async () => {
-    await Promise.all([open.ended, runtime.ended, identityProvider.closed, listening.ended()])
+    await Promise.all([open.ended, runtime.ended, identityProvider.closed, serving.ended])
     storeLife.abort()
     await store[Symbol.asyncDispose]()
   })
-  return { gateway: open, identityProvider, drain: listening.drain, ended }
+  return { gateway: open, identityProvider, drain: serving.drain, ended }
 }
 
 function embeddedIssuer(settings: Settings): IssuerSettings {
@@ -167,47 +165,4 @@ async function operate(
     audit,
     signal,
   })
-}
-
-async function listen(
-  { clock, log, signal }: LaptopParts,
-  settings: Settings,
-  { gateway, workspaces, identities, streams }: OpenGateway,
-  metrics: ReturnType<typeof createMetrics>,
-) {
-  let isDraining = false
-  const conditions = [
-    { name: 'workspaces-known', isMet: () => workspaces.directory.isComplete },
-    { name: 'keys-loaded', isMet: () => identities.keyRing.all().length > 0 },
-    { name: 'not-draining', isMet: () => !isDraining },
-  ]
-  const { hosts, port } = settings.operations
-  const operations = await listenForOperations({ hosts, port, conditions, metrics, log })
-  const insecureWideBind = settings.insecure.includes('insecureWideBind')
-  const listeners = await openListeners(
-    settings.listeners,
-    {
-      request: (request, response, connection) => gateway.request(request, response, connection),
-      checkContinue: (request, response, connection) => gateway.request(request, response, connection, true),
-      upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
-      refused: (refusal) => gateway.refused(refusal),
-    },
-    { limits: settings.limits, clock, log, newRequestId: createRequestIds(), insecureWideBind, signal },
-  )
-  return {
-    async drain(impatient: AbortSignal) {
-      isDraining = true
-      await drain({ listeners, streams, clock, grace: settings.drain.grace, signal: impatient })
-    },
-    ended: async () => {
-      await operations[Symbol.asyncDispose]()
-      await Promise.all(listeners.map((listener) => listener.closed))
-    },
-  }
-}
-
-function endAfter(signal: AbortSignal, end: () => Promise<void>): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  signal.addEventListener('abort', () => resolve(end()), { once: true })
-  return promise
 }

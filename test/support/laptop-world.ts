@@ -17,7 +17,12 @@ export interface LaptopWorld extends LaptopSite {
   readonly lines: readonly string[]
 }
 
-export async function openLaptopWorld(options: LaptopSiteOptions = {}): Promise<LaptopWorld> {
+export interface LaptopWorldOptions extends LaptopSiteOptions {
+  /** Further settings, as variables. */
+  readonly env?: Readonly<Record<string, string>>
+}
+
+export async function openLaptopWorld(options: LaptopWorldOptions = {}): Promise<LaptopWorld> {
   await using opened = new AsyncDisposableStack()
   const site = opened.use(await createLaptopSite(options))
   const loaded = await loadSettings({
@@ -28,6 +33,7 @@ export async function openLaptopWorld(options: LaptopSiteOptions = {}): Promise<
       GATEHOUSE_DEMO_MANIFESTS: site.manifests,
       GATEHOUSE_ROUTING_MODE: site.mode,
       GATEHOUSE_DEMO_PASSWORD: site.password,
+      ...options.env,
     },
     cwd: site.home,
   })
