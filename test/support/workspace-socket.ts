@@ -3,7 +3,7 @@
  * names resolved to this machine. What ended it is what the client saw.
  */
 import type { IncomingHttpHeaders } from 'node:http'
-import type { LookupFunction } from 'node:net'
+import { connect, type LookupFunction } from 'node:net'
 import { type ClientOptions, WebSocket } from 'ws'
 import type { ScriptedBrowser } from './browser-session.ts'
 
@@ -12,6 +12,8 @@ export interface SocketOptions {
   /** Beside the cookie and the origin, or instead of them. */
   readonly headers?: Readonly<Record<string, string>>
   readonly ws?: ClientOptions
+  /** Where to connect to, if not to the port of the URL: another replica. */
+  readonly port?: number
 }
 
 export interface Closed {
@@ -73,6 +75,7 @@ export function trySocket(
   const ws = new WebSocket(target.href.replace(/^http/, 'ws'), [...(options.protocols ?? [])], {
     perMessageDeflate: false,
     lookup: thisMachine,
+    ...elsewhere(options.port),
     ...options.ws,
     headers: { Origin: target.origin, ...(cookie === undefined ? {} : { Cookie: cookie }), ...options.headers },
   })
@@ -93,6 +96,11 @@ export function trySocket(
       })
     })
   })
+}
+
+/** `ws` takes the port from the URL, whatever its options say. */
+function elsewhere(port: number | undefined): ClientOptions {
+  return port === undefined ? {} : { createConnection: () => connect({ port, host: '127.0.0.1' }) }
 }
 
 function workspaceSocket(ws: WebSocket, closed: Promise<Closed>): WorkspaceSocket {
