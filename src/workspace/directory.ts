@@ -7,9 +7,9 @@ import type { Uid } from '#resources/contract.ts'
 import type { Reflected } from '#resources/reflect.ts'
 import type { Instance, InstanceEvent } from '#runtime/contract.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
-import { expiryOf } from './access.ts'
 import { hostLabel, type WorkspaceName } from './address.ts'
 import type { WorkspaceShare } from './share.ts'
+import { ShareExpiries } from './share-expiries.ts'
 import { type Readiness, stateOf, type WorkspaceState } from './state.ts'
 import { portsOf, refOf, type Workspace, type WorkspacePort } from './workspace.ts'
 
@@ -48,12 +48,16 @@ export class Directory {
   readonly #hashed = new Map<string, WorkspaceRef>()
   readonly #byUid = new Map<string, WorkspaceRef>()
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
-  readonly #expiries = new Map<string, Disposable>()
+  readonly #expiries: ShareExpiries
   readonly #synced = { workspaces: false, shares: false, instances: false }
   #generation = 0
 
   constructor(options: DirectoryOptions) {
     this.#options = options
+    this.#expiries = new ShareExpiries(options.clock, (key) => {
+      const share = this.#shares.get(key)
+      for (const ref of namedBy(share ? [share] : [])) this.#refresh(ref)
+    })
   }
 
   /** Grows with every change; equal numbers mean equal answers. */
@@ -104,7 +108,7 @@ export class Directory {
       event.type === 'synced'
         ? [...before, ...event.objects]
         : [event.object, ...before.filter((share) => isSame(share, event.object))]
-    this.#watchExpiries()
+    this.#expiries.follow(this.#shares)
     for (const ref of namedBy(touched)) this.#refresh(ref)
   }
 
@@ -171,25 +175,6 @@ export class Directory {
       shares: [...this.#shares.values()].filter((share) => isInForce(share, workspace)),
       instance,
       state: stateOf(workspace, instance, readiness),
-    }
-  }
-
-  /** At the very instant a share ends, whatever was derived from it is derived again. */
-  #watchExpiries(): void {
-    const { clock } = this.#options
-    for (const [key, timer] of this.#expiries) {
-      if (this.#shares.has(key)) continue
-      timer[Symbol.dispose]()
-      this.#expiries.delete(key)
-    }
-    for (const [key, share] of this.#shares) {
-      const until = expiryOf(share)
-      if (until === undefined || until <= clock.now() || this.#expiries.has(key)) continue
-      const expire = () => {
-        this.#expiries.delete(key)
-        for (const ref of namedBy([share])) this.#refresh(ref)
-      }
-      this.#expiries.set(key, clock.after(until - clock.now(), expire))
     }
   }
 }

@@ -5,8 +5,13 @@ import { hostLabel } from '#workspace/address.ts'
 import { Directory } from '#workspace/directory.ts'
 import type { Readiness } from '#workspace/state.ts'
 
-function world(readiness: Readiness = { kind: 'ready' }) {
-  const clock = fakeClock(Date.parse('2026-01-01T00:00:00Z'))
+/** `early`: milliseconds by which timers fire before their time, as those of Node may. */
+function world(readiness: Readiness = { kind: 'ready' }, early = 0) {
+  const exact = fakeClock(Date.parse('2026-01-01T00:00:00Z'))
+  const clock = {
+    ...exact,
+    after: (delay: number, run: () => void) => exact.after(delay > early ? delay - early : delay, run),
+  }
   const directory = new Directory({
     clock,
     serves: (served) => served.spec.managerRef?.name !== 'other',
@@ -130,6 +135,33 @@ describe('shares in the directory', () => {
 
   test('its expiry is a change at that very instant', async () => {
     const { directory, changes, clock } = world()
+    heard(directory, share([nb], { expiresAt: '2026-01-01T00:01:00Z' }))
+    changes.length = 0
+    await clock.advance(59_999)
+    expect(changes).toEqual([])
+    await clock.advance(1)
+    expect(changes).toEqual(['nb:Starting'])
+  })
+
+  test.each([
+    ['earlier', '2026-01-01T00:00:30Z'],
+    ['later', '2026-01-01T00:02:00Z'],
+  ])('one that is edited to end %s ends then, and at no other time', async (_when, expiresAt) => {
+    const { directory, changes, clock } = world()
+    heard(directory, share([nb], { expiresAt: '2026-01-01T00:01:00Z' }))
+    directory.applyShares({ type: 'applied', object: share([nb], { expiresAt }) })
+    changes.length = 0
+    const until = Date.parse(expiresAt) - clock.now()
+    await clock.advance(until - 1)
+    expect(changes).toEqual([])
+    await clock.advance(1)
+    expect(changes).toEqual(['nb:Starting'])
+    await clock.advance(600_000)
+    expect(changes).toEqual(['nb:Starting'])
+  })
+
+  test('its expiry is no change before the time of day says so, however early the timer is', async () => {
+    const { directory, changes, clock } = world({ kind: 'ready' }, 1)
     heard(directory, share([nb], { expiresAt: '2026-01-01T00:01:00Z' }))
     changes.length = 0
     await clock.advance(59_999)
