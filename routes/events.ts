@@ -21,6 +21,8 @@ export interface EventRoutes {
   ) => AsyncIterable<WorkspaceView | 'gone'>
   /** Aborted when the actor's session ends. */
   readonly untilSessionEnds: (actor: Actor) => AbortSignal
+  /** Aborted when Gatehouse is about to end: streams end without a word, and their pages come again, to whoever answers then. */
+  readonly closing: AbortSignal
   readonly clock: Clock
 }
 
@@ -31,9 +33,10 @@ const longest = 15 * 60_000
 const retryAfter = 2_000
 
 export async function eventRoutes(app: FastifyInstance, options: EventRoutes): Promise<void> {
-  const closing = new AbortController()
+  const closed = new AbortController()
+  const closing = AbortSignal.any([options.closing, closed.signal])
   const open = new Map<string, number>()
-  app.addHook('preClose', async () => closing.abort())
+  app.addHook('preClose', async () => closed.abort())
   requireSession(app)
 
   app.get<RefRoute>(api.events(refPattern), { exposeHeadRoute: false }, async (request, reply) => {
@@ -46,10 +49,10 @@ export async function eventRoutes(app: FastifyInstance, options: EventRoutes): P
     // A generator that waits for its source does not hear that it is returned; only its signal reaches it.
     const left = new AbortController()
     reply.raw.once('close', () => left.abort())
-    const signal = AbortSignal.any([options.untilSessionEnds(actor), closing.signal, left.signal])
-    const blocks = eventStream((ended) => changesOf(options, actor, ref, ended), {
+    const news = (ended: AbortSignal) => changesOf(options, actor, ref, AbortSignal.any([ended, closing]))
+    const blocks = eventStream(news, {
       clock: options.clock,
-      signal,
+      signal: AbortSignal.any([options.untilSessionEnds(actor), left.signal]),
       beatEvery,
       longest,
       retryAfter,

@@ -56,6 +56,8 @@ export interface OpenGateway {
   readonly workspaces: Workspaces
   readonly streams: StreamIndex
   readonly tasks: Tasks
+  /** Its own pages stop listening for news, and come again: nothing of its own keeps a connection open. */
+  endNews(): void
   /** Its own surface, and the loop in the background, have ended. */
   readonly ended: Promise<void>
 }
@@ -97,7 +99,8 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
     cookies,
   }
   const revocation = revokeOnChange({ ...shared, subscribeSessions: (listener) => sessions.subscribe(listener) })
-  const surface = await openSurface({ ...shared, prober, identities })
+  const closing = new AbortController()
+  const surface = await openSurface({ ...shared, prober, identities, closing: closing.signal })
   const tenants = new TenantCookies(cookies)
   const onRefusedTicket = (reason: string, requestId: string) => log.warn({ requestId, reason }, 'a ticket was refused')
   const host = new WorkspaceHost({ ...shared, tenants, renderPage: surface.renderPage, onRefusedTicket })
@@ -130,7 +133,7 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
   keepHouse(tasks, identities, ground)
   keepAccounts({ metrics, audit, sessions, streams, directory, signal })
   const ended = endWith(signal, [() => revocation[Symbol.dispose](), () => surface.close(), () => tasks.ended])
-  return { site, gateway, identities, workspaces, streams, tasks, ended }
+  return { site, gateway, identities, workspaces, streams, tasks, endNews: () => closing.abort(), ended }
 }
 
 /** Connections to a run that is over are closed, and never used for the next one. */

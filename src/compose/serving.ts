@@ -52,6 +52,7 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
   return {
     async drain(impatient) {
       isDraining = true
+      open.endNews()
       await drain({ listeners, streams: open.streams, clock, grace: settings.drain.grace, signal: impatient })
     },
     ended: endAfter(signal, async () => {

@@ -61,6 +61,8 @@ export interface SurfaceParts {
   readonly metrics: Metrics
   readonly clock: Clock
   readonly log: Log
+  /** Nothing of its own may keep a connection open any more. */
+  readonly closing: AbortSignal
 }
 
 export async function openSurface(parts: SurfaceParts) {
@@ -119,6 +121,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     listSessions: sessions.list,
     endSession: sessions.end,
     untilSessionEnds: sessions.untilEnded,
+    closing: parts.closing,
     clock,
   }
   const { authenticator, cliLogins, assertions } = identities

@@ -1,10 +1,11 @@
 /** One gateway of a test's world: the real composition, behind real listeners. */
+
+import { type Ground, type OpenGateway, openGateway } from '#compose/gateway.ts'
 import { systemClock } from '#lib/clock.ts'
 import { createMetrics } from '#observe/metrics.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 import { openListeners } from '#server/listeners.ts'
 import type { ListenerSettings } from '#settings/settings.ts'
-import { type Ground, type OpenGateway, openGateway } from '../../src/compose/gateway.ts'
 
 export interface Replica {
   /** Where to connect to it; what is asked for stays the same. */

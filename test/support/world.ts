@@ -3,6 +3,7 @@
  * the test behind it. Only what runs is static: the apps are servers of the test.
  */
 
+import type { Ground, OpenGateway } from '#compose/gateway.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
 import { oneTimeKind } from '#identity/one-time-record.ts'
 import { sessionKind } from '#identity/session-record.ts'
@@ -21,7 +22,6 @@ import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { consoleOrigin, placeOf, urlOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
-import type { Ground, OpenGateway } from '../../src/compose/gateway.ts'
 import { createScriptedBrowser, type ScriptedBrowser, thisMachine } from './browser-session.ts'
 import { type EchoApp, echoApp } from './echo-app.ts'
 import { freePort } from './free-port.ts'

@@ -133,7 +133,22 @@ describe('the events of a workspace', () => {
     const events = await reading(server.url + api.events(ref))
     await events.until('"state":"Starting"')
     await fake[Symbol.asyncDispose]()
-    expect(await events.rest()).toMatch(/event: end\n/)
+    expect(await events.rest()).not.toContain('event: end')
+    expect(world.watching).toBe(0)
+  })
+
+  test('end without a word when Gatehouse is about to end, so that their pages come again', async () => {
+    const world = changing()
+    const closing = new AbortController()
+    await using fake = await fakeSurface({ ...world.backend, closing: closing.signal })
+    await using server = await served(fake)
+    const events = await reading(server.url + api.events(ref))
+    await events.until('"state":"Starting"')
+    closing.abort()
+    expect(await events.rest()).not.toContain('event: end')
+    expect(world.watching).toBe(0)
+    const late = await reading(server.url + api.events(ref))
+    expect(await late.rest()).toBe('retry: 2000\n\n')
   })
 
   test('are bounded for each session, and free again when one is closed', async () => {

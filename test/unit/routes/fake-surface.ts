@@ -121,6 +121,7 @@ function emptyBackend(): Backend {
     viewWorkspace: () => undefined,
     async *watchWorkspace() {},
     untilSessionEnds: () => new AbortController().signal,
+    closing: new AbortController().signal,
     startWorkspace: () => refused,
     stopWorkspace: () => refused,
     readLogs: () => refused,
