@@ -94,16 +94,11 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   const env = Object.fromEntries(
     Object.entries(io.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
   )
-  const laptop = await io.openLaptop({
-    settings,
-    secrets,
-    password,
-    programs,
-    env,
-    clock,
-    log,
-    audit,
-    signal: ending.signal,
+  const wish = { settings, secrets, password, programs, env, clock, log, audit, signal: ending.signal }
+  const laptop = await io.openLaptop(wish).catch((error: unknown) => {
+    // A start that fails halfway has begun things, workspaces among them.
+    ending.abort()
+    throw error
   })
   say(greeting(settings, secrets.demoPassword === undefined ? password.reveal() : undefined))
   await asked.promise
