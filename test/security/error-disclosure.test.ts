@@ -10,7 +10,7 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
   const canary = 'c4n4ry'
 
   test('#33 no error shows anything of the request or of the way to the app, and no log shows a secret', async () => {
-    const { a, b, ask, attack, world } = tenants()
+    const { a, b, alice, ask, attack, world } = tenants()
     const { authority: host, prefix } = a
     const before = world.lines.length
     const html = [
@@ -48,7 +48,11 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
     }
     a.app.answer = undefined
     a.app.answerUpgrade = undefined
+    await alice.open(b.url)
+    const there = { target: b.prefix, host: b.authority, cookie: alice.cookieHeader(b.url) ?? '' }
     const refused = [
+      requestText({ ...there, fields: secret }),
+      requestText({ ...there, fields: [...secret, ...html] }),
       requestText({ target, host, fields: secret }),
       requestText({ target, host, fields: [...secret, ...websocketFields] }),
       requestText({ method: 'TRACE', target, host, cookie, fields: secret }),

@@ -39,6 +39,7 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
       ['a', 'xn--b-c'],
       ['team', long('a')],
       ['team', long('b')],
+      ['maet', long('a')],
       ['team', `${long('a')}.${long('b')}`],
       ['team', `x-0${'a'.repeat(26)}`],
       ['workspaces', 'workspaces'],
