@@ -31,7 +31,7 @@ export function refusal(
   }
   return {
     status: problem.status,
-    headers: ['Content-Type', problemMediaType, ...common],
+    headers: ['Content-Type', problemMediaType, ...noPage, ...common],
     body: problemBody(problem, requestId),
   }
 }
@@ -43,10 +43,16 @@ export function redirect(status: 302 | 303 | 307 | 308, location: string, extra:
 export function json(status: number, value: unknown): Reply {
   return {
     status,
-    headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store'],
+    headers: ['Content-Type', 'application/json', 'Cache-Control', 'no-store', ...noPage],
     body: JSON.stringify(value),
   }
 }
+
+/** For what is no page: a browser shows it in no frame, and takes it for nothing else than it is. */
+const noPage = [
+  ...['X-Content-Type-Options', 'nosniff'],
+  ...['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+]
 
 /** On HTTPS, and only there (RFC 6797 section 7.2). */
 export const hsts = ['Strict-Transport-Security', 'max-age=31536000'] as const

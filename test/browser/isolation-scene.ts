@@ -31,16 +31,19 @@ export interface SceneOptions {
   readonly mode?: 'host' | 'path'
   /** Cookies go along with requests of another site's pages; then there is only one person. */
   readonly isLax?: boolean
+  /** Plain HTTP below `localhost`, as on a laptop. */
+  readonly isPlain?: boolean
 }
 
-export async function openScene(program: string, { mode = 'host', isLax = false }: SceneOptions = {}): Promise<Scene> {
+export async function openScene(program: string, options: SceneOptions = {}): Promise<Scene> {
+  const { mode = 'host', isLax = false, isPlain = false } = options
   await using opened = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'gh-isolation-'))
   opened.defer(() => rm(folder, { recursive: true, force: true }))
   const authority = createTestCa(folder)
   const { certFile, keyFile } = authority.issue([domain, `*.${domain}`])
   const tls = { domain, certFile, keyFile, ca: readFileSync(authority.caFile, 'utf8') }
-  const world = opened.use(await createWorld({ mode, tls }))
+  const world = opened.use(await createWorld({ mode, ...(isPlain ? {} : { tls }) }))
   const newContext = await contextsOf(program, isLax ? join(folder, 'profile') : undefined, opened, [
     `--host-resolver-rules=MAP ${domain} 127.0.0.1, MAP *.${domain} 127.0.0.1, MAP ${elsewhere} 127.0.0.1`,
     `--ignore-certificate-errors-spki-list=${authority.spki}`,
