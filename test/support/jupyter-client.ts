@@ -141,10 +141,11 @@ export async function typeIntoTerminal(client: JupyterClient, line: string, expe
   return await new Promise((resolve, reject) => {
     socket.ws.on('message', (data: Buffer) => {
       const [kind, text] = JSON.parse(data.toString())
-      if (kind === 'setup') socket.ws.send(JSON.stringify(['stdin', `${line}\r`]))
       if (kind === 'stdout') screen += text
       if (expected.test(screen)) resolve(screen)
     })
+    // Not only after its greeting, which may have come with the 101, before anybody listened; the terminal keeps what is typed early.
+    socket.ws.send(JSON.stringify(['stdin', `${line}\r`]))
     socket.ws.once('close', (code) => reject(new Error(`the terminal's socket was closed with ${code}: ${screen}`)))
   })
 }
