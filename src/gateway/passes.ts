@@ -40,7 +40,6 @@ const mostPasses = 20_000
 
 export class Passes {
   readonly #kept = new Map<string, Kept>()
-  readonly #groups = new Map<string, WeakRef<StreamGroup>>()
   readonly #streams: StreamIndex
   readonly #clock: Clock
 
@@ -66,22 +65,19 @@ export class Passes {
     return pass
   }
 
-  /** Streams outlive the pass they were opened under, so the group is the same for as long as one of them lives. */
-  #groupOf(key: string, decided: Decided): StreamGroup {
-    const known = this.#groups.get(key)?.deref()
-    if (known) return known
-    const group = new StreamGroup(
-      { session: decided.session.name, workspace: decided.entry.uid, part: String(decided.port.port) },
-      this.#streams,
-    )
-    this.#groups.set(key, new WeakRef(group))
-    return group
+  /** Streams outlive the pass they were opened under, and a pass its streams: who is kept or live has the group. */
+  #groupOf(key: string, { session, entry, port }: Decided): StreamGroup {
+    const kept = this.#kept.get(key)?.pass.group
+    if (kept) return kept
+    const part = String(port.port)
+    const isThis = (group: StreamGroup) => group.key.workspace === entry.uid && group.key.part === part
+    const live = this.#streams.ofSession(session.name).find(isThis)
+    return live ?? new StreamGroup({ session: session.name, workspace: entry.uid, part }, this.#streams)
   }
 
   #forgetOldest(): void {
-    for (const [key] of this.#kept) {
+    for (const key of this.#kept.keys()) {
       this.#kept.delete(key)
-      if (this.#groups.get(key)?.deref()?.size === 0) this.#groups.delete(key)
       if (this.#kept.size < mostPasses * 0.9) return
     }
   }
