@@ -164,9 +164,10 @@ export class Gateway {
       this.#decide(visit, known, exit)
       return
     }
-    const deciding = this.#parts.authenticator
-      .resolve(credentials, visit.place.scope)
-      .then((authentication) => this.#decide(visit, authentication, exit))
+    const deciding = this.#parts.authenticator.resolve(credentials, visit.place.scope).then((authentication) => {
+      // Who has left meanwhile says so no second time: what is begun for him would never end.
+      if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit)
+    })
     deciding.catch((error: unknown) => exit.reply(this.#failure(visit, error)))
   }
 
