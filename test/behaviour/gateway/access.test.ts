@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { api } from '#surface/urls.ts'
+import { api, paths } from '#surface/urls.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { refusedSocket } from '#test/support/workspace-socket.ts'
 import { createWorld } from '#test/support/world.ts'
@@ -77,6 +77,44 @@ describe.each(modes)('in %s mode', (mode) => {
     expect((await carol.open(world.url(none))).status).toBe(404)
     expect((await carol.open(url)).status).toBe(200)
   })
+})
+
+test('a workspace host tells its own read-only status to those who may open it, and has nothing else of the console', async () => {
+  await using world = await createWorld()
+  const { url } = await world.workspace({ name: 'nb', owner: 'alice' })
+  const [alice, bob] = await Promise.all([world.as('alice'), world.as('bob')])
+  for (const visitor of [alice, bob]) await visitor.open(url)
+  const at = (path: string) => url.slice(0, -1) + path
+  const ask = async (by: typeof alice, path: string, method = 'GET') => {
+    const headers = { ...cookieFor(by, url), Origin: new URL(url).origin }
+    const { status, body } = await plainRequest(at(path), { headers, method })
+    return { status, body: JSON.parse(body) }
+  }
+  expect(await ask(alice, paths.status)).toEqual({
+    status: 200,
+    body: {
+      namespace: 'team',
+      name: 'nb',
+      state: 'Running',
+      reason: 'ResourcesReady',
+      message: 'The workspace is running.',
+    },
+  })
+  expect((await plainRequest(at(paths.status))).status).toBe(401)
+  expect((await ask(bob, paths.status)).status).toBe(403)
+  expect((await ask(alice, paths.status, 'POST')).status).toBe(405)
+  const ref = { namespace: 'team', name: 'nb' }
+  for (const path of [
+    api.whoami,
+    api.workspaces,
+    api.start(ref),
+    api.stop(ref),
+    paths.logout,
+    `${paths.console}.gatehouse/x`,
+  ]) {
+    expect((await ask(alice, path, 'POST')).status).toBe(404)
+    expect((await ask(alice, path)).status).toBe(404)
+  }
 })
 
 test('explain says to the owner and to administrators why somebody may or may not open a workspace, and to nobody else', async () => {

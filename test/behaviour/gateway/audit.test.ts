@@ -95,9 +95,11 @@ describe('the audit trail has one line', () => {
     await alice.open(url)
     await plainRequest(url, { method: 'POST', headers: { ...forged, ...cookieFor(alice, url) }, body: 'x' })
     await plainRequest(url, { headers: { Host: 'evil.example' } })
-    expect(told(world, 'deny').slice(-2)).toMatchObject([
+    await world.browser().open(`${world.origin}${paths.callback}?state=made-up&code=x`)
+    expect(told(world, 'deny').slice(-3)).toMatchObject([
       { user: 'alice', workspace: 'team/nb', reason: 'cross-origin:origin_foreign' },
       { user: undefined, workspace: undefined, reason: 'foreign_host' },
+      { user: undefined, workspace: undefined, reason: expect.stringMatching(/^login:/) },
     ])
   })
 
