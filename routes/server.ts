@@ -28,6 +28,8 @@ export interface SurfaceOptions {
   /** Origins of the issuers: a posted logout is redirected there. */
   readonly formTargets: readonly string[]
   readonly assets: Assets
+  /** Of one body; 64 KiB. */
+  readonly bodyBytes?: number
   readonly authenticate: (head: RequestHead) => Promise<Authentication>
   /** A request from a page of another origin was refused; for the audit trail. `session`: in whose name it was made. */
   readonly onForeign: (refusal: string, about: RequestOrigin, session: Session | undefined) => void
@@ -48,7 +50,7 @@ export interface Surface {
   [Symbol.asyncDispose](): Promise<void>
 }
 
-const bodyLimit = 64 * 1024
+const defaultBodyBytes = 64 * 1024
 /** Kubernetes names are at most 253 characters. */
 const maxParamLength = 253
 
@@ -61,7 +63,7 @@ export async function createSurface(
   const fields = answerFields(options.externalScheme)
   const app = fastify({
     logger: false,
-    bodyLimit,
+    bodyLimit: options.bodyBytes ?? defaultBodyBytes,
     routerOptions: { maxParamLength },
     rewriteUrl: ({ url = '/' }) => originForm(url),
     genReqId: (raw) => origins.get(raw)?.requestId ?? 'none',

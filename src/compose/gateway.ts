@@ -84,7 +84,7 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
     return parsed && sessions.get(parsed)
   }
   const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
-  const client = new KeepAliveClient({ clock, signal })
+  const client = new KeepAliveClient({ clock, signal, dialLimit: settings.limits.connectTimeout })
   forgetGoneInstances(workspaces, client)
   const shared = {
     ...ground,

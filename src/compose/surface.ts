@@ -75,7 +75,13 @@ export async function openSurface(parts: SurfaceParts) {
       ownOrigin: consoleOrigin(site),
       formTargets: settings.oidc.map(({ issuer }) => new URL(issuer).origin),
       assets: await loadAssets(),
-      authenticate: (head) => authenticator.resolve(credentialsOf(head), scope),
+      authenticate: async (head) => {
+        const visitor = await authenticator.resolve(credentialsOf(head), scope)
+        // Who is at the console alone is at work as well, and stays logged in.
+        if (visitor.kind === 'session') identities.renewals.touch(visitor.session, { live: false })
+        return visitor
+      },
+      bodyBytes: settings.limits.bodyBytes,
       onForeign: (refusal, origin, session) =>
         audit.record({
           event: 'deny',
