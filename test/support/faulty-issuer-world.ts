@@ -24,7 +24,7 @@ export interface FaultyIssuerWorld extends AsyncDisposable {
   sessions(): readonly WorkspaceSession[]
 }
 
-export interface FaultyIssuerWorldOptions extends Omit<WorldOptions, 'settings'> {
+export interface FaultyIssuerWorldOptions extends WorldOptions {
   /** Changes of the issuer's settings. */
   readonly issuer?: Partial<IssuerSettings>
 }
@@ -37,7 +37,10 @@ export async function faultyIssuerWorld(options: FaultyIssuerWorldOptions = {}):
   const world = stack.use(
     await createWorld({
       ...options,
-      settings: (settings) => ({ ...settings, oidc: [{ ...issuer.settings, ...options.issuer }] }),
+      settings(defaults) {
+        const settings = { ...defaults, oidc: [{ ...issuer.settings, ...options.issuer }] }
+        return options.settings?.(settings) ?? settings
+      },
     }),
   )
   const sessions = () => world.open.identities.sessions.find(() => true)
