@@ -107,6 +107,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
   const { identities, clock, site } = parts
   const desk = new Desk({
     ...parts,
+    subscribeSessions: (listener) => identities.sessions.subscribe(listener),
     isPortReady: (entry, port) => !(entry.instance && parts.prober.isAwaited(entry.instance, port)),
   })
   const shares = new ShareDesk(parts)

@@ -17,6 +17,7 @@ import { type DesiredStatus, wish } from '#workspace/lifecycle.ts'
 import { ownerOf, type WorkspacePort } from '#workspace/workspace.ts'
 import { type Actor, auditActor, permit, type Right } from './actor.ts'
 import { explainAccess } from './explain.ts'
+import type { SessionChange } from './revocation.ts'
 
 export interface DeskParts {
   readonly site: Site
@@ -26,6 +27,7 @@ export interface DeskParts {
   readonly runtime: Runtime
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
+  readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
   readonly isPortReady: (entry: WorkspaceEntry, port: WorkspacePort) => boolean
   readonly audit: Audit
   readonly clock: Clock
@@ -69,7 +71,7 @@ export class Desk {
     return entry && this.#view(actor, entry)
   }
 
-  /** The view now and after every change, until the signal or the right to see it ends. */
+  /** The view now and after every change of it or of who looks at it, until the signal or the right to see it ends. */
   async *watch(
     actor: Actor,
     ref: WorkspaceRef,
@@ -78,6 +80,9 @@ export class Desk {
     const changes = latest(signal)
     using _ = this.#parts.directory.subscribe((change) => {
       if (refKey(change.ref) === refKey(ref)) changes.signal()
+    })
+    using _person = this.#parts.subscribeSessions(({ session }) => {
+      if (session.name === actor.session.name) changes.signal()
     })
     changes.signal()
     for await (const _change of changes) {
