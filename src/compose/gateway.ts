@@ -7,6 +7,7 @@ import { Passes } from '#gateway/passes.ts'
 import { revokeOnChange } from '#gateway/revocation.ts'
 import { Witness } from '#gateway/witness.ts'
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
+import { expectBody } from '#http/body-deadline.ts'
 import { trustedNetworks } from '#http/forwarded.ts'
 import { parseSessionName } from '#identity/session-id.ts'
 import { type Clock, sleep } from '#lib/clock.ts'
@@ -127,6 +128,7 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
     nextRequestId: createRequestIds(),
     ownSurface: (request, response, origin) => {
       countAnswer(metrics, request, response)
+      expectBody(request, clock, settings.limits.headerTimeout)
       surface.handle(request, response, origin)
     },
   })

@@ -152,7 +152,7 @@ export const settingsSchema = keys({
     headerFields: count('Fields of a request head.', 200, { minimum: 20, maximum: 1900 }),
     targetLength: count('Bytes of a request target.', 8192, { minimum: 1024, maximum: 65_536 }),
     bodyBytes: count("Bytes of a body sent to Gatehouse's own API.", 65_536, { minimum: 1024, maximum: 16_777_216 }),
-    headerTimeout: duration('Time for a client to send a request head.', '15s'),
+    headerTimeout: duration("Time for a client to send a request head, and a body to Gatehouse's own API.", '15s'),
     keepAlive: duration('Time an idle client connection is kept.', '75s'),
     connectTimeout: duration('Time to connect to a workspace.', '5s'),
   }),
