@@ -22,7 +22,7 @@ export function sharingPage(sharing: Sharing): Page {
     script: 'share.js',
     isNarrow: true,
     body: html`<h1>Share ${titleOf(sharing.view)}</h1>
-${sharingContent(sharing)}
+${sharingContent(sharing, html`<h2 id="shares-title">Shared with</h2>`)}
 <p class="ways"><a href="${paths.console}">Your workspaces</a></p>`,
   }
 }
@@ -31,16 +31,17 @@ ${sharingContent(sharing)}
 export function sharingDialog(sharing: Sharing): Html {
   return html`<div class="dialog-head"><h2>Share ${titleOf(sharing.view)}</h2>
 <form method="dialog"><button class="close" aria-label="Close">×</button></form></div>
-${sharingContent(sharing)}`
+${sharingContent(sharing, html`<h3 id="shares-title">Shared with</h3>`)}`
 }
 
-function sharingContent(sharing: Sharing): Html {
+/** `title`: of the list, a level below the heading that stands above all of it. */
+function sharingContent(sharing: Sharing, title: Html): Html {
   const { view, shares } = sharing
   return html`<div class="sharing">
 <p class="soft where"><code>${view.namespace}/${view.name}</code>${view.grant === 'public' && html` <span>is open to everybody who can log in.</span>`}</p>
 ${shareForm(sharing)}
 <section aria-labelledby="shares-title">
-<h3 id="shares-title">Shared with</h3>
+${title}
 ${shares.length === 0 ? html`<p class="soft">Nobody yet.</p>` : html`<ul class="shares">${shares.map((share) => shareItem(view, share))}</ul>`}
 </section>
 ${question(sharing)}
