@@ -1,6 +1,7 @@
 /** Figures and audit lines that belong to no single request: what the own surface answers, and sessions that end by themselves. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { SessionStore } from '#identity/session-store.ts'
+import type { Clock } from '#lib/clock.ts'
 import type { StreamIndex } from '#live/streams.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Metrics, Outcome, RouteKind } from '#observe/metrics.ts'
@@ -38,10 +39,28 @@ function outcomeOf({ statusCode, writableFinished }: ServerResponse): Outcome {
   return statusCode >= 300 && statusCode !== 304 ? 'redirected' : 'answered'
 }
 
-/** Counts an answer of the own surface when it is over. */
-export function countAnswer(metrics: Metrics, request: IncomingMessage, response: ServerResponse): void {
+export interface AnswerParts {
+  readonly metrics: Metrics
+  readonly audit: Audit
+  readonly clock: Clock
+}
+
+/** Counts an answer of the own surface when it is over; who was asked to log in first is in the audit trail, like every other refusal. */
+export function countAnswer(
+  { metrics, audit, clock }: AnswerParts,
+  request: IncomingMessage,
+  response: ServerResponse,
+  { requestId, client }: { readonly requestId: string; readonly client: string },
+): void {
   const kind = kindOf(request.url ?? '')
-  response.once('close', () => metrics.requests(kind, outcomeOf(response)).add())
+  const began = clock.now()
+  response.once('close', () => {
+    metrics.requests(kind, outcomeOf(response)).add()
+    metrics.answerTime(kind).observe(clock.now() - began)
+    if (response.statusCode !== 401) return
+    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
+    audit.record({ event: 'deny', ...nobody, requestId, client, reason: 'login-needed' })
+  })
 }
 
 export interface Accountable {

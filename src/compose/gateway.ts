@@ -103,7 +103,10 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
   const closing = new AbortController()
   const surface = await openSurface({ ...shared, prober, identities, closing: closing.signal })
   const tenants = new TenantCookies(cookies)
-  const onRefusedTicket = (reason: string, requestId: string) => log.warn({ requestId, reason }, 'a ticket was refused')
+  const onRefusedTicket = (reason: string, { requestId, client }: { requestId: string; client: string }) => {
+    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
+    audit.record({ event: 'deny', ...nobody, requestId, client, reason: `ticket:${reason}` })
+  }
   const host = new WorkspaceHost({ ...shared, tenants, renderPage: surface.renderPage, onRefusedTicket })
   const suspect: CarriersParts['suspect'] = (pass) => {
     const { instance, ref } = pass.entry
@@ -127,7 +130,7 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
     renderPage: surface.renderPage,
     nextRequestId: createRequestIds(),
     ownSurface: (request, response, origin) => {
-      countAnswer(metrics, request, response)
+      countAnswer({ metrics, audit, clock }, request, response, origin)
       expectBody(request, clock, settings.limits.headerTimeout)
       surface.handle(request, response, origin)
     },

@@ -185,20 +185,13 @@ async function finishLogin(
   const { identities, metrics, audit, log } = parts
   const { requestId, address: client } = browser
   const finish = await identities.logins.finish(query, browser.cookieHeader)
+  const refused = (reason: string) => {
+    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
+    audit.record({ event: 'deny', ...nobody, requestId, client, reason: `login:${reason}` })
+  }
   if (finish.kind !== 'ok') {
     metrics.logins(finish.kind === 'refused' ? 'refused' : 'failed').add()
-    if (finish.kind === 'refused') {
-      audit.record({
-        event: 'deny',
-        user: undefined,
-        session: undefined,
-        requestId,
-        client,
-        workspace: undefined,
-        port: undefined,
-        reason: `login:${finish.reason}`,
-      })
-    }
+    if (finish.kind === 'refused') refused(finish.reason)
     return finish
   }
   const { login, attachment, setCookies } = finish
@@ -211,8 +204,11 @@ async function finishLogin(
   })
   if (identities.cliLogins.isCliAttachment(attachment)) {
     const callback = await identities.cliLogins.finish(login, attachment)
-    if (callback.kind === 'refused')
+    metrics.logins(callback.kind === 'refused' ? 'refused' : 'ok').add()
+    if (callback.kind === 'refused') {
+      refused(callback.reason)
       return { kind: 'refused', reason: callback.reason, returnTo: finish.returnTo, setCookies }
+    }
     audit.record({ event: 'login', ...said(callback.session), kind: 'cli' })
     return { kind: 'done', location: callback.location, setCookies }
   }

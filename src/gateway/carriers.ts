@@ -103,7 +103,7 @@ export class Carriers {
   #streamClosed(visit: Visit, pass: Pass, kind: StreamKind, began: number, outcome: Outcome): void {
     const { metrics, audit, clock } = this.#parts
     const { bytesIn, bytesOut, cut } = outcome
-    metrics.streamsClosed(kind, ends[cut ?? 'client']).add()
+    metrics.streamsClosed(kind, endOf(cut, pass)).add()
     metrics.streamBytes(kind, 'in').add(bytesIn)
     metrics.streamBytes(kind, 'out').add(bytesOut)
     const duration = clock.now() - began
@@ -123,10 +123,18 @@ function ignore(): void {}
 
 const unanswered: Outcome = { status: 0, bytesIn: 0, bytesOut: 0, cut: 'upstream' }
 
-const ends: Readonly<Record<'client' | 'upstream' | 'ended', StreamEnd>> = {
-  client: 'client',
-  upstream: 'upstream',
-  ended: 'revoked',
+function endOf(cut: Outcome['cut'], pass: Pass): StreamEnd {
+  if (cut !== 'ended') return cut ?? 'client'
+  switch (pass.group.endedBy?.code) {
+    case 1001:
+      return 'workspace-stopped'
+    case 1012:
+      return 'drained'
+    case 1008:
+    case 1011:
+    case undefined:
+      return 'revoked'
+  }
 }
 
 function about(visit: Visit, pass: Pass) {

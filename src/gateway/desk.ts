@@ -67,8 +67,12 @@ export class Desk {
 
   /** `undefined`: there is none, or none for this actor. */
   view(actor: Actor, ref: WorkspaceRef): WorkspaceView | undefined {
-    const entry = this.#parts.directory.get(ref)
-    return entry && this.#view(actor, entry)
+    const view = this.#find(actor, ref)
+    if (!view) {
+      const said = { ...auditActor(actor), workspace: refKey(ref), port: undefined }
+      this.#parts.audit.record({ event: 'deny', ...said, reason: 'no-grant' })
+    }
+    return view
   }
 
   /** The view now and after every change of it or of who looks at it, until the signal or the right to see it ends. */
@@ -87,7 +91,7 @@ export class Desk {
     changes.signal()
     for await (const _change of changes) {
       const session = this.#parts.sessionOf(actor.session.name)
-      const view = session && this.view({ ...actor, session }, ref)
+      const view = session && this.#find({ ...actor, session }, ref)
       yield view ?? 'gone'
       if (!view) return
     }
@@ -105,7 +109,7 @@ export class Desk {
       if (written !== entry.workspace) {
         audit.record({ event: action, ...auditActor(actor), workspace: refKey(ref), reason: 'asked' })
       }
-      return this.view(actor, ref) ?? this.#viewFor(actor, entry)
+      return this.#find(actor, ref) ?? this.#viewFor(actor, entry)
     })
   }
 
@@ -129,6 +133,11 @@ export class Desk {
 
   isAdministrator(actor: Actor): boolean {
     return isAdministrator(actor.session.identity, this.#parts.policy)
+  }
+
+  #find(actor: Actor, ref: WorkspaceRef): WorkspaceView | undefined {
+    const entry = this.#parts.directory.get(ref)
+    return entry && this.#view(actor, entry)
   }
 
   #view(actor: Actor, entry: WorkspaceEntry): WorkspaceView | undefined {

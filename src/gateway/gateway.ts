@@ -134,7 +134,7 @@ export class Gateway {
     }
     if (target.kind === 'workspace-own') {
       const answer = this.#parts.workspaceHost.answer(target, head, request.method ?? '', origin)
-      answer.then(exit.reply, (error: unknown) => exit.reply(this.#failure(origin, error)))
+      this.#settle(answer.then(exit.reply), origin, exit, request)
       return
     }
     if (expectsContinue) response.writeContinue()
@@ -168,7 +168,7 @@ export class Gateway {
       // Who has left meanwhile says so no second time: what is begun for him would never end.
       if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit)
     })
-    deciding.catch((error: unknown) => exit.reply(this.#failure(visit, error)))
+    this.#settle(deciding, visit, exit, visit.request)
   }
 
   #decide(visit: Visit, authentication: Authentication, exit: Exit): void {
@@ -253,6 +253,11 @@ export class Gateway {
         fault.retryable ? ['Retry-After', '2'] : [],
       ),
     )
+  }
+
+  /** Whatever fails on the way is this request's alone: it gets a 500, or where even that fails, its connection ends. */
+  #settle(work: Promise<void>, origin: Origin, exit: Exit, request: IncomingMessage): void {
+    work.catch((error: unknown) => exit.reply(this.#failure(origin, error))).catch(() => request.socket.destroy())
   }
 
   /** A fault of ours: this request gets a 500, everything else goes on. */

@@ -21,7 +21,7 @@ export interface WorkspaceHostParts extends HandoverParts {
   readonly renderPage: RenderPage
   readonly clock: Clock
   /** A ticket was not accepted; for the log. */
-  readonly onRefusedTicket: (reason: string, requestId: string) => void
+  readonly onRefusedTicket: (reason: string, about: { readonly requestId: string; readonly client: string }) => void
 }
 
 type OwnTarget = Extract<Target, { kind: 'workspace-own' }>
@@ -46,19 +46,20 @@ export class WorkspaceHost {
     target: OwnTarget,
     head: RequestHead,
     method: string,
-    { requestId }: { requestId: string },
+    origin: { readonly requestId: string; readonly client: string },
   ): Promise<Reply> {
     const isPage = target.path === paths.accept
+    const { requestId } = origin
     const refuse = (of: Problem) => refusal(of, { navigation: isPage, requestId, renderPage: this.#parts.renderPage })
     if (target.path !== paths.accept && target.path !== paths.status) return refuse(notHere)
     if (method !== 'GET' && method !== 'HEAD') return refuse(wrongMethod)
-    return isPage ? this.#accept(target, head, requestId, refuse) : this.#status(target, head, refuse)
+    return isPage ? this.#accept(target, head, origin, refuse) : this.#status(target, head, refuse)
   }
 
   async #accept(
     target: OwnTarget,
     head: RequestHead,
-    requestId: string,
+    origin: { readonly requestId: string; readonly client: string },
     refuse: (of: Problem) => Reply,
   ): Promise<Reply> {
     const { authority } = target.scope
@@ -67,7 +68,7 @@ export class WorkspaceHost {
       const cookies = outcome.setCookies.flatMap((cookie) => ['Set-Cookie', cookie])
       return redirect(303, outcome.to, [...cookies, ...this.#tenantHeaders(target, head)])
     }
-    this.#parts.onRefusedTicket(outcome.reason, requestId)
+    this.#parts.onRefusedTicket(outcome.reason, origin)
     // Several tabs race for one ticket each; the deep link decides by itself whether this browser is known here by now.
     return outcome.to === undefined ? refuse(badTicket) : redirect(303, outcome.to)
   }

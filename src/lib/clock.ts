@@ -14,16 +14,17 @@ export interface Clock {
   after(delay: Milliseconds, run: () => void): Disposable
 }
 
-// Node fires a longer timeout at once; waiting in steps keeps "in 40 days" correct.
-const longestTimeout = 2 ** 31 - 1
+// Timers stand still while a machine sleeps, and Node fires those beyond 24 days at once: the clock is looked at between short steps.
+const longestStep = 30_000
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   after(delay, run) {
     let timer: NodeJS.Timeout
+    const due = Date.now() + delay
     const arm = (rest: Milliseconds) => {
-      const step = Math.min(Math.max(rest, 0), longestTimeout)
-      timer = setTimeout(() => (rest > step ? arm(rest - step) : run()), step)
+      const step = Math.min(Math.max(rest, 0), longestStep)
+      timer = setTimeout(() => (rest > step ? arm(due - Date.now()) : run()), step)
       timer.unref()
     }
     arm(delay)

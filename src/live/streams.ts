@@ -27,10 +27,16 @@ export class StreamGroup {
   readonly key: GroupKey
   readonly #streams = new Set<LiveStream>()
   readonly #index: StreamIndex
+  #endedBy: EndReason | undefined
 
   constructor(key: GroupKey, index: StreamIndex) {
     this.key = key
     this.#index = index
+  }
+
+  /** Why the last of its streams were ended from here. */
+  get endedBy(): EndReason | undefined {
+    return this.#endedBy
   }
 
   get size(): number {
@@ -59,6 +65,7 @@ export class StreamGroup {
   }
 
   #endAll(reason: EndReason, ending: readonly LiveStream[]): number {
+    this.#endedBy = reason
     for (const stream of ending) this.delete(stream)
     for (const stream of ending) stream.end(reason)
     return ending.length

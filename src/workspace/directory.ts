@@ -153,7 +153,20 @@ export class Directory {
       this.#hashed.set(hostLabel(ref), ref)
     }
     this.#generation++
-    for (const listener of this.#listeners) listener({ ref, before, after })
+    this.#tell({ ref, before, after })
+  }
+
+  /** Everybody hears of it, whatever becomes of one of them: one listener ends streams. */
+  #tell(change: DirectoryChange): void {
+    const failures: unknown[] = []
+    for (const listener of this.#listeners) {
+      try {
+        listener(change)
+      } catch (error) {
+        failures.push(error)
+      }
+    }
+    if (failures.length > 0) throw new AggregateError(failures, 'listeners of the directory failed')
   }
 
   #assemble(key: string): WorkspaceEntry | undefined {
