@@ -56,6 +56,10 @@ describe('the audit trail has one line', () => {
       ['bob', 'team/nb', 8888, `share:team/${made.name}`],
       ['bob', 'team/other', 8888, 'public'],
     ])
+    // Whatever is decided anew meanwhile.
+    await declare(world, { name: 'third', owner: 'alice' })
+    for (const visitor of [alice, bob]) await visitor.open(url)
+    expect(told(world, 'allow').length).toBe(4)
     const again = await world.as('bob')
     await again.open(url)
     expect(told(world, 'allow').length).toBe(5)

@@ -176,6 +176,17 @@ test('[DK2.4] port 22 and the address of an API server are never connected to, w
       await alice.open(direct)
       expect([502, 503]).toContain((await plainRequest(direct, { headers: cookieFor(alice, direct) })).status)
     }
+    await using app = await echoApp('beside')
+    const beside = [{ name: 'app', port: 8888 }, ...declared]
+    const endpoints = { 8888: app.endpoint, 22: ssh, 6443: { kind: 'tcp', host: '10.96.0.1', port: 6443 } } as const
+    const running = await declare(world, { name: 'beside', owner: 'alice', spec: { ports: beside }, endpoints })
+    expect((await alice.open(running.url)).status).toBe(200)
+    for (const { port } of declared) {
+      const direct = world.url(running.ref, port)
+      await alice.open(direct)
+      expect([502, 503]).toContain((await plainRequest(direct, { headers: cookieFor(alice, direct) })).status)
+      expect([502, 503]).toContain((await refusedSocket(alice, direct)).status)
+    }
     // By the request itself: its Host, its target, what a proxy would say of it.
     const { url } = await world.workspace({ name: 'nb', owner: 'alice' })
     await alice.open(url)

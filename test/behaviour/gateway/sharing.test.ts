@@ -161,16 +161,20 @@ test('[JK5.6] a share names no other namespace, by the API or as an object', asy
 })
 
 test('a share with a group follows the group, and a workspace made again under the name inherits nothing', async () => {
-  await using world = await createWorld()
+  await using world = await createWorld({ authorshipOf: () => 'ManifestGranted' })
   const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice' })
   const [alice, bob, dave] = await Promise.all([world.as('alice'), world.as('bob'), world.as('dave')])
   await share(world, alice, ref, { grantees: [{ kind: 'Group', name: 'ds' }] })
   expect((await dave.open(url)).status).toBe(200)
   expect((await bob.open(url)).status).toBe(403)
-
+  // Nobody deletes this one together with its workspace.
+  const spec = shareKind.parseSpec({ workspaces: [{ name: 'nb' }], ...withBob })
+  const kept = await world.resources.create(shareKind, { metadata: { namespace: 'team', name: 'kept' }, spec })
+  await world.until(async () => (await bob.open(url)).status === 200, 'bob is let in')
   await world.resources.delete(workspaceKind, ref)
   await world.until(() => world.open.workspaces.directory.get(ref) === undefined, 'it is gone')
   await world.workspace({ name: 'nb', owner: 'alice' })
-  expect((await dave.open(url)).status).toBe(403)
+  expect((await world.resources.get(shareKind, kept.metadata))?.status.conditions).toMatchObject([{ status: 'True' }])
+  for (const visitor of [bob, dave]) expect((await visitor.open(url)).status).toBe(403)
   expect((await alice.open(url)).status).toBe(200)
 })
