@@ -147,7 +147,9 @@ test('#45 endpoints at link-local addresses, at metadata services or behind redi
   expect(trap.asked).toEqual([])
 })
 
-test('#45 an issuer that takes a connection and says nothing is given up after ten seconds; whoever is logged in waits for nothing', { timeout: 40_000 }, async () => {
+test('#45 an issuer that takes a connection and says nothing is given up after ten seconds; whoever is logged in waits for nothing', {
+  timeout: 40_000,
+}, async () => {
   const clock = fakeClock()
   await using scenes = new AsyncDisposableStack()
   const hanging = []
