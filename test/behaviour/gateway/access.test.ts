@@ -122,7 +122,7 @@ test('explain says to the owner and to administrators why somebody may or may no
   const { ref } = await world.workspace({ name: 'nb', owner: 'alice' })
   const [alice, bob, carol, dave] = await Promise.all(['alice', 'bob', 'carol', 'dave'].map((name) => world.as(name)))
   if (!alice || !bob || !carol || !dave) throw new Error('somebody could not log in')
-  const made = await share(world, alice, ref, withBob)
+  const made = await share(world, alice, ref, { ...withBob, access: 'modify' })
   const ask = async (by: typeof alice, query: string) => {
     await by.open(`${world.origin}/`)
     const { status, body } = await by.fetch(`${world.origin}${api.explain(ref)}?${query}`)
@@ -137,10 +137,12 @@ test('explain says to the owner and to administrators why somebody may or may no
       checks: expect.arrayContaining([
         { check: 'owner', passed: false, detail: 'The owner is alice.' },
         { check: 'public', passed: false, detail: 'The access type is OwnerOnly.' },
-        { check: `share ${made.name}`, passed: true, detail: 'Gives connect on all ports.' },
+        { check: `share ${made.name}`, passed: true, detail: 'Gives modify on all ports.' },
       ]),
     })
-    expect(await ask(by, 'user=dave&group=ds')).toMatchObject({ status: 200, allowed: false })
+    const ofDave = await ask(by, 'user=dave&group=ds')
+    expect(ofDave).toMatchObject({ status: 200, allowed: false })
+    expect(ofDave.checks.map(({ passed }: { passed: boolean }) => passed)).toEqual([false, false, false, false])
     expect(await ask(by, 'user=x&group=admins')).toMatchObject({ allowed: true, grant: 'administrator' })
   }
   expect(await ask(alice, '')).toMatchObject({ status: 400 })
