@@ -20,10 +20,8 @@ async function ticketFor(browser: ScriptedBrowser, url: string): Promise<URL> {
 
 const sessionCookies = (browser: ScriptedBrowser, url: string) =>
   browser.cookies.of(url).filter(({ name }) => /^gatehouse(-ws)?-\d+$/.test(name))
-const refusals = ({ lines }: World) =>
-  lines
-    .map((line) => JSON.parse(line))
-    .flatMap((line) => (line.message === 'a ticket was refused' ? [line.reason] : []))
+const refusals = ({ audit }: World) =>
+  audit.flatMap((line) => (line.event === 'deny' && line.reason.startsWith('ticket:') ? [line.reason.slice(7)] : []))
 
 describe.each(modes)('in %s mode', (mode) => {
   test('a ticket becomes this host’s cookie and is gone from the address; the deep link goes on byte for byte', async () => {
