@@ -1,6 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
@@ -45,7 +46,9 @@ describe.each([
 ])('an upgrade that the app refuses', (status, phrase) => {
   test(`[JK20.1] with ${status} is refused with that status and body, and both sockets close`, async () => {
     const body = `no socket here: ${status}`
+    const upgrades: Duplex[] = []
     await using app = await upgradingApp((_request, socket) => {
+      upgrades.push(socket)
       socket.write(
         `HTTP/1.1 ${status} ${phrase}\r\nContent-Type: text/x-app\r\nX-App: yes\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
       )
@@ -58,8 +61,8 @@ describe.each([
     const text = await rawUpgrade(scene)
     expect(text.startsWith(`HTTP/1.1 ${status} ${phrase}\r\n`)).toBe(true)
     expect(text.endsWith(`\r\n\r\n${body}`)).toBe(true)
-    // What is left is the connection that is kept for plain requests.
-    await world.until(() => app.sockets.size <= 1, 'the connections to the app are closed')
+    await world.until(() => upgrades.every((socket) => socket.destroyed), 'the connections to the app are closed')
+    expect(upgrades.length).toBe(2)
     expect(world.open.streams.all()).toEqual([])
   })
 })
