@@ -19,6 +19,10 @@ export interface DemoProcess extends AsyncDisposable {
 export interface DemoOptions {
   /** Is code-server on its PATH? */
   readonly hasCodeServer?: boolean
+  /** It makes a password of its own, and prints it. */
+  readonly isPasswordMade?: boolean
+  /** Of the command line. */
+  readonly flags?: readonly string[]
 }
 
 const launcher = join(import.meta.dirname, '../../bin/gatehouse.js')
@@ -37,7 +41,7 @@ export async function startDemo(site: LaptopSite, options: DemoOptions = {}): Pr
 }
 
 function spawnDemo(site: LaptopSite, options: DemoOptions): DemoProcess {
-  const child = spawn(process.execPath, [launcher, 'demo'], {
+  const child = spawn(process.execPath, [launcher, 'demo', ...(options.flags ?? [])], {
     env: environmentOf(site, options),
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -69,7 +73,10 @@ function spawnDemo(site: LaptopSite, options: DemoOptions): DemoProcess {
   }
 }
 
-function environmentOf(site: LaptopSite, { hasCodeServer = false }: DemoOptions): Record<string, string> {
+function environmentOf(
+  site: LaptopSite,
+  { hasCodeServer = false, isPasswordMade = false }: DemoOptions,
+): Record<string, string> {
   const jupyter = findPart('jupyter')
   const codeServer = findPart('code-server')
   const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('code-server'))
@@ -80,7 +87,7 @@ function environmentOf(site: LaptopSite, { hasCodeServer = false }: DemoOptions)
     GATEHOUSE_PORT: String(site.port),
     GATEHOUSE_HOME: site.home,
     GATEHOUSE_DEMO_MANIFESTS: site.manifests,
-    GATEHOUSE_DEMO_PASSWORD: site.password,
+    ...(isPasswordMade ? {} : { GATEHOUSE_DEMO_PASSWORD: site.password }),
     GATEHOUSE_ROUTING_MODE: site.mode,
     // Where there is none, nothing is installed for a test.
     GATEHOUSE_JUPYTER_VENV: jupyter.kind === 'found' ? dirname(dirname(jupyter.path)) : join(site.home, 'none'),

@@ -1,12 +1,14 @@
 /** A laptop of a test: a folder of state with manifests of its own, three free ports, and browsers that log in there. */
-import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { stringify } from 'yaml'
 import { localhostLookup } from '#lib/localhost-lookup.ts'
 import { api } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { consoleOrigin, makeSite, type Site, urlOf } from '#workspace/address.ts'
+import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { createScriptedBrowser, type Page, type ScriptedBrowser } from './browser-session.ts'
 import { freePort } from './free-port.ts'
 
@@ -35,6 +37,24 @@ export interface LaptopSite extends AsyncDisposable {
   browser(): ScriptedBrowser
   /** A browser of somebody who is logged in at the console. */
   as(username: string): Promise<ScriptedBrowser>
+  /** Writes a manifest into the folder: of a small web server, where nothing else is said. */
+  declare(ref: WorkspaceRef, fields?: { readonly owner?: string; readonly spec?: object }): Promise<void>
+}
+
+/** Serves its folder. One of the programs that it starts leaves its process group, and so does not end with it by itself. */
+export const fileServer = {
+  displayName: 'Files',
+  desiredStatus: 'Stopped',
+  ports: [{ name: 'web', port: 8000, path: 'strip' }],
+  containerConfig: {
+    command: ['sh', '-c'],
+    args: [`sleep 3600 & setsid sleep 3600 & exec python3 -m http.server --bind 127.0.0.1 \${TCP_PORT_8000}`],
+  },
+} as const
+
+/** Where {@link LaptopSite.declare} puts it. */
+export function manifestFile(site: Pick<LaptopSite, 'manifests'>, ref: WorkspaceRef): string {
+  return join(site.manifests, `${ref.namespace}-${ref.name}.yaml`)
 }
 
 export const notebook: WorkspaceRef = { namespace: 'alice', name: 'notebook' }
@@ -74,6 +94,12 @@ export async function createLaptopSite(options: LaptopSiteOptions = {}): Promise
       await visitor.open(`${origin}/`)
       await visitor.login(username, password)
       return visitor
+    },
+    async declare(ref, { owner = 'alice', spec = {} } = {}) {
+      const metadata = { ...ref, annotations: { [createdByAnnotation]: owner } }
+      const { group, version, kind } = workspaceKind
+      const text = stringify({ apiVersion: `${group}/${version}`, kind, metadata, spec: { ...fileServer, ...spec } })
+      await writeFile(manifestFile({ manifests }, ref), text)
     },
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }

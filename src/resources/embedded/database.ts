@@ -3,7 +3,7 @@
  * Knows nothing of resources beyond their tables.
  */
 import { chmodSync, closeSync, existsSync, mkdirSync, openSync, renameSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
@@ -38,7 +38,7 @@ export function openDatabase(options: DatabaseOptions): DatabaseSync {
     if (file === ':memory:' || !isDamage(error)) throw storeFault(error)
     const kept = moveAside(file, options.clock)
     log.error(
-      { file, kept, reason: messageOf(error) },
+      { file, name: basename(kept), reason: messageOf(error) },
       'the state file is damaged: it is kept under another name and a new one is begun; sessions and shares in it are not in force any more',
     )
   }

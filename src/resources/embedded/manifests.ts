@@ -95,8 +95,9 @@ class Manifests {
       }
       signal.throwIfAborted()
       const plan = planManifests(snapshot, store.declared.holdings())
-      const applied = store.declared.apply(plan)
-      if (applied.added + applied.modified + applied.deleted > 0) log.info(applied, 'manifests are in force')
+      const { added, modified, deleted } = store.declared.apply(plan)
+      const count = added + modified + deleted
+      if (count > 0) log.info({ count }, 'changed manifests are in force')
       this.#report(plan.problems)
     } catch (error) {
       signal.throwIfAborted()
@@ -120,7 +121,7 @@ class Manifests {
     if (fresh.length === 0 && problems.length === this.problems.length) return
     const { log, onProblems } = this.#options
     this.problems = problems
-    for (const problem of fresh) log.warn({ problem }, 'a manifest is not in force; its last good version stays')
+    for (const problem of fresh) log.warn({ ...problem }, 'a manifest is not in force; its last good version stays')
     if (problems.length === 0) log.info({}, 'all manifests are in force')
     onProblems?.(problems)
   }

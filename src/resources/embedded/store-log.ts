@@ -1,6 +1,4 @@
-/** What the embedded store tells the operator of the machine. A pino logger fits. */
-export interface StoreLog {
-  info(fields: object, message: string): void
-  warn(fields: object, message: string): void
-  error(fields: object, message: string): void
-}
+/** What the embedded store tells the operator of the machine. */
+import type { Log } from '#observe/log.ts'
+
+export type StoreLog = Pick<Log, 'info' | 'warn' | 'error'>

@@ -54,7 +54,8 @@ export function openEmbeddedStore(options: EmbeddedStoreOptions): EmbeddedStore 
     ...{ db, table, events, clock, kinds, closed: closing.signal },
     bookmarkAfter: Math.ceil(eventLogLength / 8),
     report: (problem) => {
-      log.warn({ problem }, 'a stored object cannot be read and is skipped')
+      const { kind, namespace, name, reason } = problem
+      log.warn({ kind, name: `${namespace}/${name}`, reason }, 'a stored object cannot be read and is skipped')
       onProblem?.(problem)
     },
   })

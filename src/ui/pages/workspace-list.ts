@@ -23,7 +23,8 @@ ${others.length > 0 && group('others', 'Open to you', others)}
 const nothing = html`<p class="nothing" data-key="nothing">There is no workspace of yours, and none is shared with you.</p>`
 
 function problemBanner(problems: readonly ManifestProblem[]): Html {
-  const title = problems.length === 1 ? 'One manifest has a problem' : `${problems.length} manifests have problems`
+  const files = new Set(problems.map(({ file }) => file)).size
+  const title = files === 1 ? 'One manifest has a problem' : `${files} manifests have problems`
   return html`<section class="banner" role="alert" data-key="problems">
 <h2>${title}</h2>
 <p>The last good version of each stays in force.</p>

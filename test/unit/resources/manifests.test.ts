@@ -178,9 +178,7 @@ describe('a broken file', () => {
     await world.untilProblems((problems) => problems.length > 0)
     expect(world.watch.problems()[0]).toMatchObject({ file: 'one.yaml', line: 13 })
     expect(world.said.at(-1)).toEqual(world.watch.problems())
-    expect(world.lines).toContainEqual(
-      expect.objectContaining({ level: 'warn', fields: { problem: world.watch.problems()[0] } }),
-    )
+    expect(world.lines).toContainEqual(expect.objectContaining({ level: 'warn', fields: world.watch.problems()[0] }))
     await world.until('three', (found) => found?.spec.image === 'newer')
     expect([await world.find('one'), await world.find('two')]).toEqual(
       before.filter(({ metadata }) => metadata.name !== 'three'),

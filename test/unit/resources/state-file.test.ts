@@ -1,7 +1,7 @@
 /** What happens to the one file: its mode, a restart, a kill, damage, somebody else's file. */
 import { spawn } from 'node:child_process'
 import { chmod, readdir, readFile, stat, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { DatabaseSync } from 'node:sqlite'
 import { fileURLToPath } from 'node:url'
@@ -100,7 +100,7 @@ describe('a damaged file', () => {
     expect((await resources.list(workspaceKind)).items).toEqual([])
     const kept = `${world.file}.broken-20260304T050607Z`
     expect(await readFile(kept, 'utf8')).toBe(content)
-    expect(world.lines).toMatchObject([{ level: 'error', fields: { file: world.file, kept } }])
+    expect(world.lines).toMatchObject([{ level: 'error', fields: { file: world.file, name: basename(kept) } }])
     expect(await modeOf(world.file)).toBe(0o600)
   })
 
