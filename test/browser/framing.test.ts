@@ -10,8 +10,13 @@ async function frame(page: Page, urls: readonly string[]): Promise<ReadonlyMap<s
     const frame = Object.assign(document.createElement('iframe'), { src: url, name: url, onload: resolve })
     document.body.append(frame)
   })))`)
-  const frames = page.frames().filter((one) => one.parentFrame() !== null)
-  return new Map(frames.map((one) => [one.name(), one.url()]))
+  // A frame that was replaced comes from another process, whose news of it may be a moment late.
+  const shown = () => {
+    const frames = page.frames().filter((one) => one.parentFrame() !== null)
+    return new Map(frames.map((one) => [one.name(), one.url()]))
+  }
+  await expect.poll(() => urls.filter((url) => !shown().get(url)), { timeout: 10_000 }).toEqual([])
+  return shown()
 }
 
 const replaced = 'chrome-error://chromewebdata/'
