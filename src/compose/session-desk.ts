@@ -66,7 +66,7 @@ function actorOf(actor: Actor): AuditActor {
 }
 
 function viewOf(session: Session, actor: Actor): SessionView {
-  const { name, kind, issuer, userAgent, identity } = session
+  const { name, kind, issuer, userAgent, device, identity } = session
   const text = (time: number) => new Date(time).toISOString()
   return {
     name,
@@ -75,6 +75,7 @@ function viewOf(session: Session, actor: Actor): SessionView {
     username: identity.username,
     issuer,
     userAgent,
+    ...(device === undefined ? {} : { device }),
     createdAt: text(session.createdAt),
     expiresAt: text(session.expiresAt),
     notAfter: text(session.notAfter),

@@ -59,7 +59,8 @@ export const sessionKind: ResourceKind<WorkspaceSession> = {
 export function sessionOf(record: WorkspaceSession): Session | undefined {
   const name = parseSessionName(record.metadata.name)
   if (name === undefined) return undefined
-  const { kind, issuer, subject, username, uid, groups, userAgent, createdAt, expiresAt, notAfter } = record.spec
+  const { kind, issuer, subject, username, uid, groups, userAgent, device, createdAt, expiresAt, notAfter } =
+    record.spec
   return {
     name,
     kind,
@@ -67,6 +68,7 @@ export function sessionOf(record: WorkspaceSession): Session | undefined {
     issuer,
     subject,
     userAgent,
+    ...(device === undefined ? {} : { device }),
     createdAt: Date.parse(createdAt),
     expiresAt: Date.parse(expiresAt),
     notAfter: Date.parse(notAfter),

@@ -14,6 +14,8 @@ export interface Session {
   /** The issuer's `sub`, before mapping. */
   readonly subject: string
   readonly userAgent: string
+  /** What a person calls the machine of a command line. */
+  readonly device?: string
   readonly createdAt: Timestamp
   /** Until then it is good without asking the issuer again. Moved by renewal. */
   readonly expiresAt: Timestamp

@@ -166,6 +166,8 @@ export const SessionSchema = Type.Object({
   username: text,
   issuer: text,
   userAgent: text,
+  /** What its person calls the machine; command lines alone have it. */
+  device: Type.Optional(text),
   createdAt: text,
   expiresAt: text,
   notAfter: text,

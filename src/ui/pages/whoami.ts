@@ -31,11 +31,11 @@ export function whoamiPage(whoami: WhoamiView, sessions: readonly SessionView[])
 }
 
 function sessionItem(session: SessionView): Html {
-  const { kind, current, userAgent, createdAt, notAfter } = session
+  const { kind, current, userAgent, device, createdAt, notAfter } = session
   const place = kind === 'cli' ? 'Command line' : 'Browser'
   return html`<li class="panel session">
 <div>
-<h3>${place}${current && html` <span class="badge Running">this one</span>`}</h3>
+<h3>${place}${device !== undefined && html` on <q>${device}</q>`}${current && html` <span class="badge Running">this one</span>`}</h3>
 <p class="clip" title="${userAgent}">${sayUserAgent(userAgent)}</p>
 <p class="soft">Since ${moment(createdAt)}, until ${moment(notAfter)} at most</p>
 </div>
