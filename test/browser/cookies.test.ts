@@ -54,74 +54,76 @@ async function forgetAllBut(context: BrowserContext, kept: string): Promise<void
   }
 }
 
-describeWith('browser', 'in a real Chromium', (program) => {
-  test('[JK22.4] cookies that a sibling host plants for the whole domain make nobody somebody else, and keep nobody from working', async () => {
-    await using scene = await tossedScene(program)
-    const { world, open } = scene
-    const bob = await scene.person('bob')
-    await bob.goto(open.url)
-    expect(lastVisitorOf(open.keeper)).toBe('bob')
-    const his = await cookiesOf(bob.context())
-    for (const host of [world.origin, open.url].map((url) => new URL(url).hostname)) {
-      const planted = his.filter(({ domain }) => domain === host)
-      const alice = await scene.person('alice')
-      await alice.goto(scene.lair)
-      await toss(alice, '.example.test', planted)
-      const taken = (await alice.context().cookies()).filter(({ domain }) => domain === '.example.test')
-      expect(taken.map(({ value }) => value)).toContain(planted.find(isSessions)?.value)
-      // Whoever is logged in stays who she is, in the console and where she was not before.
-      expect(await whoIs(alice, world.origin)).toBe('alice')
-      await alice.goto(open.url)
-      expect(lastVisitorOf(open.keeper)).toBe('alice')
-      // Whoever is not is nobody.
-      await forgetAllBut(alice.context(), '.example.test')
-      expect(await whoIs(alice, world.origin)).toBeUndefined()
-      const before = open.keeper.arrived.length
-      await alice.goto(open.url)
-      expect(alice.url()).toContain('idp.localhost')
-      expect(open.keeper.arrived.length).toBe(before)
-      // And can log in.
-      await logIn(alice, 'carol', world.identityProvider.password)
-      await alice.waitForURL(open.url)
-      expect(lastVisitorOf(open.keeper)).toBe('carol')
-    }
-  }, 60_000)
+describeWith('openssl', 'with certificates of a test authority', () => {
+  describeWith('browser', 'in a real Chromium', (program) => {
+    test('[JK22.4] cookies that a sibling host plants for the whole domain make nobody somebody else, and keep nobody from working', async () => {
+      await using scene = await tossedScene(program)
+      const { world, open } = scene
+      const bob = await scene.person('bob')
+      await bob.goto(open.url)
+      expect(lastVisitorOf(open.keeper)).toBe('bob')
+      const his = await cookiesOf(bob.context())
+      for (const host of [world.origin, open.url].map((url) => new URL(url).hostname)) {
+        const planted = his.filter(({ domain }) => domain === host)
+        const alice = await scene.person('alice')
+        await alice.goto(scene.lair)
+        await toss(alice, '.example.test', planted)
+        const taken = (await alice.context().cookies()).filter(({ domain }) => domain === '.example.test')
+        expect(taken.map(({ value }) => value)).toContain(planted.find(isSessions)?.value)
+        // Whoever is logged in stays who she is, in the console and where she was not before.
+        expect(await whoIs(alice, world.origin)).toBe('alice')
+        await alice.goto(open.url)
+        expect(lastVisitorOf(open.keeper)).toBe('alice')
+        // Whoever is not is nobody.
+        await forgetAllBut(alice.context(), '.example.test')
+        expect(await whoIs(alice, world.origin)).toBeUndefined()
+        const before = open.keeper.arrived.length
+        await alice.goto(open.url)
+        expect(alice.url()).toContain('idp.localhost')
+        expect(open.keeper.arrived.length).toBe(before)
+        // And can log in.
+        await logIn(alice, 'carol', world.identityProvider.password)
+        await alice.waitForURL(open.url)
+        expect(lastVisitorOf(open.keeper)).toBe('carol')
+      }
+    }, 60_000)
 
-  test.each([
-    { mode: 'host', isPlain: false },
-    { mode: 'path', isPlain: false },
-    { mode: 'host', isPlain: true },
-    { mode: 'path', isPlain: true },
-  ] as const)(
-    '[JK22.6] no cookie of Gatehouse or of the identity provider reaches an app, only its own do, with $mode URLs, plain HTTP: $isPlain',
-    async (options) => {
-      await using scene = await openScene(program, options)
-      const { world } = scene
-      const { app, arrived } = await keeper('app')
-      const own = { namespace: 'alice', owner: 'alice' }
-      const { url } = await world.workspace({ ...own, name: 'nb', apps: { 8888: app } })
-      const alice = await scene.person('alice')
-      await alice.goto(url)
-      await alice.evaluate(`document.cookie = 'own=of-the-app; Path=/'`)
-      await alice.goto(`${url}again`)
-      await alice.evaluate(`fetch('secret.txt', { method: 'POST', body: 'x' })`)
-      await alice.evaluate(`new Promise((resolve, reject) => {
+    test.each([
+      { mode: 'host', isPlain: false },
+      { mode: 'path', isPlain: false },
+      { mode: 'host', isPlain: true },
+      { mode: 'path', isPlain: true },
+    ] as const)(
+      '[JK22.6] no cookie of Gatehouse or of the identity provider reaches an app, only its own do, with $mode URLs, plain HTTP: $isPlain',
+      async (options) => {
+        await using scene = await openScene(program, options)
+        const { world } = scene
+        const { app, arrived } = await keeper('app')
+        const own = { namespace: 'alice', owner: 'alice' }
+        const { url } = await world.workspace({ ...own, name: 'nb', apps: { 8888: app } })
+        const alice = await scene.person('alice')
+        await alice.goto(url)
+        await alice.evaluate(`document.cookie = 'own=of-the-app; Path=/'`)
+        await alice.goto(`${url}again`)
+        await alice.evaluate(`fetch('secret.txt', { method: 'POST', body: 'x' })`)
+        await alice.evaluate(`new Promise((resolve, reject) => {
       const socket = new WebSocket(location.href.replace(/^http/, 'ws'))
       socket.onopen = resolve
       socket.onerror = reject
     })`)
-      const cookies = await alice.context().cookies()
-      const foreign = cookies.filter(({ name }) => name !== 'own')
-      const hosts = new Set(foreign.map(({ domain }) => domain))
-      expect(hosts).toEqual(new Set([new URL(world.origin).hostname, 'idp.localhost', new URL(url).hostname]))
-      const told = [...arrived.map(({ headers }) => headers), ...app.requests.map(({ rawHeaders }) => rawHeaders)]
-      expect(told.length).toBeGreaterThanOrEqual(4)
-      const text = JSON.stringify(told)
-      for (const { name, value } of foreign) {
-        expect([name, text.includes(value)]).toEqual([name, false])
-        expect(text).not.toContain(`${name}=`)
-      }
-      expect(text).toContain('own=of-the-app')
-    },
-  )
+        const cookies = await alice.context().cookies()
+        const foreign = cookies.filter(({ name }) => name !== 'own')
+        const hosts = new Set(foreign.map(({ domain }) => domain))
+        expect(hosts).toEqual(new Set([new URL(world.origin).hostname, 'idp.localhost', new URL(url).hostname]))
+        const told = [...arrived.map(({ headers }) => headers), ...app.requests.map(({ rawHeaders }) => rawHeaders)]
+        expect(told.length).toBeGreaterThanOrEqual(4)
+        const text = JSON.stringify(told)
+        for (const { name, value } of foreign) {
+          expect([name, text.includes(value)]).toEqual([name, false])
+          expect(text).not.toContain(`${name}=`)
+        }
+        expect(text).toContain('own=of-the-app')
+      },
+    )
+  })
 })
