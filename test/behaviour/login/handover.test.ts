@@ -21,7 +21,9 @@ async function ticketFor(browser: ScriptedBrowser, url: string): Promise<URL> {
 const sessionCookies = (browser: ScriptedBrowser, url: string) =>
   browser.cookies.of(url).filter(({ name }) => /^gatehouse(-ws)?-\d+$/.test(name))
 const refusals = ({ audit }: World) =>
-  audit.flatMap((line) => (line.event === 'deny' && line.reason.startsWith('ticket:') ? [line.reason.slice(7)] : []))
+  audit.flatMap((event) =>
+    event.event === 'deny' && event.reason.startsWith('ticket:') ? [event.reason.slice(7)] : [],
+  )
 
 describe.each(modes)('in %s mode', (mode) => {
   test('a ticket becomes this host’s cookie and is gone from the address; the deep link goes on byte for byte', async () => {
