@@ -5,6 +5,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import type { AnonymousReason, Authentication, Authenticator, CookieScope, Credentials } from './authentication.ts'
+import { signedScopeOf } from './browser-tie.ts'
 import { type CookiePolicy, isOwnCookie, sessionCookieName } from './cookie-names.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { RingKey } from './ring-key.ts'
@@ -31,6 +32,11 @@ export interface AuthenticatorOptions {
 interface Known {
   readonly key: RingKey
   readonly name: SessionName
+}
+
+interface SentCookies {
+  readonly scope: SignedScope
+  readonly values: readonly string[]
 }
 
 type Via = 'cookie' | 'bearer'
@@ -90,23 +96,31 @@ class CachedAuthenticator implements SessionAuthenticator {
   sessionIdOf(cookieHeader: string | undefined, scope: CookieScope): SessionId | undefined {
     const authentication = this.peek({ cookie: cookieHeader, bearer: undefined }, scope)
     if (authentication?.kind !== 'session') return undefined
-    for (const value of pickSessionCookie(cookieHeader, this.cookieName(scope))) {
-      const verified = verifySessionValue(this.#options.keyRing, value, scope)
+    const sent = this.#cookiesOf(cookieHeader, scope)
+    for (const value of sent.values) {
+      const verified = verifySessionValue(this.#options.keyRing, value, sent.scope)
       if (verified.kind === 'verified') return verified.id
     }
     return undefined
   }
 
   #step({ cookie, bearer }: Credentials, scope: CookieScope): Step {
-    const values = cookie === undefined ? [] : pickSessionCookie(cookie, this.cookieName(scope))
-    if (values.length > 0)
+    const sent = this.#cookiesOf(cookie, scope)
+    if (sent.values.length > 0)
       return this.#decide(
-        values.map((value) => this.#examine(value, scope)),
+        sent.values.map((value) => this.#examine(value, sent.scope)),
         'cookie',
       )
     if (bearer === undefined) return anonymous('none')
     if (!bearer.startsWith(bearerPrefix)) return anonymous('malformed')
     return this.#decide([this.#examine(bearer.slice(bearerPrefix.length), this.#bearerScope)], 'bearer')
+  }
+
+  /** What may speak for this scope, and where it would be good. */
+  #cookiesOf(cookieHeader: string | undefined, scope: CookieScope): SentCookies {
+    const values = cookieHeader === undefined ? [] : pickSessionCookie(cookieHeader, this.cookieName(scope))
+    const signed = values.length === 0 ? scope : signedScopeOf(this.#options.cookies, scope, cookieHeader)
+    return signed === undefined ? { scope, values: [] } : { scope: signed, values }
   }
 
   #examine(value: string, scope: SignedScope): Examined {
@@ -189,5 +203,7 @@ function anonymous(reason: AnonymousReason): Step {
 
 /** The lengths make it unambiguous: `a` + `bc` is not `ab` + `c` (CVE-2026-71326, CVE-2026-33496). */
 function memoryKey(value: string, scope: SignedScope): string {
-  return `${scope.kind} ${scope.authority.length} ${scope.path.length} ${scope.authority}${scope.path}${value}`
+  const browser = scope.kind === 'cli' ? '' : (scope.browser ?? '')
+  const lengths = `${scope.authority.length} ${scope.path.length} ${browser.length}`
+  return `${scope.kind} ${lengths} ${scope.authority}${scope.path}${browser}${value}`
 }

@@ -15,8 +15,10 @@ import type { RingKey } from './ring-key.ts'
 import type { Session } from './session.ts'
 import { parseSessionId, type SessionId } from './session-id.ts'
 
-/** Where a signed session id is good. `cli`: as a bearer, with `authority` the console's. */
-export type SignedScope = CookieScope | { readonly kind: 'cli'; readonly authority: string; readonly path: '/' }
+/** Where a signed session id is good. `browser`: beside this other cookie alone. `cli`: as a bearer, with `authority` the console's. */
+export type SignedScope =
+  | (CookieScope & { readonly browser?: string })
+  | { readonly kind: 'cli'; readonly authority: string; readonly path: '/' }
 
 export type Verified =
   | { readonly kind: 'verified'; readonly id: SessionId; readonly key: RingKey }
@@ -49,7 +51,7 @@ export function newSessionCookie(
   by: { readonly keyRing: KeyRing; readonly cookies: CookiePolicy; readonly clock: Clock },
   session: Session,
   id: SessionId,
-  scope: CookieScope,
+  scope: CookieScope & SignedScope,
 ): string {
   const seconds = Math.ceil((session.notAfter - by.clock.now()) / 1000)
   return setSessionCookie(by.cookies, scope, signSessionId(by.keyRing, id, scope), Math.max(seconds, 0))
@@ -76,6 +78,11 @@ export function pickSessionCookie(rawCookieHeader: string | undefined, name: str
 
 function macOf(key: KeyObject, id: SessionId, scope: SignedScope): string {
   // A JSON array, because no two lists of strings have the same one.
-  const input = JSON.stringify([id, scope.kind, scope.authority, scope.path])
+  const input = JSON.stringify([id, scope.kind, scope.authority, scope.path, ...tieOf(scope)])
   return createHmac('sha256', key).update(input).digest('base64url')
+}
+
+/** As a list, so that a scope without one is signed as it always was. */
+function tieOf(scope: SignedScope): readonly string[] {
+  return scope.kind === 'cli' || scope.browser === undefined ? [] : [scope.browser]
 }

@@ -8,6 +8,7 @@ import Type from 'typebox'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { checkerOf } from '#lib/schema.ts'
 import type { CookieScope } from './authentication.ts'
+import { tieTo } from './browser-tie.ts'
 import type { CookiePolicy } from './cookie-names.ts'
 import { HandoverCookies, type NonceHash, parseNonceHash } from './handover-cookies.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -151,8 +152,10 @@ class SealedHandovers implements Handovers {
     scope: CookieScope,
     cookieHeader: string | undefined,
   ): readonly string[] {
+    const tied = tieTo(this.#options.cookies, scope, cookieHeader)
     return [
-      newSessionCookie(this.#options, session, ticket.id, scope),
+      newSessionCookie(this.#options, session, ticket.id, tied.scope),
+      ...tied.setCookies,
       this.#cookies.clearNonce(scope, ticket.nonceHash),
       this.#cookies.rememberCompleted(scope, cookieHeader, this.#options.clock.now()),
     ]

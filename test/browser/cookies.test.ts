@@ -3,7 +3,10 @@ import { expect, test } from 'vitest'
 import { paths } from '#surface/urls.ts'
 import { logIn } from '#test/support/chromium.ts'
 import { describeWith } from '#test/support/real-parts.ts'
-import { type Keeper, keeper, openScene, type Scene } from './isolation-scene.ts'
+import { domain, type Keeper, keeper, openScene, type Scene, serveElsewhere } from './isolation-scene.ts'
+
+/** The domain of a cookie that is sent to each of its hosts. */
+const everywhere = `.${domain}`
 
 const isGatehouses = ({ name }: Cookie) => /gatehouse/i.test(name)
 
@@ -17,31 +20,28 @@ async function whoIs(page: Page, origin: string): Promise<string | undefined> {
 
 /** As whom the app was last asked for its front page. */
 function lastVisitorOf({ arrived }: Keeper): unknown {
-  return arrived.findLast(({ url }) => url === '/')?.headers['x-forwarded-user']
+  return arrived.findLast(({ url }) => url.endsWith('/'))?.headers['x-forwarded-user']
 }
 
 /** Plants these cookies from the page's host for all of the domain, each under every name that might be taken for its own. */
-async function toss(page: Page, domain: string, cookies: readonly Cookie[]): Promise<void> {
-  const pairs = cookies.flatMap(({ name, value }) => {
+async function toss(page: Page, cookies: readonly Cookie[]): Promise<void> {
+  const planted = cookies.flatMap(({ name, value, path }) => {
     const names = [name, name.toLowerCase(), name.replace('__Host-', '__Secure-'), name.replace('__Host-', '')]
-    return names.flatMap((one) => [`${one}=${value}`, `=${one}=${value}`, ` ${one} =${value}`])
+    const pairs = names.flatMap((one) => [`${one}=${value}`, `=${one}=${value}`, ` ${one} =${value}`])
+    return [path, '/', '/.gatehouse'].flatMap((at) =>
+      pairs.map((pair) => `${pair}; Secure; Domain=${everywhere}; Path=${at}`),
+    )
   })
-  await page.evaluate(`
-    for (const pair of ${JSON.stringify(pairs)}) {
-      for (const path of ['/', '/.gatehouse']) document.cookie = pair + '; Secure; Domain=${domain}; Path=' + path
-    }
-  `)
+  await page.evaluate(`for (const cookie of ${JSON.stringify(planted)}) document.cookie = cookie`)
 }
 
-async function tossedScene(program: string): Promise<Scene & { lair: string; open: { url: string; keeper: Keeper } }> {
-  const scene = await openScene(program)
-  const { world } = scene
+/** A sibling host of the console and of all workspaces: in host mode another workspace, in path mode something else of the domain. */
+async function siblingOf(scene: Scene, mode: 'host' | 'path'): Promise<{ readonly url: string } & AsyncDisposable> {
+  if (mode === 'path') return serveElsewhere(scene, `blog.${domain}`)
+  const { app } = await keeper('evil')
   const spec = { accessType: 'Public' }
-  const evil = await keeper('evil')
-  const kept = await keeper('open')
-  const lair = await world.workspace({ name: 'evil', namespace: 'bob', owner: 'bob', spec, apps: { 8888: evil.app } })
-  const open = await world.workspace({ name: 'open', namespace: 'team', spec, apps: { 8888: kept.app } })
-  return { ...scene, lair: lair.url, open: { url: open.url, keeper: kept } }
+  const { url } = await scene.world.workspace({ name: 'evil', owner: 'bob', spec, apps: { 8888: app } })
+  return { url, [Symbol.asyncDispose]: () => app[Symbol.asyncDispose]() }
 }
 
 async function cookiesOf(context: BrowserContext): Promise<readonly Cookie[]> {
@@ -56,37 +56,45 @@ async function forgetAllBut(context: BrowserContext, kept: string): Promise<void
 
 describeWith('openssl', 'with certificates of a test authority', () => {
   describeWith('browser', 'in a real Chromium', (program) => {
-    test('[JK22.4] cookies that a sibling host plants for the whole domain make nobody somebody else, and keep nobody from working', async () => {
-      await using scene = await tossedScene(program)
-      const { world, open } = scene
-      const bob = await scene.person('bob')
-      await bob.goto(open.url)
-      expect(lastVisitorOf(open.keeper)).toBe('bob')
-      const his = await cookiesOf(bob.context())
-      for (const host of [world.origin, open.url].map((url) => new URL(url).hostname)) {
-        const planted = his.filter(({ domain }) => domain === host)
-        const alice = await scene.person('alice')
-        await alice.goto(scene.lair)
-        await toss(alice, '.example.test', planted)
-        const taken = (await alice.context().cookies()).filter(({ domain }) => domain === '.example.test')
-        expect(taken.map(({ value }) => value)).toContain(planted.find(isSessions)?.value)
-        // Whoever is logged in stays who she is, in the console and where she was not before.
-        expect(await whoIs(alice, world.origin)).toBe('alice')
-        await alice.goto(open.url)
-        expect(lastVisitorOf(open.keeper)).toBe('alice')
-        // Whoever is not is nobody.
-        await forgetAllBut(alice.context(), '.example.test')
-        expect(await whoIs(alice, world.origin)).toBeUndefined()
-        const before = open.keeper.arrived.length
-        await alice.goto(open.url)
-        expect(alice.url()).toContain('idp.localhost')
-        expect(open.keeper.arrived.length).toBe(before)
-        // And can log in.
-        await logIn(alice, 'carol', world.identityProvider.password)
-        await alice.waitForURL(open.url)
-        expect(lastVisitorOf(open.keeper)).toBe('carol')
-      }
-    }, 60_000)
+    test.each(['host', 'path'] as const)(
+      '[JK22.4] cookies that a sibling host plants for the whole domain make nobody somebody else, and keep nobody from working, in %s mode',
+      async (mode) => {
+        await using scene = await openScene(program, { mode })
+        await using sibling = await siblingOf(scene, mode)
+        const { world } = scene
+        const kept = await keeper('open')
+        const spec = { accessType: 'Public' }
+        const open = await world.workspace({ name: 'open', spec, apps: { 8888: kept.app } })
+        const bob = await scene.person('bob')
+        await bob.goto(open.url)
+        expect(lastVisitorOf(kept)).toBe('bob')
+        const his = await cookiesOf(bob.context())
+        for (const host of [world.origin, open.url].map((url) => new URL(url).hostname)) {
+          const planted = his.filter(({ domain }) => domain === host)
+          const alice = await scene.person('alice')
+          await alice.goto(sibling.url)
+          await toss(alice, planted)
+          const taken = (await alice.context().cookies()).filter(({ domain }) => domain === everywhere)
+          expect(taken.map(({ value }) => value)).toContain(planted.find(isSessions)?.value)
+          // Whoever is logged in stays who she is, in the console and where she was not before.
+          expect(await whoIs(alice, world.origin)).toBe('alice')
+          await alice.goto(open.url)
+          expect(lastVisitorOf(kept)).toBe('alice')
+          // Whoever is not is nobody.
+          await forgetAllBut(alice.context(), everywhere)
+          expect(await whoIs(alice, world.origin)).toBeUndefined()
+          const before = kept.arrived.length
+          await alice.goto(open.url)
+          expect(alice.url()).toContain('idp.localhost')
+          expect(kept.arrived.length).toBe(before)
+          // And can log in.
+          await logIn(alice, 'carol', world.identityProvider.password)
+          await alice.waitForURL(open.url)
+          expect(lastVisitorOf(kept)).toBe('carol')
+        }
+      },
+      60_000,
+    )
 
     test.each([
       { mode: 'host', isPlain: false },

@@ -80,16 +80,19 @@ async function contextsOf(
   return () => chromium.newContext()
 }
 
-/** A page of another site, on HTTPS as well. */
-export async function serveElsewhere({ authority }: Scene): Promise<{ readonly url: string } & AsyncDisposable> {
-  const { certFile, keyFile } = authority.issue([elsewhere])
+/** A page that is not Gatehouse's, on HTTPS as well: of another site, or at a sibling host. */
+export async function serveElsewhere(
+  { authority }: Scene,
+  host = elsewhere,
+): Promise<{ readonly url: string } & AsyncDisposable> {
+  const { certFile, keyFile } = authority.issue([host])
   const server = createServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, (request, response) =>
     serve(request, response, 'nothing'),
   )
   const port = await freePort()
   await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve))
   return {
-    url: `https://${elsewhere}:${port}/`,
+    url: `https://${host}:${port}/`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
       await new Promise((resolve) => server.close(resolve))

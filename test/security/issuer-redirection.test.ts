@@ -131,8 +131,12 @@ test('#45 endpoints at link-local addresses, at metadata services or behind redi
   for (const place of places) {
     for (const endpoint of ['jwks_uri', 'token_endpoint']) {
       await s.clock.advance(5 * 60_000)
+      const lines = s.made.world.lines.length
       const outcome = await s.made.logIn({ metadata: { [endpoint]: `${place}/x` } })
       expect([outcome.status, outcome.made], `${endpoint} at ${place}`).toEqual([503, []])
+      // Not for want of a network: it was not even tried.
+      const said = s.made.world.lines.slice(lines).join('')
+      expect(said, `${endpoint} at ${place}`).toContain('is link-local or a metadata service')
     }
   }
   await using made = await faultyIssuerWorld()

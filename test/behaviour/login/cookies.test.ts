@@ -90,7 +90,10 @@ describe.each(modes)('in %s mode', (mode) => {
     for (const { name, at, value, isOwn, what } of pairs) {
       await alice.navigate(at)
       const before = bytes()
-      const headers = { Cookie: `__Host-gatehouse=${value}; __Secure-gatehouse=${value}` }
+      const tie = alice.cookies.of(at).find((cookie) => cookie.name === '__Host-gatehouse-browser')?.value
+      const headers = {
+        Cookie: `__Host-gatehouse=${value}; __Secure-gatehouse=${value}; __Host-gatehouse-browser=${tie}`,
+      }
       const { status } = await alice.fetch(name === 'console' ? s.world.origin + api.whoami : `${at}x`, { headers })
       expect([status, bytes() > before], what).toEqual([isOwn ? 200 : 401, isOwn && name !== 'console'])
     }

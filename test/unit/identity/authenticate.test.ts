@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
 import type { Authentication, CookieScope } from '#identity/authentication.ts'
+import { signedScopeOf } from '#identity/browser-tie.ts'
 import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
 import { bearerOf, signSessionId } from '#identity/session-cookie.ts'
 import { newSessionId, type SessionId } from '#identity/session-id.ts'
@@ -150,10 +151,11 @@ describe('a session cookie', () => {
       { kind: 'console', authority: 'a', path: '/b/' },
     ]
     const cookieNames = (scope: CookieScope) => replica.authenticator.cookieName(scope)
+    const browser = `__Host-gatehouse-browser=${'b'.repeat(43)}`
     for (const own of scopes) {
-      const value = signSessionId(replica.keyRing, id, own)
+      const value = signSessionId(replica.keyRing, id, signedScopeOf(https, own, browser) ?? own)
       for (const other of scopes) {
-        const credentials = { cookie: `${cookieNames(other)}=${value}`, bearer: undefined }
+        const credentials = { cookie: `${cookieNames(other)}=${value}; ${browser}`, bearer: undefined }
         const kind = own === other ? 'session' : 'anonymous'
         expect(replica.authenticator.peek(credentials, other)?.kind).toBe(kind)
       }
