@@ -1,6 +1,5 @@
 /** A laptop of a test: a folder of state with manifests of its own, three free ports, and browsers that log in there. */
 import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
@@ -73,7 +72,7 @@ export async function createLaptopSite(options: LaptopSiteOptions = {}): Promise
     await cp(join(shipped, `${sample}.yaml`), join(manifests, `${sample}.yaml`))
   }
   const home = join(folder, 'home')
-  const port = await threeFreePorts()
+  const port = await freePort(3)
   const site = makeSite({ scheme: 'http', domain: 'localhost', port, mode })
   const origin = consoleOrigin(site)
   const password = 'a password of the test'
@@ -151,24 +150,4 @@ export async function eventually(
     if (Date.now() > until) throw new Error(`waited in vain for: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
-}
-
-async function threeFreePorts(): Promise<number> {
-  for (;;) {
-    const port = await freePort()
-    if ((await isFree(port + 1)) && (await isFree(port + 2))) return port
-  }
-}
-
-async function isFree(port: number): Promise<boolean> {
-  for (const host of ['127.0.0.1', '::1']) {
-    const server = createServer()
-    const listened = await new Promise<boolean>((resolve) => {
-      server.once('error', () => resolve(false))
-      server.listen({ port, host, ipv6Only: true }, () => resolve(true))
-    })
-    if (!listened) return false
-    await new Promise((resolve) => server.close(resolve))
-  }
-  return true
 }
