@@ -12,6 +12,7 @@ const allowed = new Set([
   'CC0-1.0',
   'Unlicense',
   'Python-2.0',
+  'PSF-2.0',
 ])
 /** For what is used and not shipped. */
 const allowedForTools = new Set([...allowed, 'MPL-2.0', 'CC-BY-4.0'])

@@ -11,7 +11,7 @@ export const jupyterLabVersion = '4.6.6'
 /** The one that `test/real/install-code-server.sh` installs. */
 export const codeServerVersion = '4.139.1'
 
-export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl'
+export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl' | 'cluster'
 
 export type Found =
   | { readonly kind: 'found'; readonly path: string }
@@ -45,6 +45,12 @@ const parts: { readonly [Name in RealPart]: Part } = {
         : ['chromium', 'chromium-browser'].flatMap((name) => onPath(name, env)),
     command: 'apt-get install chromium, or GATEHOUSE_CHROMIUM=PATH',
   },
+  /** A kubeconfig of its administrator, and `kubectl` to use it with. */
+  cluster: {
+    candidates: (env) =>
+      env.GATEHOUSE_TEST_KUBECONFIG && isReadable(env.GATEHOUSE_TEST_KUBECONFIG) ? onPath('kubectl', env) : [],
+    command: 'GATEHOUSE_TEST_KUBECONFIG=PATH, and kubectl on PATH',
+  },
   openssl: { candidates: (env) => onPath('openssl', env), command: 'apt-get install openssl' },
 }
 
@@ -63,13 +69,24 @@ export function findPart(part: RealPart, env: Environment = process.env): Found 
   const places = candidates(env)
   const path = places.find(isProgram)
   if (path !== undefined && isComplete(part, env)) return { kind: 'found', path }
-  const reason = places.length > 0 ? `no ${places.join(' or ')}` : `no ${part} on PATH`
+  const nowhere =
+    part === 'cluster' ? 'no kubeconfig in GATEHOUSE_TEST_KUBECONFIG, or no kubectl' : `no ${part} on PATH`
+  const reason = places.length > 0 ? `no ${places.join(' or ')}` : nowhere
   return { kind: 'missing', reason, command }
 }
 
 /** An installation that was cut short looks like one. */
 function isComplete(part: RealPart, env: Environment): boolean {
   return part !== 'jupyter' || existsSync(join(jupyterFolder(env), 'installed'))
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
 }
 
 function isProgram(path: string): boolean {
