@@ -1,0 +1,20 @@
+# No build step: Node runs the TypeScript of src/ as it is. The image holds what the gateway runs on and nothing that only tests need.
+FROM node:24-bookworm-slim AS dependencies
+WORKDIR /app
+COPY package.json package-lock.json .npmrc ./
+# Without install scripts: Node itself comes from the base image.
+RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node
+
+FROM node:24-bookworm-slim
+WORKDIR /app
+COPY --from=dependencies /app/node_modules ./node_modules
+COPY package.json LICENSE ./
+COPY bin ./bin
+COPY src ./src
+COPY routes ./routes
+COPY config/samples ./config/samples
+# Nobody in particular; nothing of the image is writable for it.
+USER 65532:65532
+EXPOSE 8080 8443 8802
+ENTRYPOINT ["node", "/app/bin/gatehouse.js"]
+CMD ["serve"]
