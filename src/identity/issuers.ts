@@ -1,13 +1,8 @@
 /** The issuers of the settings. */
-import { readFile } from 'node:fs/promises'
-import type { LookupFunction } from 'node:net'
-import { GatewayError } from '#errors.ts'
-import type { Clock, Milliseconds } from '#lib/clock.ts'
-import type { Log } from '#observe/log.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { IssuerSettings } from '#settings/settings.ts'
-import { createIssuer, type Issuer } from './issuer.ts'
-import { issuerFetch } from './issuer-fetch.ts'
+import type { Issuer } from './issuer.ts'
+import { type IssuerLease, IssuerPool, type IssuerPoolOptions } from './issuer-pool.ts'
 
 export interface Issuers {
   readonly all: readonly Issuer[]
@@ -17,44 +12,35 @@ export interface Issuers {
   byUrl(issuer: string): Issuer | undefined
 }
 
-export interface IssuersOptions {
+export interface IssuerChoice {
   readonly settings: readonly IssuerSettings[]
   /** By id. */
   readonly clientSecrets: ReadonlyMap<string, Secret>
   /** Where issuers send browsers back to. */
   readonly redirectUri: string
-  readonly lookup: LookupFunction
-  readonly clock: Clock
-  readonly log: Log
-  readonly signal: AbortSignal
-  /** For a whole answer of an issuer; 10 s. */
-  readonly hangLimit?: Milliseconds
 }
+
+export type IssuersOptions = IssuerPoolOptions & IssuerChoice
+
+/** In use until disposed. */
+export type LeasedIssuers = Issuers & Disposable
 
 /** Asks nothing of anybody yet. Throws `invalid_settings` for a CA file that can't be read. */
-export async function openIssuers(options: IssuersOptions): Promise<Issuers> {
-  const all = await Promise.all(
-    options.settings.map(async (settings) =>
-      createIssuer({
-        settings,
-        clientSecret: options.clientSecrets.get(settings.id),
-        redirectUri: options.redirectUri,
-        fetch: issuerFetch({ ...options, ca: await readCa(settings) }),
-        clock: options.clock,
-        log: options.log,
-      }),
-    ),
-  )
-  const ids = new Map(all.map((issuer) => [issuer.settings.id, issuer]))
-  const urls = new Map(all.map((issuer) => [issuer.settings.issuer, issuer]))
-  return { all, byId: (id) => ids.get(id), byUrl: (url) => urls.get(url) }
+export function openIssuers(options: IssuersOptions): Promise<LeasedIssuers> {
+  return leaseIssuers(new IssuerPool(options), options)
 }
 
-async function readCa({ id, caFile }: IssuerSettings): Promise<string | undefined> {
-  if (caFile === undefined) return undefined
-  try {
-    return await readFile(caFile, 'utf8')
-  } catch (cause) {
-    throw new GatewayError('invalid_settings', `issuer ${id}: the CA file ${caFile} can't be read`, { cause })
+/** As {@link openIssuers}; those that are in use already, and stay what they are, are not made anew. */
+export async function leaseIssuers(pool: IssuerPool, choice: IssuerChoice): Promise<LeasedIssuers> {
+  using taken = new DisposableStack()
+  const leases: IssuerLease[] = []
+  for (const settings of choice.settings) {
+    const clientSecret = choice.clientSecrets.get(settings.id)
+    leases.push(taken.use(await pool.use({ settings, clientSecret, redirectUri: choice.redirectUri })))
   }
+  const all = leases.map(({ issuer }) => issuer)
+  const ids = new Map(all.map((issuer) => [issuer.settings.id, issuer]))
+  const urls = new Map(all.map((issuer) => [issuer.settings.issuer, issuer]))
+  const kept = taken.move()
+  return { all, byId: (id) => ids.get(id), byUrl: (url) => urls.get(url), [Symbol.dispose]: () => kept.dispose() }
 }
