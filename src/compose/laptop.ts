@@ -18,6 +18,7 @@ import { watchManifests } from '#resources/embedded/manifests.ts'
 import { type EmbeddedStore, openEmbeddedStore } from '#resources/embedded/store.ts'
 import { dialEndpoint } from '#runtime/processes/dial.ts'
 import { openProcessRuntime } from '#runtime/processes/process-runtime.ts'
+import { openInnerDoor } from '#server/inner-door.ts'
 import { Secret } from '#settings/secret.ts'
 import type { IssuerSettings, Secrets, Settings } from '#settings/settings.ts'
 import { paths } from '#surface/urls.ts'
@@ -114,7 +115,7 @@ function embeddedIssuer(settings: Settings): IssuerSettings {
 function startProvider(
   { settings, password, clock, log, signal }: LaptopParts,
   store: EmbeddedStore,
-  { site }: OpenGateway,
+  { site, gateway }: OpenGateway,
   issuer: IssuerSettings,
   clientSecret: Secret,
 ): Promise<IdentityProvider> {
@@ -136,7 +137,7 @@ function startProvider(
     users: demoPeople,
     password,
     table: store.table('identity-provider'),
-    lookup: localhostLookup,
+    reach: { kind: 'here', connect: openInnerDoor(gateway, signal) },
     clock,
     log,
     signal,

@@ -3,9 +3,7 @@
  * Reached over loopback only, and by its own names only.
  */
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { LookupFunction } from 'node:net'
 import type { Provider } from 'oidc-provider'
-import { Agent, fetch } from 'undici'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Secret } from '#settings/secret.ts'
@@ -17,6 +15,7 @@ import { listenOnLoopback, stopListening } from './loopback.ts'
 import { contentSecurityPolicy, messagePage } from './pages.ts'
 import { type People, type Person, people } from './people.ts'
 import { createProvider, type ProviderClient } from './provider.ts'
+import { openReach, type Reach } from './reach.ts'
 import type { KeyValueTable } from './table.ts'
 
 export interface IdentityProviderOptions {
@@ -30,10 +29,8 @@ export interface IdentityProviderOptions {
   /** The one password of all users. */
   readonly password: Secret
   readonly table: KeyValueTable
-  /** How names of clients are resolved when logout tokens are sent. */
-  readonly lookup: LookupFunction
-  /** PEM of the authorities that clients' certificates are checked with; the system's when absent. */
-  readonly clientCa?: string | undefined
+  /** How clients are told that somebody has logged out. */
+  readonly reach: Reach
   readonly clock: Clock
   readonly log: Log
   /** Ends it. */
@@ -67,8 +64,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
   signal.throwIfAborted()
   const state = providerState(table, clock)
   const persons = people(options.users)
-  const ca = options.clientCa === undefined ? {} : { ca: options.clientCa }
-  const dispatcher = new Agent({ connect: { lookup: options.lookup, ...ca } })
+  const reach = openReach(options.reach)
   const build = (): Provider => {
     const provider = createProvider({
       ...options,
@@ -76,7 +72,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
       keys: signingKeys(table),
       cookieKey: cookieKey(table),
       adapter: state.adapter,
-      fetch: (url, init) => fetch(url, { ...init, dispatcher }),
+      fetch: reach.fetch,
     })
     for (const event of ['server_error', 'backchannel.error', 'error']) {
       provider.on(event, (...details) =>
@@ -93,7 +89,7 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
     issuer: options.issuer,
     closed: closing(signal, async () => {
       await stopListening(servers)
-      await dispatcher.destroy()
+      await reach.close()
     }),
     admin: {
       rotateKeys(rotation) {

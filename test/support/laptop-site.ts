@@ -15,6 +15,8 @@ export interface LaptopSiteOptions {
   readonly mode?: 'host' | 'path'
   /** Names of the samples to begin with, without `.yaml`; all of them when absent. */
   readonly samples?: readonly Sample[]
+  /** Browsers reach it as this, whoever sees to that; plain HTTP at `localhost` and its own port when absent. */
+  readonly https?: { readonly domain: string; readonly port: number; readonly ca: string }
 }
 
 export const samples = ['alice-dashboard', 'alice-editor', 'alice-notebook', 'team-shared-notebook'] as const
@@ -73,10 +75,13 @@ export async function createLaptopSite(options: LaptopSiteOptions = {}): Promise
   }
   const home = join(folder, 'home')
   const port = await freePort(3)
-  const site = makeSite({ scheme: 'http', domain: 'localhost', port, mode })
+  const { https } = options
+  const site = https
+    ? makeSite({ scheme: 'https', domain: https.domain, port: https.port, mode })
+    : makeSite({ scheme: 'http', domain: 'localhost', port, mode })
   const origin = consoleOrigin(site)
   const password = 'a password of the test'
-  const browser = () => createScriptedBrowser({ lookup: localhostLookup })
+  const browser = () => createScriptedBrowser(https ? { ca: https.ca } : { lookup: localhostLookup })
   return {
     mode,
     home,

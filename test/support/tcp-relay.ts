@@ -7,10 +7,21 @@ export interface TcpRelay extends AsyncDisposable {
   cut(): number
 }
 
-export async function tcpRelay(to: { readonly host: string; readonly port: number }): Promise<TcpRelay> {
+export interface TcpRelayOptions {
+  /** A free one when absent. */
+  readonly port?: number
+  /** What it says to the server before a client's own bytes. */
+  readonly greeting?: Uint8Array
+}
+
+export async function tcpRelay(
+  to: { readonly host: string; readonly port: number },
+  { port: at = 0, greeting }: TcpRelayOptions = {},
+): Promise<TcpRelay> {
   const pairs = new Set<readonly [Socket, Socket]>()
   const server = createServer((near) => {
     const far = connect(to)
+    if (greeting) far.write(greeting)
     const pair = [near, far] as const
     pairs.add(pair)
     for (const [one, other] of [pair, [far, near] as const]) {
@@ -22,7 +33,7 @@ export async function tcpRelay(to: { readonly host: string; readonly port: numbe
       one.pipe(other)
     }
   })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  await new Promise<void>((resolve) => server.listen(at, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // It listens on TCP.
   const cut = () => {
     const cutting = [...pairs]

@@ -5,9 +5,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, describe, expect, test, vi } from 'vitest'
 import { type Network, parseNetwork } from '#lib/network.ts'
 import type { ListenerSettings } from '#settings/settings.ts'
+import { proxyHeader, proxyHeaderFrom } from '#test/support/proxy-header.ts'
 import { createTestCa } from '#test/support/test-ca.ts'
 import { askByTls, listenerWorld, plain, received } from './listener-world.ts'
-import { proxyHeader, proxyHeaderFrom } from './proxy-header.ts'
 
 const dir = mkdtempSync(join(tmpdir(), 'gatehouse-proxy-'))
 afterAll(() => rmSync(dir, { recursive: true, force: true }))

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { longestProxyHeader, readProxyHeader } from '#server/proxy-protocol.ts'
-import { proxyHeader } from './proxy-header.ts'
+import { proxyHeader } from '#test/support/proxy-header.ts'
 
 const bytes = (...values: readonly number[]) => Uint8Array.from(values)
 const v4 = [192, 0, 2, 1, 10, 0, 0, 1, 0x12, 0x34, 0x01, 0xbb]
