@@ -18,7 +18,7 @@ import type { Metrics } from '#observe/metrics.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import type { Resources } from '#resources/contract.ts'
-import type { Runtime } from '#runtime/contract.ts'
+import type { Instances } from '#runtime/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { AccessPolicy } from '#workspace/access.ts'
 import { makeSite, type Site } from '#workspace/address.ts'
@@ -26,6 +26,7 @@ import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Authorship } from '#workspace/share-acceptance.ts'
 import { countAnswer, keepAccounts } from './accounts.ts'
+import { forgetEndedRoutes, upstreamBy } from './ended-routes.ts'
 import { type Identities, openIdentities } from './identity.ts'
 import { openSurface } from './surface.ts'
 import { startTasks, type Tasks } from './tasks.ts'
@@ -36,7 +37,7 @@ export interface Ground {
   readonly settings: Settings
   readonly secrets: Secrets
   readonly resources: Resources
-  readonly runtime: Runtime
+  readonly runtime: Instances
   readonly dial: Dial
   readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
   /** Files that could not be read as manifests; none in a cluster. */
@@ -86,7 +87,7 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
   }
   const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
   const client = new KeepAliveClient({ clock, signal, dialLimit: settings.limits.connectTimeout })
-  forgetGoneInstances(workspaces, client)
+  forgetEndedRoutes({ directory, client, streams })
   const shared = {
     ...ground,
     site,
@@ -117,10 +118,7 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
     trustedProxies: trustedNetworks(settings.trustedProxies),
     limits: settings.limits,
     passes: new Passes(streams, clock),
-    upstreamOf: (instance, port, endpoint) => ({
-      key: `${instance.instanceUid}:${port}`,
-      dial: (dialing) => ground.dial(endpoint, dialing),
-    }),
+    upstreamOf: upstreamBy(ground.dial),
     isAwaited: (instance, port) => prober.isAwaited(instance, port),
     carriers: new Carriers({ client, isOwnCookie, assertions, audit, metrics, clock, suspect }),
     tenants,
@@ -139,15 +137,6 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
   keepAccounts({ metrics, audit, sessions, streams, directory, signal })
   const ended = endWith(signal, [() => revocation[Symbol.dispose](), () => surface.close(), () => tasks.ended])
   return { site, gateway, identities, workspaces, streams, tasks, endNews: () => closing.abort(), ended }
-}
-
-/** Connections to a run that is over are closed, and never used for the next one. */
-function forgetGoneInstances({ directory }: Workspaces, client: KeepAliveClient): void {
-  directory.subscribe(({ before, after }) => {
-    const gone = before?.instance
-    if (!gone || after?.instance?.instanceUid === gone.instanceUid) return
-    for (const port of gone.endpoints.keys()) client.forget(`${gone.instanceUid}:${port}`)
-  })
 }
 
 const housekeepingEvery = 5 * 60_000

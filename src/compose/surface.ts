@@ -34,7 +34,7 @@ import { shareRoutes } from '#routes/shares.ts'
 import type { Actor } from '#routes/visitor.ts'
 import { whoamiRoutes } from '#routes/whoami.ts'
 import { workspaceRoutes } from '#routes/workspaces.ts'
-import type { Runtime } from '#runtime/contract.ts'
+import type { Instances } from '#runtime/contract.ts'
 import type { Settings } from '#settings/settings.ts'
 import { loadAssets } from '#ui/assets.ts'
 import { problemPages } from '#ui/pages/problem.ts'
@@ -53,7 +53,7 @@ export interface SurfaceParts {
   readonly policy: AccessPolicy
   readonly prober: Prober
   readonly resources: Resources
-  readonly runtime: Runtime
+  readonly runtime: Instances
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]

@@ -4,7 +4,7 @@ import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import { reflect } from '#resources/reflect.ts'
-import type { Runtime } from '#runtime/contract.ts'
+import type { Instances } from '#runtime/contract.ts'
 import type { Settings } from '#settings/settings.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { placeOf, type Site } from '#workspace/address.ts'
@@ -22,7 +22,7 @@ export interface WorkspacesParts {
   readonly settings: Settings
   readonly site: Site
   readonly resources: Resources
-  readonly runtime: Runtime
+  readonly runtime: Instances
   /** Connects to an endpoint of an instance, as far as this machine may. */
   readonly dial: Dial
   /** Whose word a share is that was not made through Gatehouse. */

@@ -6,7 +6,7 @@ import { latest } from '#lib/latest.ts'
 import type { StreamIndex } from '#live/streams.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Resources } from '#resources/contract.ts'
-import type { Runtime } from '#runtime/contract.ts'
+import type { Instances } from '#runtime/contract.ts'
 import type { Explanation, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
 import { type Outcome, problemOfError } from '#surface/problem.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
@@ -24,7 +24,7 @@ export interface DeskParts {
   readonly directory: Directory
   readonly policy: AccessPolicy
   readonly resources: Resources
-  readonly runtime: Runtime
+  readonly runtime: Pick<Instances, 'logs'>
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
@@ -115,7 +115,9 @@ export class Desk {
 
   async logs(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly string[]>> {
     const permitted = permit(this.#parts, actor, ref, readingLogs)
-    return permitted.ok ? attempt(() => this.#parts.runtime.logs(ref, { lines: logLines })) : permitted
+    if (!permitted.ok) return permitted
+    const workspaceUid = permitted.value.uid
+    return attempt(() => this.#parts.runtime.logs(ref, { lines: logLines, workspaceUid }))
   }
 
   explain(

@@ -14,6 +14,16 @@ export type InstanceUid = Brand<string, 'InstanceUid'>
 export type Endpoint =
   | { readonly kind: 'unix'; readonly path: string }
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
+  /** An address is no identity: it counts only while it is known to be this very instance's. */
+  | { readonly kind: 'pod'; readonly instanceUid: InstanceUid; readonly host: string; readonly port: number }
+
+/**
+ * Where the ports of an instance listen, by declared port number. A process has a map of the sockets it was given; a pod has one address,
+ * at which every port is that somebody declared. `undefined`: not to be reached.
+ */
+export interface Endpoints {
+  get(port: number): Endpoint | undefined
+}
 
 /** `starting`: exists, its main program is not up yet. `running`: its program runs (which is not yet *ready*). */
 export type InstancePhase = 'starting' | 'running' | 'stopping' | 'failed'
@@ -34,8 +44,7 @@ export interface Instance {
   /** CamelCase, `''` where there is nothing to say: `CrashLoopBackOff`, `NotInstalled`. */
   readonly reason: string
   readonly message: string
-  /** By declared port number. */
-  readonly endpoints: ReadonlyMap<number, Endpoint>
+  readonly endpoints: Endpoints
   readonly steps: readonly InstanceStep[]
 }
 
@@ -67,13 +76,18 @@ export type Program =
   /** What the workspace says can't be carried out; the instance fails at once with this reason (CamelCase) and message. */
   | { readonly kind: 'impossible'; readonly reason: string; readonly message: string }
 
-export interface Runtime {
+/** What a gateway needs to know of what runs. */
+export interface Instances {
   /** Follows all instances until the signal ends it. */
   instances(signal: AbortSignal): AsyncIterable<InstanceEvent>
+  /** The last `lines` lines of its output. A deleted namesake's is nobody's, where a runtime can tell them apart. */
+  logs(ref: WorkspaceRef, options: { lines: number; workspaceUid: Uid }): Promise<readonly string[]>
+}
+
+/** What an operator needs on top: to decide what runs. */
+export interface Runtime extends Instances {
   /** Brings a workspace to its plan: starts it, or replaces it when the fingerprint differs. Does nothing when it already runs so. */
   apply(plan: Plan): Promise<void>
   /** Stops and forgets; done when nothing of it runs any more. */
   remove(ref: WorkspaceRef): Promise<void>
-  /** The last `lines` lines of its output. */
-  logs(ref: WorkspaceRef, options: { lines: number }): Promise<readonly string[]>
 }

@@ -43,7 +43,8 @@ export class Directory {
   readonly #options: DirectoryOptions
   readonly #workspaces = new Map<string, Workspace>()
   readonly #shares = new Map<string, WorkspaceShare>()
-  readonly #instances = new Map<string, Instance>()
+  /** By name; of one UID each. A deleted namesake's may still be ending. */
+  readonly #instances = new Map<string, readonly Instance[]>()
   readonly #entries = new Map<string, WorkspaceEntry>()
   readonly #hashed = new Map<string, WorkspaceRef>()
   readonly #byUid = new Map<string, WorkspaceRef>()
@@ -115,23 +116,40 @@ export class Directory {
   applyInstances(event: InstanceEvent): void {
     switch (event.type) {
       case 'synced': {
-        const refs = [...this.#instances.values(), ...event.instances].map((instance) => instance.ref)
+        const refs = [...this.#instances.values(), event.instances].flat().map((instance) => instance.ref)
         this.#instances.clear()
-        for (const instance of event.instances) this.#instances.set(refKey(instance.ref), instance)
+        for (const instance of event.instances) this.#putInstance(instance)
         this.#synced.instances = true
         for (const ref of refs) this.#refresh(ref)
         return
       }
       case 'applied':
-        this.#instances.set(refKey(event.instance.ref), event.instance)
+        this.#putInstance(event.instance)
         this.#refresh(event.instance.ref)
         return
       case 'gone':
-        if (this.#instances.get(refKey(event.ref))?.instanceUid !== event.instanceUid) return
-        this.#instances.delete(refKey(event.ref))
-        this.#refresh(event.ref)
+        if (this.#keepInstances(event.ref, ({ instanceUid }) => instanceUid !== event.instanceUid)) {
+          this.#refresh(event.ref)
+        }
         return
     }
+  }
+
+  /** The present one of its workspace, and of that UID alone. */
+  #putInstance(instance: Instance): void {
+    this.#keepInstances(instance.ref, ({ workspaceUid }) => workspaceUid !== instance.workspaceUid)
+    const key = refKey(instance.ref)
+    this.#instances.set(key, [...(this.#instances.get(key) ?? []), instance])
+  }
+
+  /** Whether one was dropped. */
+  #keepInstances(ref: WorkspaceRef, isKept: (instance: Instance) => boolean): boolean {
+    const key = refKey(ref)
+    const known = this.#instances.get(key) ?? []
+    const kept = known.filter(isKept)
+    if (kept.length > 0) this.#instances.set(key, kept)
+    else this.#instances.delete(key)
+    return kept.length < known.length
   }
 
   /** The prober found something new about this workspace's instance. */
@@ -173,9 +191,8 @@ export class Directory {
     const workspace = this.#workspaces.get(key)
     const ref = workspace && refOf(workspace)
     if (!workspace || !ref) return undefined
-    const found = this.#instances.get(key)
     // An instance of a deleted namesake is somebody else's.
-    const instance = found?.workspaceUid === workspace.metadata.uid ? found : undefined
+    const instance = this.#instances.get(key)?.find(({ workspaceUid }) => workspaceUid === workspace.metadata.uid)
     const ports = portsOf(workspace)
     const readiness: Readiness = instance
       ? this.#options.readinessOf(instance, ports)

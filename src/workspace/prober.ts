@@ -6,7 +6,8 @@
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
-import type { Instance, InstanceUid } from '#runtime/contract.ts'
+import type { Endpoints, Instance, InstanceUid } from '#runtime/contract.ts'
+import { isSameEndpoint } from '#runtime/endpoint.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { startTimedOut } from './conditions.ts'
 import { PortProbing, type PortStatus, type ProbeSettings } from './port-probing.ts'
@@ -56,6 +57,7 @@ interface Start {
 interface Probed {
   readonly instanceUid: InstanceUid
   readonly ports: ProbeSubject['ports']
+  readonly endpoints: Endpoints
   readonly ending: AbortController
   readonly probings: ReadonlyMap<number, PortProbing>
 }
@@ -79,7 +81,7 @@ export class Prober {
     this.#keepStart(key, subject)
     const isUp = instance?.phase === 'running' && instance.workspaceUid === subject.workspaceUid
     const current = this.#probed.get(key)
-    if (isUp && current?.instanceUid === instance.instanceUid && isSame(current.ports, subject.ports)) return
+    if (isUp && current !== undefined && isSame(current, subject, instance)) return
     this.#endProbing(key)
     if (isUp) this.#probe(key, subject, instance)
   }
@@ -176,7 +178,8 @@ export class Prober {
         new PortProbing({ question, endpoint, dial, settings, clock, signal: ending.signal, onChange }),
       )
     }
-    this.#probed.set(key, { instanceUid: instance.instanceUid, ports: subject.ports, ending, probings })
+    const { instanceUid, endpoints } = instance
+    this.#probed.set(key, { instanceUid, endpoints, ports: subject.ports, ending, probings })
     for (const port of subject.ports.filter(isGating)) probings.get(port.port)?.begin()
   }
 
@@ -228,8 +231,11 @@ function isReady(probed: Probed, port: WorkspacePort): boolean {
   return probed.probings.get(port.port)?.status.kind === 'ready'
 }
 
-function isSame(before: readonly WorkspacePort[], after: readonly WorkspacePort[]): boolean {
-  return before === after || JSON.stringify(before) === JSON.stringify(after)
+/** The same run, and what is asked of it and where is what it was. */
+function isSame(probed: Probed, { ports }: ProbeSubject, { instanceUid, endpoints }: Instance): boolean {
+  if (probed.instanceUid !== instanceUid) return false
+  if (probed.ports !== ports && JSON.stringify(probed.ports) !== JSON.stringify(ports)) return false
+  return ports.every(({ port }) => isSameEndpoint(probed.endpoints.get(port), endpoints.get(port)))
 }
 
 function sayPort(port: WorkspacePort, status: PortStatus): string {

@@ -1,7 +1,7 @@
 /** What is told of one workspace's instances: its present run with phase and reason, and the last steps over all of its runs. */
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Endpoint, Instance, InstanceStep, InstanceUid, Plan } from '#runtime/contract.ts'
-import type { InstanceFeed } from './instance-feed.ts'
+import type { InstanceFeed } from '#runtime/instance-feed.ts'
 
 const longestStory = 30
 

@@ -6,8 +6,8 @@ import { GatewayError } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { InstanceEvent, Plan, Runtime } from '#runtime/contract.ts'
+import { InstanceFeed } from '#runtime/instance-feed.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
-import { InstanceFeed } from './instance-feed.ts'
 import { defaultLogLimit, OutputLog, readLastLines } from './output-log.ts'
 import { InstanceRecords } from './records.ts'
 import { makeSocketsFolder, removeSocketsFolder } from './socket-folder.ts'
@@ -29,6 +29,8 @@ export interface ProcessRuntimeOptions {
 }
 
 export interface ProcessRuntime extends Runtime {
+  /** A home belongs to a name; so does what was printed there. */
+  logs(ref: WorkspaceRef, options: { lines: number }): Promise<readonly string[]>
   readonly ended: Promise<void>
 }
 

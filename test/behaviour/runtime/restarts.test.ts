@@ -12,7 +12,7 @@ test('a program that ends says how and with which last words, and waits before i
     phase: 'failed',
     message: 'The program ended with exit code 3: no such table. It is started again in 1 s.',
   })
-  expect(failed.endpoints.size).toBe(0)
+  expect(failed.endpoints).toEqual(new Map())
   expect(failed.steps.at(-1)).toMatchObject({ kind: 'warning', reason: 'ProcessExited' })
 })
 

@@ -80,6 +80,20 @@ describe('the directory', () => {
     expect(directory.get(ref)).toMatchObject({ instance: undefined, state: { phase: 'Starting' } })
   })
 
+  test("the end of a deleted namesake's instance takes nothing from the new one's", () => {
+    const { directory } = world()
+    const renewed = workspace({ uid: 'new' })
+    directory.applyWorkspaces({ type: 'synced', objects: [renewed] })
+    const old = instance(nb)
+    const present = instance(renewed)
+    directory.applyInstances({ type: 'synced', instances: [old] })
+    directory.applyInstances({ type: 'applied', instance: present })
+    directory.applyInstances({ type: 'applied', instance: { ...old, phase: 'stopping' } })
+    expect(directory.get(ref)?.instance).toBe(present)
+    directory.applyInstances({ type: 'gone', ref, instanceUid: old.instanceUid })
+    expect(directory.get(ref)?.instance).toBe(present)
+  })
+
   test('a late "gone" of an earlier run does not take away the present one', () => {
     const { directory } = world()
     directory.applyWorkspaces({ type: 'synced', objects: [nb] })

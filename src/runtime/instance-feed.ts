@@ -1,7 +1,7 @@
 /** Tells any number of followers which instances there are. A slow follower misses states in between, never the last one. */
 import { latest } from '#lib/latest.ts'
-import type { Instance, InstanceEvent, InstanceUid } from '#runtime/contract.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import type { Instance, InstanceEvent, InstanceUid } from './contract.ts'
 
 export class InstanceFeed {
   readonly #instances = new Map<InstanceUid, Instance>()
