@@ -9,6 +9,7 @@ import type { Clock } from '#lib/clock.ts'
 import type { Audit, StreamKind } from '#observe/audit.ts'
 import type { Metrics, StreamEnd } from '#observe/metrics.ts'
 import { forwardRequest, type Outcome, type Passage } from '#proxy/forward.ts'
+import type { Lasting } from '#proxy/lasting.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import { forwardUpgrade } from '#proxy/upgrade.ts'
 import type { UpstreamClient } from '#proxy/upstream-client.ts'
@@ -43,15 +44,18 @@ export class Carriers {
   }
 
   forward(visit: Visit, pass: Pass, response: ServerResponse, fail: Fail): void {
-    // A page that listens for events says so (HTML, section 9.2); any other answer is over before long.
-    const isEventStream = visit.head.accept === 'text/event-stream'
-    const closed = isEventStream ? this.#openEventStream(visit, pass) : ignore
-    const failed = (fault: GatewayError) => {
-      closed(unanswered)
-      fail(fault)
+    const began = this.#parts.clock.now()
+    let stream: StreamKind | undefined
+    const onLasting = (lasting: Lasting) => {
+      stream = lasting === 'events' ? 'event-stream' : 'http'
+      this.#streamOpened(visit, pass, stream)
     }
-    const passage = this.#passage(visit, pass, isEventStream ? failed : fail, closed)
-    forwardRequest({ ...this.#parts, ...this.#heads }, { ...passage, response, expectsContinue: visit.expectsContinue })
+    const onDone = (outcome: Outcome) => {
+      if (stream !== undefined) this.#streamClosed(visit, pass, stream, began, outcome)
+    }
+    const passage = this.#passage(visit, pass, fail, onDone)
+    const { expectsContinue } = visit
+    forwardRequest({ ...this.#parts, ...this.#heads }, { ...passage, response, expectsContinue, onLasting })
   }
 
   upgrade(visit: Visit, pass: Pass, socket: Duplex, head: Buffer, fail: Fail): void {
@@ -89,12 +93,6 @@ export class Carriers {
     }
   }
 
-  #openEventStream(visit: Visit, pass: Pass): (outcome: Outcome) => void {
-    const began = this.#parts.clock.now()
-    this.#streamOpened(visit, pass, 'event-stream')
-    return (outcome) => this.#streamClosed(visit, pass, 'event-stream', began, outcome)
-  }
-
   #streamOpened(visit: Visit, pass: Pass, kind: StreamKind): void {
     this.#parts.metrics.streamsOpened(kind).add()
     this.#parts.audit.record({ event: 'stream-opened', ...about(visit, pass), kind })
@@ -118,10 +116,6 @@ export class Carriers {
     })
   }
 }
-
-function ignore(): void {}
-
-const unanswered: Outcome = { status: 0, bytesIn: 0, bytesOut: 0, cut: 'upstream' }
 
 function endOf(cut: Outcome['cut'], pass: Pass): StreamEnd {
   if (cut !== 'ended') return cut ?? 'client'

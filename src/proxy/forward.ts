@@ -9,6 +9,7 @@ import { reset } from '#http/reset.ts'
 import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { LiveStream, StreamGroup } from '#live/streams.ts'
+import { isEventStream, type Lasting, tellOfLasting } from './lasting.ts'
 import { carriesBody } from './request-text.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
@@ -46,6 +47,8 @@ export interface Exchange extends Passage {
   readonly response: ServerResponse
   /** Came as `checkContinue`: the client waits for `100 Continue`, and Node has not sent it. */
   readonly expectsContinue: boolean
+  /** The answer has begun, and turned out to be a stream. Called at most once, before {@link Passage.onDone}. */
+  onLasting(lasting: Lasting): void
 }
 
 export interface ForwardParts {
@@ -79,6 +82,8 @@ class Forwarding implements ResponseListener, LiveStream {
   #isAnswered = false
   #isOver = false
   #cut: Outcome['cut']
+  /** Present from when the answer turned out not to come at once. */
+  #lasting: Disposable | undefined
 
   constructor(parts: ForwardParts, exchange: Exchange) {
     this.#parts = parts
@@ -106,9 +111,7 @@ class Forwarding implements ResponseListener, LiveStream {
 
   /** Event streams go on until somebody ends them. */
   get isLasting(): boolean {
-    const headers = this.#head?.headers ?? []
-    const index = headers.findIndex((name, at) => at % 2 === 0 && name.toLowerCase() === 'content-type')
-    return index !== -1 && /^text\/event-stream\b/i.test(headers[index + 1] ?? '')
+    return this.#head !== undefined && isEventStream(this.#head)
   }
 
   /** Ends it now: nobody may read on. */
@@ -176,9 +179,12 @@ class Forwarding implements ResponseListener, LiveStream {
 
   /** An event stream may be silent for long behind its head, which the client waits for. */
   onLull(): void {
-    if (this.#isHeadSent || this.#head === undefined) return
+    if (this.#head === undefined) return
+    const { onLasting, response } = this.#exchange
+    this.#lasting ??= tellOfLasting(this.#head, this.#parts.clock, onLasting)
+    if (this.#isHeadSent) return
     this.#isHeadSent = true
-    this.#exchange.response.flushHeaders()
+    response.flushHeaders()
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -229,6 +235,7 @@ class Forwarding implements ResponseListener, LiveStream {
     this.#isOver = true
     const { response, group } = this.#exchange
     group.delete(this)
+    this.#lasting?.[Symbol.dispose]()
     if (!this.#isAnswered || !response.writableFinished) this.#cut ??= 'client'
     if (!this.#isAnswered) this.#call?.abort()
     this.#stopReading()

@@ -177,7 +177,7 @@ describe('the audit trail has one line', () => {
         bytesOut: 1000 + 4 + 4,
       },
     ])
-    const headers = { ...cookieFor(bob, url), Accept: 'text/event-stream' }
+    const headers = cookieFor(bob, url)
     using events = await liveRequest(`${url}events`, { headers })
     await world.until(() => events.text() !== '', 'an event')
     await callApi(world, alice, 'DELETE', api.share(ref, name))
@@ -185,6 +185,32 @@ describe('the audit trail has one line', () => {
     await world.until(() => told(world, 'stream-closed').length === 2, 'the events are closed')
     expect(told(world, 'stream-opened')[1]).toMatchObject({ ...about, kind: 'event-stream' })
     expect(told(world, 'stream-closed')[1]).toMatchObject({ ...about, kind: 'event-stream', reason: 'ended' })
+  })
+
+  test('for an answer that goes on, whatever was asked for and whatever it calls itself', async () => {
+    const clock = fakeClock(Date.now())
+    await using world = await createWorld({ clock })
+    const { url, app } = await world.workspace({ name: 'nb', owner: 'alice' })
+    const alice = await world.as('alice')
+    await alice.open(url)
+    app.answer = (request, response) => {
+      response.writeHead(200, { 'content-type': 'application/x-ndjson' })
+      response.write('{"log":1}\n')
+      if (request.url === '/short') response.end()
+      return true
+    }
+    const headers = { ...cookieFor(alice, url), Accept: 'text/event-stream' }
+    expect((await plainRequest(`${url}short`, { headers })).status).toBe(200)
+    using log = await liveRequest(`${url}log`, { headers })
+    await world.until(() => log.text() !== '', 'the first line')
+    expect(told(world, 'stream-opened')).toEqual([])
+    await clock.advance(10_000)
+    const about = { user: 'alice', workspace: 'team/nb', port: 8888, grant: 'owner', kind: 'http' }
+    expect(told(world, 'stream-opened')).toMatchObject([about])
+    await clock.advance(5_000)
+    log[Symbol.dispose]()
+    await world.until(() => told(world, 'stream-closed').length > 0, 'the answer is over')
+    expect(told(world, 'stream-closed')).toMatchObject([{ ...about, reason: 'client', duration: 15_000, bytesOut: 10 }])
   })
 
   test('for a session that somebody or something else has ended', async () => {

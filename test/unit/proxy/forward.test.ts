@@ -139,6 +139,32 @@ describe('an answer', () => {
     await client.closed
   })
 
+  test('is a stream by what it says of itself, or when its body is still under way after 10 s', async () => {
+    const clock = fakeClock()
+    await using upstream = await httpUpstream((incoming, response) => {
+      const isEvents = incoming.url === '/events'
+      response.writeHead(200, { 'Content-Type': isEvents ? 'Text/Event-Stream' : 'text/event-streams' })
+      response.write('begin')
+      if (incoming.url === '/short') response.end()
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port, clock })
+    // What the client says that it would like is not looked at.
+    const head = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: a\r\n${more}\r\n`
+    using events = rawClient(proxy.port, head('/events'))
+    using body = rawClient(proxy.port, head('/body', 'Accept: text/event-stream\r\n'))
+    using short = rawClient(proxy.port, head('/short', 'Accept: text/event-stream\r\n'))
+    await Promise.all([events.until(/begin/), body.until(/begin/), short.until(/begin.*0\r\n\r\n$/s)])
+    expect(proxy.lasting).toEqual(['events'])
+    await clock.advance(9_999)
+    expect(proxy.lasting).toEqual(['events'])
+    await clock.advance(1)
+    expect(proxy.lasting).toEqual(['events', 'body'])
+    // Of both, the restart of a gateway waits for the one that may end by itself.
+    expect(proxy.group.endLasting({ code: 1012, reason: 'restart' })).toBe(1)
+    await events.closed
+    expect(proxy.group.size).toBe(1)
+  })
+
   test('sets no cookie of ours, and none for a wider domain', async () => {
     const cookies =
       'Set-Cookie: __Host-gatehouse=x; Path=/; Secure\r\nSet-Cookie: a=1; Domain=ws.example.com\r\nSet-Cookie: b=2'

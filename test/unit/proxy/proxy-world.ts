@@ -9,6 +9,7 @@ import { type Clock, systemClock } from '#lib/clock.ts'
 import { StreamGroup, StreamIndex } from '#live/streams.ts'
 import { forwardRequest, type Outcome, type Passage } from '#proxy/forward.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import type { Lasting } from '#proxy/lasting.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import { forwardUpgrade } from '#proxy/upgrade.ts'
 import type { Upstream } from '#proxy/upstream.ts'
@@ -33,6 +34,8 @@ export interface ProxyWorld extends AsyncDisposable {
   readonly dials: () => number
   readonly outcomes: Outcome[]
   readonly failures: GatewayError[]
+  /** Answers that turned out to be streams. */
+  readonly lasting: readonly Lasting[]
   readonly switched: () => number
   /** Sockets of clients that are open. */
   readonly open: () => number
@@ -69,6 +72,7 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
   const parts = { client, clock, requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
   const outcomes: Outcome[] = []
   const failures: GatewayError[] = []
+  const lasting: Lasting[] = []
   let dials = 0
   let switched = 0
   const dial = options.dial ?? dialPort(options.upstreamPort)
@@ -100,7 +104,8 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
         response.writeHead(error.status, { Connection: 'close', 'Content-Length': error.code.length })
         response.end(error.code)
       }
-      forwardRequest(parts, { ...passage(request, fail), response, expectsContinue })
+      const onLasting = (kind: Lasting) => lasting.push(kind)
+      forwardRequest(parts, { ...passage(request, fail), response, expectsContinue, onLasting })
     }
   const server = createHttpServer({ keepAliveTimeout: 60_000 })
   server.on('request', forward(false))
@@ -119,6 +124,7 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
     client,
     outcomes,
     failures,
+    lasting,
     dials: () => dials,
     switched: () => switched,
     open: () => sockets.size,
