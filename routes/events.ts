@@ -1,4 +1,5 @@
 /** `…/events`: the state of one workspace, now and after every change, as server-sent events. */
+import type { ServerResponse } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyInstance } from 'fastify'
 import type { Clock } from '#lib/clock.ts'
@@ -46,6 +47,9 @@ export async function eventRoutes(app: FastifyInstance, options: EventRoutes): P
     if ((open.get(actor.session.name) ?? 0) >= mostPerSession) {
       return refuse(request, reply.header('retry-after', '5'), tooMany)
     }
+    // Who has left while he was asked about says so no second time.
+    if (reply.raw.closed) return reply.hijack()
+    hold(open, actor.session.name, reply.raw)
     // A generator that waits for its source does not hear that it is returned; only its signal reaches it.
     const left = new AbortController()
     reply.raw.once('close', () => left.abort())
@@ -57,7 +61,7 @@ export async function eventRoutes(app: FastifyInstance, options: EventRoutes): P
       longest,
       retryAfter,
     })
-    return reply.type('text/event-stream').send(Readable.from(counted(blocks, open, actor.session.name)))
+    return reply.type('text/event-stream').send(Readable.from(blocks))
   })
 }
 
@@ -74,18 +78,12 @@ async function* changesOf(
   }
 }
 
-/** Counts the stream while it is read; a reader that goes away returns it. */
-async function* counted(
-  blocks: AsyncGenerator<string, void, void>,
-  open: Map<string, number>,
-  key: string,
-): AsyncGenerator<string, void, void> {
+/** Counts a stream from the moment it is granted: many that are asked for at once would all find room, if the first read counted. */
+function hold(open: Map<string, number>, key: string, answer: ServerResponse): void {
   open.set(key, (open.get(key) ?? 0) + 1)
-  try {
-    yield* blocks
-  } finally {
+  answer.once('close', () => {
     const left = (open.get(key) ?? 1) - 1
     if (left > 0) open.set(key, left)
     else open.delete(key)
-  }
+  })
 }

@@ -174,27 +174,27 @@ export class Gateway {
   #decide(visit: Visit, authentication: Authentication, exit: Exit): void {
     const { request, head, isUpgrade, place } = visit
     const admission = admit(this.#parts, { method: request.method ?? '', head, isUpgrade, place }, authentication)
+    const clearing = admission.kind === 'forward' ? this.#clearingFor(visit, admission.pass) : undefined
+    if (clearing) {
+      this.#parts.witness.redirected(visit)
+      exit.reply(redirect(307, place.scope.path + place.rest + place.query, clearing))
+      return
+    }
     this.#parts.witness.decided(visit, admission)
     if (admission.kind !== 'forward') {
       exit.reply(this.#replyTo(visit, admission))
       return
     }
-    const { tenants, authenticator } = this.#parts
-    const isStale =
-      head.secFetchMode === 'navigate' &&
-      head.cookie !== undefined &&
-      tenants.isStale(head.cookie, admission.pass.entry.uid)
-    if (isStale && head.cookie !== undefined && place.scope.path === '/') {
-      const clearing = tenants.clearing(
-        head.cookie,
-        (name) => authenticator.isOwnCookie(name),
-        admission.pass.entry.uid,
-      )
-      exit.reply(redirect(307, place.scope.path + place.rest + place.query, clearing))
-      return
-    }
     this.#parts.renewals.touch(admission.pass.session, { live: true })
     exit.forward(visit, admission.pass)
+  }
+
+  /** What takes away what an earlier workspace of this name has left in a browser, before the present one is shown there. */
+  #clearingFor({ head, place }: Visit, { entry }: Pass): readonly string[] | undefined {
+    const { tenants, authenticator } = this.#parts
+    if (head.secFetchMode !== 'navigate' || head.cookie === undefined || place.scope.path !== '/') return undefined
+    if (!tenants.isStale(head.cookie, entry.uid)) return undefined
+    return tenants.clearing(head.cookie, (name) => authenticator.isOwnCookie(name), entry.uid)
   }
 
   #replyTo(visit: Visit, admission: Exclude<Admission, { kind: 'forward' }>): Reply {

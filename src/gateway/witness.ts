@@ -75,6 +75,11 @@ export class Witness {
     }
   }
 
+  /** Permitted, but the browser comes back to it first: nothing reached the workspace yet. */
+  redirected(visit: SeenVisit): void {
+    this.#count('redirected', visit)
+  }
+
   failed(visit: SeenVisit, _fault: GatewayError): void {
     this.#count('failed', visit)
   }

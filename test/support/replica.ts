@@ -2,7 +2,7 @@
 
 import { type Ground, type OpenGateway, openGateway } from '#compose/gateway.ts'
 import { systemClock } from '#lib/clock.ts'
-import { createMetrics } from '#observe/metrics.ts'
+import { createMetrics, type Metrics } from '#observe/metrics.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 import { openListeners } from '#server/listeners.ts'
 import type { ListenerSettings } from '#settings/settings.ts'
@@ -17,8 +17,9 @@ export interface Replica {
 export async function openReplica(
   ground: Omit<Ground, 'metrics'>,
   listeners: readonly ListenerSettings[],
+  metrics: Metrics = createMetrics(),
 ): Promise<OpenGateway> {
-  const open = await openGateway({ ...ground, metrics: createMetrics() })
+  const open = await openGateway({ ...ground, metrics })
   const { gateway, identities } = open
   await Promise.all([identities.keyRing.ready, identities.sessions.ready])
   await openListeners(

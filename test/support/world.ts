@@ -11,6 +11,7 @@ import { type Clock, systemClock } from '#lib/clock.ts'
 import { localhostLookup } from '#lib/localhost-lookup.ts'
 import { type AuditEvent, createAudit } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
+import { createMetrics, type Metrics } from '#observe/metrics.ts'
 import { runOperator } from '#operator/operator.ts'
 import type { Resources } from '#resources/contract.ts'
 import { openEmbeddedStore } from '#resources/embedded/store.ts'
@@ -62,6 +63,8 @@ export interface World extends AsyncDisposable {
   readonly runtime: StaticRuntime
   readonly identityProvider: TestIdentityProvider
   readonly audit: readonly AuditEvent[]
+  /** The first gateway's figure of this name and these labels, `route="api",outcome="answered"`; 0 where there is none. */
+  figure(name: string, labels?: string): Promise<number>
   /** Every line of the log and the audit trail. */
   readonly lines: readonly string[]
   /** Waits until it is known, and until it is ready where it is to run. */
@@ -135,12 +138,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     ending.abort()
     await Promise.all(gateways.map(({ ended }) => ended))
   })
-  const openOne = async (listeners: readonly ListenerSettings[]) => {
-    const one = await openReplica(ground, listeners)
+  const metrics = createMetrics()
+  const openOne = async (listeners: readonly ListenerSettings[], figures?: Metrics) => {
+    const one = await openReplica(ground, listeners, figures)
     gateways.push(one)
     return one
   }
-  const open = await openOne(settings.listeners)
+  const open = await openOne(settings.listeners, metrics)
   open.tasks.run('operator', (signal) =>
     runOperator({
       resources: store.resources,
@@ -185,6 +189,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     runtime,
     identityProvider,
     audit,
+    figure: async (name, labels = '') => figureIn(await metrics.render(), labels === '' ? name : `${name}{${labels}}`),
     lines,
     until,
     url: (ref, of) => urlOf(site, ref, of),
@@ -214,6 +219,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+function figureIn(scrape: string, series: string): number {
+  const line = scrape.split('\n').find((candidate) => candidate.startsWith(`${series} `))
+  return Number(line?.slice(series.length + 1) ?? 0)
 }
 
 async function settingsOf(options: WorldOptions, port: number, provider: TestIdentityProvider): Promise<Settings> {

@@ -169,7 +169,15 @@ test('a workspace that was made again under its name first clears what the forme
   await world.until(() => world.open.workspaces.directory.get(ref) === undefined, 'it is gone')
   await using app = await echoApp('the second')
   await world.workspace({ name: 'nb', owner: 'alice', apps: { 8888: app } })
+  const counts = () =>
+    Promise.all(
+      ['forwarded', 'redirected'].map((outcome) =>
+        world.figure('gatehouse_requests_total', `route="workspace",outcome="${outcome}"`),
+      ),
+    )
+  const [forwarded = 0, redirected = 0] = await counts()
   const page = await alice.navigate(url)
+  expect(await counts()).toEqual([forwarded, redirected + 1])
   expect([page.status, page.redirect?.href, page.headers['clear-site-data']]).toEqual([307, url, '"cache", "storage"'])
   expect((await alice.follow()).status).toBe(200)
   expect(alice.cookies.of(url).map(({ name }) => name)).not.toContain('left')

@@ -168,6 +168,18 @@ describe('the events of a workspace', () => {
     await events.until('retry')
   })
 
+  test('are bounded also when all are asked for in one moment', async () => {
+    const world = changing()
+    const session = new AbortController()
+    await using fake = await fakeSurface({ ...world.backend, untilSessionEnds: () => session.signal })
+    const asked = Array.from({ length: 20 }, () => fake.app.inject({ url: api.events(ref), headers }))
+    const refused = await Promise.race(asked)
+    expect(refused.statusCode).toBe(429)
+    session.abort()
+    const statuses = (await Promise.all(asked)).map(({ statusCode }) => statusCode)
+    expect(statuses.filter((status) => status === 200)).toHaveLength(12)
+  })
+
   test('are not there for a workspace that is not', async () => {
     await using fake = await fakeSurface()
     const answer = await fake.app.inject({ url: api.events(ref), headers })
