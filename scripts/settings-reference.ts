@@ -30,7 +30,7 @@ export function settingsReference(): string {
     '<!-- Made by "npm run generate" from src/settings/schema.ts. -->',
     '',
     'A YAML or JSON file (`--settings FILE`), over it the environment, over it the command line. Every problem is reported at once with its',
-    'place; `gatehouse check-config FILE` does only that. Unknown keys are refused. Spans of time are written `30s`, `10m`, `1h30m`.',
+    'place; `gatehouse check-config FILE` does only that, as `gatehouse demo` would, with `--face serve` as the gateway of a cluster would. Unknown keys are refused. Spans of time are written `30s`, `10m`, `1h30m`.',
     'Secrets are never written into settings: `{file: PATH}` or `{env: NAME}` says where they are, and `GATEHOUSE_DEMO_PASSWORD` gives the',
     "password of the demo's people. In the environment, lists of names are split at commas, lists of objects are JSON or YAML, and an empty",
     'variable counts as unset. Relative paths start from the folder of the settings file, in the environment from the working folder.',

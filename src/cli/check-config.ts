@@ -16,7 +16,11 @@ export interface CommandIo {
   cwd?(): string
 }
 
-const usage = 'usage: gatehouse check-config [--demo] FILE\n'
+const usage = 'usage: gatehouse check-config [--face demo|serve] FILE\n'
+const help = `${usage}
+Would 'gatehouse demo' start with these settings, or with --face serve the gateway of a cluster?
+The environment counts as it does at a start.
+`
 
 interface Request {
   readonly file: string
@@ -25,6 +29,10 @@ interface Request {
 
 /** The exit code: 0 when the settings are good, 1 when they are not, 2 when the command was not understood. */
 export async function checkConfig(args: readonly string[], io: CommandIo): Promise<number> {
+  if (args.includes('--help')) {
+    io.stdout.write(help)
+    return 0
+  }
   const request = readArguments(args)
   if (typeof request === 'string') {
     io.stderr.write(`${request}\n${usage}`)
@@ -32,7 +40,7 @@ export async function checkConfig(args: readonly string[], io: CommandIo): Promi
   }
   const loaded = await loadSettings({ ...request, env: io.env, cwd: io.cwd?.() ?? '.' })
   for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`)
-  return report(loaded, request.file, io)
+  return report(loaded, request, io)
 }
 
 /** What was asked for, or why it isn't understood. */
@@ -41,24 +49,27 @@ function readArguments(args: readonly string[]): Request | string {
     const { values, positionals } = parseArgs({
       args: [...args],
       allowPositionals: true,
-      options: { demo: { type: 'boolean', default: false } },
+      options: { face: { type: 'string', default: 'demo' } },
     })
     const [file, ...more] = positionals
     if (file === undefined || more.length > 0) return 'gatehouse check-config: name one settings file'
-    return { file, face: values.demo ? 'demo' : 'serve' }
+    const { face } = values
+    if (face !== 'demo' && face !== 'serve') return `gatehouse check-config: --face is demo or serve, not '${face}'`
+    return { file, face }
   } catch (error) {
     return `gatehouse check-config: ${messageOf(error)}`
   }
 }
 
-function report(loaded: Loaded, file: string, io: CommandIo): number {
+/** Names the face: what one of them starts with, the other may refuse. */
+function report(loaded: Loaded, { file, face }: Request, io: CommandIo): number {
   if (loaded.kind === 'loaded') {
     for (const { name, meaning } of insecureChoices(loaded.settings)) io.stdout.write(`insecure: ${name}: ${meaning}\n`)
-    io.stdout.write(`OK: ${file}\n`)
+    io.stdout.write(`OK for 'gatehouse ${face}': ${file}\n`)
     return 0
   }
   for (const problem of loaded.problems) io.stderr.write(`${sayProblem(problem)}\n`)
   const count = loaded.problems.length
-  io.stderr.write(`${file}: ${count} ${count === 1 ? 'problem' : 'problems'}\n`)
+  io.stderr.write(`${file}: ${count} ${count === 1 ? 'problem' : 'problems'} for 'gatehouse ${face}'\n`)
   return 1
 }

@@ -22,35 +22,51 @@ function world(file: string, env: Readonly<Record<string, string>> = {}) {
   }
 }
 
-test('check-config says OK and 0 for good settings, and names what is insecure on purpose', async () => {
+test('check-config says OK, for what, and 0 for good settings, and names what is insecure on purpose', async () => {
   using good = world(`${least}insecureHttpIssuer: true\n`)
-  expect(await good.run(['settings.yaml'])).toBe(0)
+  expect(await good.run(['--face', 'serve', 'settings.yaml'])).toBe(0)
   expect(good.said).toEqual({
-    stdout: expect.stringMatching(/^insecure: insecureHttpIssuer: .*\nOK: settings\.yaml\n$/),
+    stdout: expect.stringMatching(/^insecure: insecureHttpIssuer: .*\nOK for 'gatehouse serve': settings\.yaml\n$/),
     stderr: '',
   })
 })
 
 test('check-config says every problem with its line and path, and 1', async () => {
   using bad = world(`${least}port: no\nprobe: {period: 0s}\n`)
-  expect(await bad.run(['settings.yaml'])).toBe(1)
+  expect(await bad.run(['--face=serve', 'settings.yaml'])).toBe(1)
   expect(bad.said.stderr).toBe(
     'settings.yaml:5: port: must be a whole number\n' +
       'settings.yaml:6: probe.period: must be a duration above zero such as 30s, 10m or 1h30m\n' +
-      'settings.yaml: 2 problems\n',
+      "settings.yaml: 2 problems for 'gatehouse serve'\n",
   )
 })
 
-test('check-config reads the environment as a start would', async () => {
+test('check-config checks for the laptop mode, unless another face is named, and reads the environment as a start would', async () => {
   using none = world('{}', { GATEHOUSE_DOMAIN: 'ws.example.com' })
-  expect(await none.run(['settings.yaml'])).toBe(1)
+  for (const args of [['settings.yaml'], ['--face', 'demo', 'settings.yaml']]) {
+    none.said.stderr = ''
+    expect(await none.run(args)).toBe(1)
+    expect(none.said.stderr).toBe(
+      'settings.yaml: external.scheme: must be https for ws.example.com (set insecureHttpExternal to let cookies travel in the clear)\n' +
+        "settings.yaml: 1 problem for 'gatehouse demo'\n",
+    )
+  }
+  expect(await none.run(['settings.yaml', '--face', 'serve'])).toBe(1)
   expect(none.said.stderr).toContain('oidc: must name at least one issuer')
-  expect(await none.run(['--demo', 'settings.yaml'])).toBe(1)
-  expect(none.said.stderr).toContain('external.scheme: must be https for ws.example.com')
+  expect(none.said.stderr).toContain("1 problem for 'gatehouse serve'")
 })
 
-test.each([[[]], [['a', 'b']], [['--what', 'a']]])('check-config %j explains its use, and 2', async (args) => {
+test('check-config --help names both faces, and 0', async () => {
   using any = world('{}')
-  expect(await any.run(args)).toBe(2)
-  expect(any.said.stderr).toContain('usage: gatehouse check-config')
+  expect(await any.run(['--help'])).toBe(0)
+  expect(any.said.stdout).toContain('usage: gatehouse check-config [--face demo|serve] FILE')
 })
+
+test.each([[[]], [['a', 'b']], [['--what', 'a']], [['--face', 'operate', 'a']]])(
+  'check-config %j explains its use, and 2',
+  async (args) => {
+    using any = world('{}')
+    expect(await any.run(args)).toBe(2)
+    expect(any.said.stderr).toContain('usage: gatehouse check-config')
+  },
+)

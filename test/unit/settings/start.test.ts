@@ -65,7 +65,7 @@ test('[JK6.4] a start with a default secret or an http issuer is refused before 
 describe('the launcher', () => {
   test('passes on the exit code and the arguments', () => {
     using w = world('port: no\n')
-    expect(w.run('check-config', '--demo', 'settings.yaml').status).toBe(1)
+    expect(w.run('check-config', 'settings.yaml').status).toBe(1)
     expect(w.run('no-such-command').status).toBe(2)
   })
 
