@@ -16,7 +16,7 @@ export function buildSettings(raw: RawSettings): Settings {
     home,
     ports: { gateway: raw.port, identity: raw.port + 1, operations: raw.port + 2 },
     external,
-    routing: buildRouting(raw),
+    routing: buildRouting(raw.domain, raw.routing),
     listeners: raw.listeners.map(buildListener),
     trustedProxies: networks(raw.trustedProxies),
     operations,
@@ -41,9 +41,9 @@ export function buildSettings(raw: RawSettings): Settings {
   }
 }
 
-function buildRouting(raw: RawSettings): Routing {
-  if (raw.routing.mode === 'host') return { mode: 'host' }
-  return { mode: 'path', workspacesDomain: raw.routing.insecureSharedOrigin ? raw.domain : `workspaces.${raw.domain}` }
+export function buildRouting(domain: string, raw: RawSettings['routing']): Routing {
+  if (raw.mode === 'host') return { mode: 'host' }
+  return { mode: 'path', workspacesDomain: raw.insecureSharedOrigin ? domain : `workspaces.${domain}` }
 }
 
 function buildListener(raw: RawListener): ListenerSettings {
@@ -53,7 +53,7 @@ function buildListener(raw: RawListener): ListenerSettings {
     : { ...address, kind: 'tls', certificates: raw.certificates }
 }
 
-function buildIssuer(raw: RawIssuer, isHttpAllowed: boolean): IssuerSettings {
+export function buildIssuer(raw: RawIssuer, isHttpAllowed: boolean): IssuerSettings {
   const { clientSecret: _, ...rest } = raw
   return { ...rest, displayName: raw.displayName ?? raw.id, caFile: raw.caFile, isHttpAllowed }
 }

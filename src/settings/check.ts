@@ -50,13 +50,24 @@ export interface Check {
 
 /** Fills in the defaults of `tree`, in place. */
 export function checkTree(tree: Tree, sourceOf: SourceOf): Check {
+  const { problems, value } = checkValue(settingsSchema, tree, sourceOf)
+  return value === undefined
+    ? { problems, readable: readableParts(tree), whole: undefined }
+    : { problems, readable: readableWhole(value), whole: value }
+}
+
+/** Fills in the defaults of `value`, in place. `value` is undefined when the schema found any problem. */
+export function checkValue<S extends TSchema>(
+  schema: S,
+  value: unknown,
+  sourceOf: SourceOf,
+): { readonly problems: readonly Problem[]; readonly value: Static<S> | undefined } {
   const ajv = withFormats(
     new Ajv({ allErrors: true, useDefaults: true, verbose: true, strict: true, strictTypes: false }),
   )
-  const validate = ajv.compile<RawSettings>(settingsSchema)
-  if (validate(tree)) return { problems: [], readable: readableWhole(tree), whole: tree }
-  const problems = (validate.errors ?? []).map((error) => problemOf(error, sourceOf))
-  return { problems, readable: readableParts(tree), whole: undefined }
+  const isGood = ajv.compile<Static<S>>(schema)
+  if (isGood(value)) return { problems: [], value }
+  return { problems: (isGood.errors ?? []).map((error) => problemOf(error, sourceOf)), value: undefined }
 }
 
 function withFormats(ajv: Ajv): Ajv {
@@ -78,7 +89,14 @@ function entriesOf<T>(list: readonly T[]): readonly Entry<T>[] {
   return list.map((value, index) => ({ index, value }))
 }
 
-function readableParts(tree: Tree): Readable {
+/** Reads what is fit for the rules out of what a schema refuses in part. Fills in defaults, in place. */
+export interface PartReader {
+  pick<S extends TSchema>(schema: S, value: unknown): Static<S> | undefined
+  /** None for what is no list. */
+  pickEntries<S extends TSchema>(schema: S, list: unknown): Entry<Static<S>>[]
+}
+
+export function partReader(): PartReader {
   // Not strict: a section's default means nothing when the section is a schema of its own.
   const ajv = withFormats(new Ajv({ strict: false, allErrors: true, useDefaults: true }))
   const pick = <S extends TSchema>(schema: S, value: unknown): Static<S> | undefined => {
@@ -94,6 +112,11 @@ function readableParts(tree: Tree): Readable {
       return value === undefined ? [] : [{ index, value }]
     })
   }
+  return { pick, pickEntries }
+}
+
+function readableParts(tree: Tree): Readable {
+  const { pick, pickEntries } = partReader()
   const { properties } = settingsSchema
   return {
     domain: pick(properties.domain, tree.domain),

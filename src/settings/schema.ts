@@ -14,7 +14,7 @@ export const initial = {
 } as const
 
 /** Objects refuse keys they don't know: a misspelt security setting must not be a silent default. */
-function keys<P extends TProperties>(properties: P, options: TObjectOptions = {}) {
+export function keys<P extends TProperties>(properties: P, options: TObjectOptions = {}) {
   return Type.Object(properties, { ...options, additionalProperties: false })
 }
 
