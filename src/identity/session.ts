@@ -1,4 +1,4 @@
-/** One login of one browser or command line, as the rest of Gatehouse sees it: a snapshot, replaced when it changes. */
+/** One login of one browser or command line, or one token of a machine, as the rest of Gatehouse sees it: a snapshot, replaced when it changes. */
 import type { Brand } from '#lib/brand.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Identity } from './identity.ts'
@@ -8,7 +8,7 @@ export type SessionName = Brand<string, 'SessionName'>
 
 export interface Session {
   readonly name: SessionName
-  readonly kind: 'browser' | 'cli'
+  readonly kind: 'browser' | 'cli' | 'machine'
   readonly identity: Identity
   readonly issuer: string
   /** The issuer's `sub`, before mapping. */

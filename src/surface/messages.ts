@@ -20,7 +20,7 @@ export const WhoamiSchema = Type.Object({
   subject: text,
   session: Type.Object({
     name: text,
-    kind: Type.Union([Type.Literal('browser'), Type.Literal('cli')]),
+    kind: Type.Union([Type.Literal('browser'), Type.Literal('cli'), Type.Literal('machine')]),
     createdAt: text,
     /** Renewed ahead of it where the issuer allows. */
     expiresAt: text,
@@ -160,7 +160,7 @@ export type Explanation = Immutable<Static<typeof ExplanationSchema>>
 
 export const SessionSchema = Type.Object({
   name: text,
-  kind: Type.Union([Type.Literal('browser'), Type.Literal('cli')]),
+  kind: Type.Union([Type.Literal('browser'), Type.Literal('cli'), Type.Literal('machine')]),
   /** Whether it is the one that asks. */
   current: Type.Boolean(),
   username: text,

@@ -1,0 +1,201 @@
+/**
+ * Sessions of machines: each stands for one token and lives in this replica's memory alone, since any replica can make it again from the token.
+ * It ends with the token, when its owner is locked, or when the API server no longer knows the token.
+ */
+import { createHash } from 'node:crypto'
+import { LRUCache } from 'lru-cache'
+import { messageOf } from '#errors.ts'
+import { encodeBase32 } from '#lib/base32.ts'
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { singleFlight } from '#lib/single-flight.ts'
+import type { Log } from '#observe/log.ts'
+import type { AnonymousReason } from './authentication.ts'
+import type { IssuerKeys } from './issuer-keys.ts'
+import { judgeMachine, type MachineRules } from './machine-claims.ts'
+import type { Session, SessionName } from './session.ts'
+import { parseSessionName } from './session-id.ts'
+
+export interface MachineIssuer extends MachineRules {
+  readonly keys: IssuerKeys
+  /** Asks whoever gave the token whether it still holds (Kubernetes' TokenReview). Throws when nobody answers. */
+  readonly review?: (token: string) => Promise<boolean>
+}
+
+export type MachineAnswer =
+  | { readonly kind: 'session'; readonly session: Session }
+  | { readonly kind: 'anonymous'; readonly reason: AnonymousReason }
+  | { readonly kind: 'unavailable' }
+
+export interface MachineSessions {
+  /** From memory, without verifying anything; `undefined`: only {@link resolve} can tell. */
+  peek(token: string): MachineAnswer | undefined
+  resolve(token: string): Promise<MachineAnswer>
+  get(name: SessionName): Session | undefined
+  subscribe(listener: (change: { readonly type: 'ended'; readonly session: Session }) => void): Disposable
+}
+
+export interface MachineSessionsOptions {
+  readonly issuers: readonly MachineIssuer[]
+  readonly isLocked: (username: string) => boolean
+  readonly clock: Clock
+  readonly log: Log
+}
+
+interface Known {
+  readonly session: Session
+  readonly timer: Disposable
+  /** Asked again from then on. */
+  readonly reviewAt: Timestamp
+  /** Refused from then on, if nobody could be asked. */
+  readonly staleAt: Timestamp
+}
+
+/** Three parts of base64url (RFC 7515 section 3.1), at most 8 KiB. */
+const compactForm = /^[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,2048}$/
+const mostKnown = 5_000
+const reviewEvery: Milliseconds = 60_000
+/** As for access: an earlier yes stands for so long while nobody answers. */
+const staleWhileUnreachable: Milliseconds = 5 * 60_000
+
+/** Whether a bearer has the form of a machine's token at all; others are the app's affair. */
+export function isMachineToken(bearer: string): boolean {
+  return compactForm.test(bearer)
+}
+
+export function openMachineSessions(options: MachineSessionsOptions): MachineSessions {
+  return new TokenSessions(options)
+}
+
+class TokenSessions implements MachineSessions {
+  readonly #options: MachineSessionsOptions
+  readonly #listeners = new Set<Parameters<MachineSessions['subscribe']>[0]>()
+  readonly #flight = singleFlight<string, MachineAnswer>()
+  readonly #known: LRUCache<SessionName, Known>
+
+  constructor(options: MachineSessionsOptions) {
+    this.#options = options
+    // Who is pushed out is verified again with its next request; what it holds open would be ended too late.
+    this.#known = new LRUCache({ max: mostKnown, dispose: (known, _name, why) => this.#forget(known, why) })
+  }
+
+  peek(token: string): MachineAnswer | undefined {
+    const known = this.#known.get(nameOf(token))
+    if (!known) return undefined
+    if (this.#options.isLocked(known.session.identity.username)) {
+      this.#known.delete(known.session.name)
+      return { kind: 'anonymous', reason: 'locked' }
+    }
+    const now = this.#options.clock.now()
+    const { session } = known
+    return now < known.reviewAt && now < session.notAfter ? { kind: 'session', session } : undefined
+  }
+
+  resolve(token: string): Promise<MachineAnswer> {
+    const answer = this.peek(token)
+    return answer ? Promise.resolve(answer) : this.#flight(token, () => this.#verify(token))
+  }
+
+  get(name: SessionName): Session | undefined {
+    return this.#known.get(name)?.session
+  }
+
+  subscribe(listener: Parameters<MachineSessions['subscribe']>[0]): Disposable {
+    this.#listeners.add(listener)
+    return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
+  }
+
+  async #verify(token: string): Promise<MachineAnswer> {
+    const issuer = this.#issuerOf(token)
+    if (!issuer) return { kind: 'anonymous', reason: 'malformed' }
+    const { clock, log, isLocked } = this.#options
+    try {
+      const signature = await issuer.keys.verify(token)
+      if (signature.kind === 'refused') return this.#refuse(issuer, signature.reason)
+      const verdict = judgeMachine(signature.claims, issuer, clock.now())
+      if (verdict.kind === 'refused') return this.#refuse(issuer, verdict.reason)
+      if (isLocked(verdict.identity.username)) return { kind: 'anonymous', reason: 'locked' }
+      return await this.#reviewed(token, issuer, {
+        name: nameOf(token),
+        kind: 'machine',
+        identity: verdict.identity,
+        issuer: issuer.issuer,
+        subject: verdict.identity.username,
+        userAgent: '',
+        createdAt: verdict.issuedAt,
+        expiresAt: verdict.until,
+        notAfter: verdict.until,
+      })
+    } catch (error) {
+      log.warn(
+        { component: 'machines', issuer: issuer.issuer, reason: messageOf(error) },
+        'a token could not be verified',
+      )
+      return { kind: 'unavailable' }
+    }
+  }
+
+  async #reviewed(token: string, issuer: MachineIssuer, session: Session): Promise<MachineAnswer> {
+    const { clock, log } = this.#options
+    const before = this.#known.get(session.name)
+    const now = clock.now()
+    try {
+      if (issuer.review && !(await issuer.review(token))) {
+        this.#known.delete(session.name)
+        return this.#refuse(issuer, 'token_revoked')
+      }
+      return {
+        kind: 'session',
+        session: this.#keep(before?.session ?? session, now + reviewEvery, now + staleWhileUnreachable),
+      }
+    } catch (error) {
+      if (!before || now >= before.staleAt) throw error
+      log.warn(
+        { component: 'machines', reason: messageOf(error) },
+        'a token could not be reviewed; the last answer stands',
+      )
+      return { kind: 'session', session: this.#keep(before.session, now + 5_000, before.staleAt) }
+    }
+  }
+
+  #keep(session: Session, reviewAt: Timestamp, staleAt: Timestamp): Session {
+    const { clock } = this.#options
+    const timer = clock.after(session.notAfter - clock.now(), () => void this.#known.delete(session.name))
+    this.#known.set(session.name, { session, timer, reviewAt, staleAt })
+    return session
+  }
+
+  #forget({ session, timer }: Known, why: string): void {
+    timer[Symbol.dispose]()
+    if (why === 'set') return
+    for (const listener of this.#listeners) listener({ type: 'ended', session })
+  }
+
+  /** By the unverified `iss`, which decides nothing but whose keys are tried. */
+  #issuerOf(token: string): MachineIssuer | undefined {
+    const claimed = unverifiedIssuer(token)
+    return this.#options.issuers.find(({ issuer }) => issuer === claimed)
+  }
+
+  #refuse({ issuer }: MachineIssuer, reason: string): MachineAnswer {
+    this.#options.log.debug({ component: 'machines', issuer, reason }, "a machine's token was refused")
+    if (reason === 'token_expired') return { kind: 'anonymous', reason: 'expired' }
+    return { kind: 'anonymous', reason: 'bad-signature' }
+  }
+}
+
+function unverifiedIssuer(token: string): unknown {
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
+    return typeof claims === 'object' && claims !== null && 'iss' in claims ? claims.iss : undefined
+  } catch {
+    // No JSON, no issuer: it is refused as malformed.
+    return undefined
+  }
+}
+
+/** Of the form of every session's name; the token itself is kept nowhere. */
+function nameOf(token: string): SessionName {
+  const name = parseSessionName(encodeBase32(createHash('sha256').update(`machine\0${token}`).digest()))
+  if (name === undefined) throw new TypeError('a hash is always a session name')
+  return name
+}
