@@ -32,6 +32,8 @@ export class Desk {
   #instance: Instance | undefined
   /** Set when a start took too long: what to say of it when it is stopped. */
   #givenUp: { readonly workspaceUid: string; readonly message: string } | undefined
+  /** How much was heard; a turn that ends with another number than it began with was overtaken. */
+  #heard = 0
 
   constructor(ref: WorkspaceRef, parts: DeskParts, signal: AbortSignal) {
     this.#ref = ref
@@ -42,43 +44,53 @@ export class Desk {
   /** `undefined`: it is deleted, or never was. */
   workspaceIs(workspace: Workspace | undefined): void {
     this.#workspace = workspace
-    this.#news.signal()
+    this.#hear()
   }
 
   instanceIs(instance: Instance): void {
     this.#instance = instance
-    this.#news.signal()
+    this.#hear()
   }
 
   instanceGone(instanceUid: string): void {
     if (this.#instance?.instanceUid !== instanceUid) return
     this.#instance = undefined
-    this.#news.signal()
+    this.#hear()
   }
 
   readinessChanged(): void {
-    this.#news.signal()
+    this.#hear()
   }
 
   giveUp(workspaceUid: string, message: string): void {
     this.#givenUp = { workspaceUid, message }
-    this.#news.signal()
+    this.#hear()
   }
 
-  /** Until the signal ends it. */
-  async work(signal: AbortSignal): Promise<void> {
+  /**
+   * Until the signal ends it, or nothing is left: no workspace, and nothing that runs for one. `onOver` is called in the moment
+   * of that finding, from which on nobody may tell it anything.
+   */
+  async work(signal: AbortSignal, onOver: () => void): Promise<void> {
     const delays = backoff({ first: 200, longest: 30_000 })
     for await (const _ of this.#news) {
       try {
+        const heard = this.#heard
         await this.#turn()
         delays.reset()
+        if (heard === this.#heard && this.#workspace === undefined && this.#instance === undefined) return onOver()
       } catch (error) {
         if (signal.aborted) return
         this.#parts.log.warn({ error }, 'a workspace is not yet as it should be')
         await sleep(this.#parts.clock, delays.next(), signal).catch(() => undefined)
-        this.#news.signal()
+        this.#hear()
       }
     }
+  }
+
+  #hear(): void {
+    this.#heard += 1
+    this.#news.signal()
   }
 
   async #turn(): Promise<void> {

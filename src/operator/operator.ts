@@ -34,9 +34,8 @@ export async function runOperator(options: OperatorOptions): Promise<void> {
 
 class Operator {
   readonly #options: OperatorOptions
-  /** Of every workspace and instance ever seen: a deleted one's may still have something to end. */
+  /** Of every workspace there is, and of those that are gone for as long as there is something to end. */
   readonly #desks = new Map<string, Desk>()
-  readonly #known = new Map<string, WorkspaceRef>()
   readonly #working = new Set<Promise<void>>()
   /** All workspaces were heard of: from then on, one that is not known is not there. Nothing is ended on a guess. */
   #isSynced = false
@@ -100,7 +99,7 @@ class Operator {
 
   #applyAll(workspaces: readonly Workspace[]): void {
     const listed = new Set(workspaces.flatMap((workspace) => refOf(workspace) ?? []).map(refKey))
-    for (const [key, ref] of this.#known) if (!listed.has(key)) this.#deskOf(ref).workspaceIs(undefined)
+    for (const [key, desk] of this.#desks) if (!listed.has(key)) desk.workspaceIs(undefined)
     for (const workspace of workspaces) this.#apply(workspace)
     this.#isSynced = true
   }
@@ -131,9 +130,8 @@ class Operator {
     const { signal } = this.#options
     const desk = new Desk(ref, { ...this.#options, log: this.#options.log.child({ workspace: key }) }, signal)
     this.#desks.set(key, desk)
-    this.#known.set(key, ref)
     if (this.#isSynced) desk.workspaceIs(undefined)
-    const work = desk.work(signal)
+    const work = desk.work(signal, () => this.#desks.delete(key)).then(() => void this.#working.delete(work))
     this.#working.add(work)
     return desk
   }
