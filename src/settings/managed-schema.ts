@@ -16,9 +16,9 @@
  * | `oidc[].usernameClaim`, `.groupsClaim` | string | `preferred_username`, `groups` |
  * | `oidc[].usernamePrefix`, `.groupsPrefix` | string, at most 64 characters | empty |
  * | `connections.<pattern>.port` | integer, 1 to 65535 | |
- * | `connections.<pattern>.maxPerWorkspace` | integer, 1 to 1000 | |
+ * | `connections.<pattern>.maxPerWorkspace`, `.maxPerUser` | integer, at least 1 | |
  * | `connections.<pattern>.idle`, `.max` | duration such as `60m` | |
- * | `connections.<pattern>.minMemory` | quantity such as `8Gi` | |
+ * | `connections.<pattern>.minMemory` | quantity such as `8Gi`, or bytes | |
  * | `locked[]` | string, not empty | usernames, as mapped; those of the settings file stay locked too |
  * | `administrators.groups[]`, `.users[]` | string, not empty | as mapped |
  * | `access.defaultAccessType` | `OwnerOnly`, `Public` | `OwnerOnly` |
@@ -38,13 +38,17 @@ export const managedIssuerSchema = keys({
   clientSecretRef: Type.Optional(keys({ name: Type.String({ format: 'subdomain' }), key: secretKey })),
 })
 
+/** Kubernetes' own spelling of an amount: `8Gi`, `1.5G`. */
+const quantity = '^[0-9]{1,15}(\\.[0-9]{1,3})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$'
+
 /** Kinds of connection by name, or by a pattern with `*`. */
 const connectionSchema = keys({
   port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
-  maxPerWorkspace: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000 })),
+  maxPerWorkspace: Type.Optional(Type.Integer({ minimum: 1 })),
+  maxPerUser: Type.Optional(Type.Integer({ minimum: 1 })),
   idle: Type.Optional(Type.String({ format: 'duration' })),
   max: Type.Optional(Type.String({ format: 'duration' })),
-  minMemory: Type.Optional(Type.String({ pattern: '^[0-9]{1,15}(\\.[0-9]{1,3})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$' })),
+  minMemory: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: quantity })])),
 })
 
 export const managedSchema = keys({
