@@ -1,6 +1,6 @@
 /** `npm run generate` writes the files that are made from the source; `-- --check` says which of them are stale, and fails. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { settingsSchema } from '#settings/schema.ts'
 import { settingsReference } from './settings-reference.ts'
@@ -11,7 +11,16 @@ const generated: ReadonlyMap<string, () => string> = new Map([
   ['docs/settings.md', settingsReference],
   // For editors: `# yaml-language-server: $schema=…/settings.schema.json`.
   ['docs/settings.schema.json', () => `${JSON.stringify(asWritten(settingsSchema), null, 2)}\n`],
+  ...copies('config/crd/bases', 'charts/gatehouse/crds'),
+  ...copies('config/policies', 'charts/gatehouse/policies'),
 ])
+
+/** A chart can't reach outside of its folder. */
+function copies(from: string, to: string): readonly (readonly [string, () => string])[] {
+  return readdirSync(join(root, from))
+    .filter((name) => name.endsWith('.yaml') && basename(name) !== 'kustomization.yaml')
+    .map((name) => [join(to, name), () => readFileSync(join(root, from, name), 'utf8')] as const)
+}
 
 /** What a file may leave out is what has a default. */
 function asWritten(schema: unknown): unknown {

@@ -1,0 +1,54 @@
+{{- define "gatehouse.name" -}}
+{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "gatehouse.labels" -}}
+app.kubernetes.io/name: gatehouse
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
+{{- end -}}
+
+{{- define "gatehouse.selector" -}}
+app.kubernetes.io/name: gatehouse
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "gatehouse.serviceAccount" -}}
+{{- .Values.serviceAccount.name | default (include "gatehouse.name" .) -}}
+{{- end -}}
+
+{{- define "gatehouse.managerName" -}}
+{{- .Values.manager.name | default (include "gatehouse.name" .) -}}
+{{- end -}}
+
+{{/* Names of cluster-wide objects carry the namespace, so that two releases of one name never share one. */}}
+{{- define "gatehouse.clusterName" -}}
+{{- printf "gatehouse:%s:%s" .Release.Namespace (include "gatehouse.name" .) -}}
+{{- end -}}
+
+{{- define "gatehouse.createsPolicies" -}}
+{{- if kindIs "bool" .Values.policies.create }}{{ if .Values.policies.create }}yes{{ end }}{{ else if not .Values.namespaces }}yes{{ end -}}
+{{- end -}}
+
+{{/* The settings file. What stands in `settings` wins. */}}
+{{- define "gatehouse.settings" -}}
+{{- $listener := dict "kind" "plain" "host" "0.0.0.0" "port" 8080 -}}
+{{- if .Values.tls.secretName -}}
+{{- $certificate := dict "certFile" "/etc/gatehouse/tls/tls.crt" "keyFile" "/etc/gatehouse/tls/tls.key" -}}
+{{- $listener = dict "kind" "tls" "host" "0.0.0.0" "port" 8443 "certificates" (list $certificate) -}}
+{{- end -}}
+{{- if .Values.proxyProtocolFrom -}}
+{{- $_ := set $listener "proxyProtocol" (dict "trusted" .Values.proxyProtocolFrom) -}}
+{{- end -}}
+{{- $settings := dict
+  "managerName" (include "gatehouse.managerName" .)
+  "listeners" (list $listener)
+  "operations" (dict "hosts" (list "0.0.0.0") "port" 8802)
+  "trustedProxies" .Values.trustedProxies
+  "sessions" (dict "stateNamespace" .Release.Namespace)
+  "cluster" (dict "namespaces" .Values.namespaces "servesUnclaimed" .Values.manager.servesUnclaimed "serviceAccount" (include "gatehouse.serviceAccount" .))
+-}}
+{{- toYaml (mergeOverwrite $settings (deepCopy .Values.settings)) -}}
+{{- end -}}

@@ -1,0 +1,61 @@
+{{/* The same rules as in config/rbac; a test compares them. */}}
+{{- define "gatehouse.ownRules" -}}
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspacemanagers]
+  verbs: [get, list, watch]
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspacemanagers/status]
+  verbs: [patch]
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspaceshares]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [gatehouse.dev]
+  resources: [workspacesessions, workspaceactivities]
+  verbs: [get, list, watch, create, update, patch, delete]
+- apiGroups: [gatehouse.dev]
+  resources: [onetimerecords]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [gatehouse-session-keys]
+  verbs: [get, list, watch, update, patch]
+{{- with .secrets }}
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: {{ toJson . }}
+  verbs: [get, list, watch]
+{{- end }}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [gatehouse-housekeeping]
+  verbs: [get, list, watch, update]
+{{- end -}}
+
+{{- define "gatehouse.workspaceRules" -}}
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspaces]
+  verbs: [get, list, watch, patch]
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspaceshares]
+  verbs: [get, list, watch, create, delete]
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspaceshares/status]
+  verbs: [patch]
+- apiGroups: [""]
+  resources: [pods]
+  verbs: [get, list, watch]
+- apiGroups: [apps]
+  resources: [replicasets, deployments]
+  verbs: [get, list, watch]
+- apiGroups: [authorization.k8s.io]
+  resources: [{{ .reviews }}]
+  verbs: [create]
+{{- if .logs }}
+- apiGroups: [""]
+  resources: [pods/log]
+  verbs: [get]
+{{- end }}
+{{- end -}}
