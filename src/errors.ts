@@ -23,6 +23,8 @@ const meanings = {
   invalid_resource: { status: 422, retryable: false },
   expired_version: { status: 410, retryable: true },
   store_unavailable: { status: 503, retryable: true },
+  /** The store does not let us: our account lacks a right, or is not known there. */
+  store_refused: { status: 503, retryable: false },
   /** The object is owned by a manifest file: change the file. */
   managed_by_file: { status: 409, retryable: false },
   /** The state file was written by a newer Gatehouse, or by another program. */
@@ -50,10 +52,13 @@ export class GatewayError extends Error {
   readonly code: ErrorCode
   readonly status: number
   readonly retryable: boolean
+  /** Milliseconds the other side asks to be left alone for. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; retryAfter?: number }) {
     super(message, options)
     this.code = code
+    this.retryAfter = options?.retryAfter
     this.status = meanings[code].status
     this.retryable = meanings[code].retryable
   }

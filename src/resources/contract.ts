@@ -13,6 +13,9 @@ export interface OwnerReference {
   readonly kind: string
   readonly name: string
   readonly uid: Uid
+  /** One owner at most is the controller, which made the object and keeps it as it should be. Stores that have no controllers drop both. */
+  readonly controller?: boolean
+  readonly blockOwnerDeletion?: boolean
 }
 
 export interface ObjectMeta {
@@ -70,15 +73,19 @@ export interface ObjectName {
   readonly name: string
 }
 
-export interface Listing<T extends Resource> {
+export interface Listing<T> {
   readonly items: readonly T[]
   readonly resourceVersion: ResourceVersion
 }
 
-/** Bookmarks say "nothing up to this version concerns you", so that a resume needs no new list. */
-export type WatchEvent<T extends Resource> =
+/**
+ * `bookmark`: nothing up to this version concerns you, so that a resume needs no new list. `unreadable`: the kind's parsers refuse what the
+ * object has become, so it is nowhere to be seen. `heartbeat`: the watch still brings what is written.
+ */
+export type WatchEvent<T> =
   | { readonly type: 'added' | 'modified' | 'deleted'; readonly object: T }
-  | { readonly type: 'bookmark'; readonly resourceVersion: ResourceVersion }
+  | { readonly type: 'unreadable'; readonly name: ObjectName; readonly resourceVersion: ResourceVersion }
+  | { readonly type: 'bookmark' | 'heartbeat'; readonly resourceVersion: ResourceVersion }
 
 export interface Preconditions {
   readonly uid?: Uid

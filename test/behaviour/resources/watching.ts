@@ -1,7 +1,7 @@
 /** Follows a watch in the background and lets a test wait for what it has seen. */
 import type { Resource, ResourceKind, Resources, ResourceVersion, WatchEvent } from '#resources/contract.ts'
 
-export type ObjectEvent<T extends Resource> = Exclude<WatchEvent<T>, { type: 'bookmark' }>
+export type ObjectEvent<T extends Resource> = Extract<WatchEvent<T>, { object: T }>
 
 export interface Watching<T extends Resource> extends AsyncDisposable {
   /** The events so far, without bookmarks, of the objects that `isMine` names. */
@@ -23,7 +23,7 @@ export function watching<T extends Resource>(
   const { isMine, ...scope } = options
   const run = async () => {
     for await (const event of resources.watch(kind, { ...scope, signal: stopping.signal })) {
-      if (event.type === 'bookmark' || !isMine(event.object)) continue
+      if (!('object' in event) || !isMine(event.object)) continue
       events.push(event)
       news.resolve()
       news = Promise.withResolvers()

@@ -201,7 +201,7 @@ async function replayed(resources: Resources, items: readonly Workspace[], from:
   if (from === latest) return items
   const { signal } = new AbortController()
   for await (const event of resources.watch(workspaceKind, { resourceVersion: from, signal })) {
-    if (event.type === 'bookmark') continue
+    if (!('object' in event)) continue
     const { metadata } = event.object
     if (event.type === 'deleted') state.delete(metadata.name)
     else state.set(metadata.name, event.object)

@@ -1,0 +1,84 @@
+/** What an API server says when it refuses, as errors by code (Kubernetes API conventions, "Response Status Kind"). */
+import { type ErrorCode, GatewayError } from '#errors.ts'
+import type { Milliseconds } from '#lib/clock.ts'
+import { isJsonObject } from '#lib/merge-patch.ts'
+
+/** A refusal of the API server. */
+export class ApiFault extends GatewayError {
+  /** HTTP status; that of a `Status` object where it came within a watch. */
+  readonly answered: number
+  /** `AlreadyExists`, `Conflict`, `Expired`, …; `''` where it gave none. */
+  readonly reason: string
+  /** What the refusal is about: `details.kind` (a plural resource) and `details.name`. */
+  readonly about: { readonly kind: string; readonly name: string }
+
+  constructor(code: ErrorCode, answered: number, said: Said, retryAfter?: Milliseconds) {
+    super(code, `the API server answered ${answered}: ${said.message}`, retryAfter === undefined ? {} : { retryAfter })
+    this.answered = answered
+    this.reason = said.reason
+    this.about = { kind: said.kind, name: said.name }
+  }
+}
+
+interface Said {
+  readonly message: string
+  readonly reason: string
+  readonly kind: string
+  readonly name: string
+  readonly retryAfterSeconds: number | undefined
+}
+
+const longestMessage = 512
+
+/** `body` is JSON, or text where the answer is not of the API server but of something in front of it. */
+export function apiFault(status: number, body: unknown, retryAfter?: Milliseconds): ApiFault {
+  const said = read(body)
+  const wait = retryAfter ?? (said.retryAfterSeconds === undefined ? undefined : said.retryAfterSeconds * 1000)
+  return new ApiFault(codeOf(status, said.reason), status, said, wait)
+}
+
+function codeOf(status: number, reason: string): ErrorCode {
+  switch (status) {
+    case 400:
+    case 413:
+    case 422:
+      return 'invalid_resource'
+    case 401:
+    case 403:
+      return 'store_refused'
+    case 404:
+      return 'not_found'
+    case 409:
+      return reason === 'AlreadyExists' ? 'already_exists' : 'conflict'
+    case 410:
+      return 'expired_version'
+    case 405:
+    case 406:
+    case 415:
+      return 'internal'
+    default:
+      return 'store_unavailable'
+  }
+}
+
+function read(body: unknown): Said {
+  const status = isJsonObject(body) ? body : {}
+  const details = isJsonObject(status.details) ? status.details : {}
+  const seconds = details.retryAfterSeconds
+  return {
+    message: (text(status.message) || text(body) || 'without a reason').slice(0, longestMessage),
+    reason: text(status.reason),
+    kind: text(details.kind),
+    name: text(details.name),
+    retryAfterSeconds: typeof seconds === 'number' && seconds > 0 ? seconds : undefined,
+  }
+}
+
+function text(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** RFC 9110 section 10.2.3, in seconds; API servers give no dates. */
+export function parseRetryAfter(value: unknown): Milliseconds | undefined {
+  return typeof value === 'string' && /^\d{1,6}$/.test(value) ? Number(value) * 1000 : undefined
+}
