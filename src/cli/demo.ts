@@ -39,6 +39,11 @@ export interface DemoIo extends CommandIo {
   readonly onSignal: (handle: (name: string) => void) => Disposable
 }
 
+/** 15 MiB in all. */
+const logKeeps = { limit: 5 * 1024 * 1024, older: 2 }
+/** 100 MiB in all: what somebody may have to account for is asked about late. */
+const auditKeeps = { limit: 10 * 1024 * 1024, older: 9 }
+
 const usage = 'usage: gatehouse demo [FLAG ...]\n'
 
 export async function demo(args: readonly string[], io: DemoIo): Promise<number> {
@@ -80,8 +85,8 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
     isAsked = true
     asked.resolve(name)
   })
-  await using logOutput = openOutput(join(home, 'logs', 'gatehouse.log'), clock)
-  await using auditOutput = openOutput(join(home, 'logs', 'audit.log'), clock)
+  await using logOutput = openOutput({ path: join(home, 'logs', 'gatehouse.log'), ...logKeeps }, clock)
+  await using auditOutput = openOutput({ path: join(home, 'logs', 'audit.log'), ...auditKeeps }, clock)
   const log = createLog({ level: settings.log.level, clock, sink: logOutput })
   const audit = createAudit({ sink: auditOutput, clock })
   for (const { name, meaning } of insecureChoices(settings)) {

@@ -1,7 +1,8 @@
 /** What a workspace's programs print: a file with a size limit and one older one beside it. */
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, open, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
+import { RotatingFile } from '#lib/rotating-file.ts'
 
 /** Bytes of one file. */
 export const defaultLogLimit = 1024 * 1024
@@ -14,23 +15,17 @@ const longestTail = 512 * 1024
 const longestLastLine = 300
 
 export class OutputLog implements AsyncDisposable {
-  readonly #folder: string
-  readonly #limit: number
-  #file: { readonly handle: FileHandle; size: number } | undefined
-  #writes: Promise<void> = Promise.resolve()
+  readonly #file: RotatingFile
   #ending = ''
 
   constructor(folder: string, limit: number) {
-    this.#folder = folder
-    this.#limit = limit
+    this.#file = new RotatingFile({ path: join(folder, currentName), limit, older: 1 })
   }
 
   /** Resolves when it is written, so that a program that prints faster than the disk takes it has to wait. */
   write(chunk: Buffer): Promise<void> {
     this.#ending = (this.#ending + chunk.toString('utf8')).slice(-4 * longestLastLine)
-    const written = this.#writes.then(() => this.#append(chunk))
-    this.#writes = written.catch(() => undefined) // told to who asked for this write; the next one tries again
-    return written
+    return this.#file.append(chunk)
   }
 
   /** What was printed last, without terminal escapes, for a message. */
@@ -45,42 +40,8 @@ export class OutputLog implements AsyncDisposable {
     this.#ending = ''
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#writes
-    await this.#close()
-  }
-
-  async #append(chunk: Buffer): Promise<void> {
-    for (let rest = chunk; rest.length > 0; ) {
-      const file = this.#file ?? (await this.#open())
-      const room = this.#limit - file.size
-      if (room <= 0) {
-        await this.#rotate()
-        continue
-      }
-      const part = rest.subarray(0, room)
-      await file.handle.appendFile(part)
-      file.size += part.length
-      rest = rest.subarray(part.length)
-    }
-  }
-
-  async #open(): Promise<{ handle: FileHandle; size: number }> {
-    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-    const handle = await open(join(this.#folder, currentName), 'a', 0o600)
-    this.#file = { handle, size: (await handle.stat()).size }
-    return this.#file
-  }
-
-  async #rotate(): Promise<void> {
-    await this.#close()
-    await rename(join(this.#folder, currentName), join(this.#folder, olderName))
-  }
-
-  async #close(): Promise<void> {
-    const file = this.#file
-    this.#file = undefined
-    await file?.handle.close()
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#file[Symbol.asyncDispose]()
   }
 }
 

@@ -39,8 +39,13 @@ const loaded = await loadSettings({
 })
 if (loaded.kind === 'invalid') throw new Error(JSON.stringify(loaded.problems))
 const { settings, secrets } = loaded
-const log = createLog({ level: 'info', clock, sink: openOutput(join(home, 'gatehouse.log'), clock) })
-const audit = createAudit({ sink: openOutput(join(home, 'audit.log'), clock), clock })
+const keeps = { limit: 10 * 1024 * 1024, older: 2 }
+const log = createLog({
+  level: 'info',
+  clock,
+  sink: openOutput({ path: join(home, 'gatehouse.log'), ...keeps }, clock),
+})
+const audit = createAudit({ sink: openOutput({ path: join(home, 'audit.log'), ...keeps }, clock), clock })
 const kinds = [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind]
 const store = openEmbeddedStore({ file: join(home, 'state.sqlite'), kinds, clock, log, signal })
 const runtime = staticRuntime()
