@@ -1,0 +1,95 @@
+/** The policy gatehouse-gateway-account, as somebody meets it who has stolen the gateway's token: RBAC lets it patch Workspaces. */
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { openPolicyWorld, type PolicyWorld } from '#test/support/policy-world.ts'
+import { describeWith } from '#test/support/real-parts.ts'
+
+describeWith('cluster', "the gateway's token and a Workspace", () => {
+  let world: PolicyWorld
+  beforeAll(async () => {
+    world = await openPolicyWorld()
+    const { workspace } = world
+    await world.do(
+      ['create', '-f', '-'],
+      workspace('nb', { owner: 'alice', spec: { image: 'good', env: [{ name: 'A' }] } }),
+    )
+  })
+  afterAll(() => world?.[Symbol.asyncDispose]())
+
+  const policy = 'gatehouse-gateway-account'
+  const merge = (patch: object) => ['patch', 'workspace', 'nb', '--type=merge', '-p', JSON.stringify(patch)]
+  const json = (...operations: readonly object[]) => {
+    return ['patch', 'workspace', 'nb', '--type=json', '-p', JSON.stringify(operations)]
+  }
+
+  test('starts and stops it', async () => {
+    expect(await world.asGateway(merge({ spec: { desiredStatus: 'Running' } }))).toMatchObject({ code: 0 })
+    expect(await world.asGateway(merge({ spec: { desiredStatus: 'Stopped' } }))).toMatchObject({ code: 0 })
+    expect(await world.asGateway(merge({ spec: { desiredStatus: 'Running' } }))).toMatchObject({ code: 0 })
+  })
+
+  test.each([
+    ['another image', merge({ spec: { image: 'evil' } })],
+    ['another image beside the wish', merge({ spec: { desiredStatus: 'Stopped', image: 'evil' } })],
+    ['a field that was not there', merge({ spec: { accessType: 'Public' } })],
+    ['a field taken away', merge({ spec: { image: null } })],
+    ['a value deep inside', json({ op: 'add', path: '/spec/env/0/value', value: 'evil' })],
+    ['one more port', merge({ spec: { ports: [{ name: 'ssh', port: 22 }] } })],
+    ['an annotation', merge({ metadata: { annotations: { note: 'x' } } })],
+    ['an annotation of ours', merge({ metadata: { annotations: { 'gatehouse.dev/ports': '[]' } } })],
+    ['no annotations', json({ op: 'remove', path: '/metadata/annotations' })],
+    [
+      'a stamp with somebody else in it',
+      merge({ metadata: { annotations: { 'workspace.jupyter.org/last-updated-by': 'alice' } } }),
+    ],
+    ['a label', merge({ metadata: { labels: { team: 'x' } } })],
+    ['a finalizer', merge({ metadata: { finalizers: ['gatehouse.dev/x'] } })],
+    [
+      'an owner',
+      merge({ metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'x', uid: 'x' }] } }),
+    ],
+  ])('can not give it %s', async (_what, patch) => {
+    expect(world.refusedBy(await world.asGateway(patch))).toBe(policy)
+  })
+
+  test('can not by server-side apply what it can not by a patch', async () => {
+    const { asGateway, refusedBy, workspace } = world
+    const forced = ['apply', '--server-side', '--force-conflicts', '-f', '-']
+    expect(refusedBy(await asGateway(forced, workspace('nb', { owner: 'alice', spec: { image: 'evil' } })))).toBe(
+      policy,
+    )
+  })
+
+  test('leaves room for the stamp of a webhook that says who changed it last', async () => {
+    const { asGateway, gateway } = world
+    const annotations = { 'workspace.jupyter.org/last-updated-by': gateway.username }
+    expect(await asGateway(merge({ metadata: { annotations }, spec: { desiredStatus: 'Stopped' } }))).toMatchObject({
+      code: 0,
+    })
+  })
+
+  test('nobody else is held to it', async () => {
+    const { as, writer } = world
+    const change = { metadata: { annotations: { note: 'x' }, labels: { team: 'x' } }, spec: { image: 'better' } }
+    expect(await as(writer, merge(change))).toMatchObject({ code: 0 })
+  })
+
+  describe('even with every right on Workspaces that RBAC could ever give it', () => {
+    beforeAll(async () => {
+      const { gateway } = world
+      await world.do(['create', 'rolebinding', 'too-much', '--role=writer', `--user=${gateway.username}`])
+    })
+
+    test('creates none, writes no status and deletes none', async () => {
+      const { asGateway, refusedBy, workspace } = world
+      expect(refusedBy(await asGateway(['create', '-f', '-'], workspace('evil')))).toBe(policy)
+      const applied = ['apply', '--server-side', '-f', '-']
+      expect(refusedBy(await asGateway(applied, workspace('evil')))).toBe(policy)
+      const status = merge({ status: { accessURL: 'https://evil.example' } })
+      expect(refusedBy(await asGateway([...status, '--subresource=status']))).toBe(policy)
+      expect(refusedBy(await asGateway(['delete', 'workspace', 'nb']))).toBe(policy)
+      expect(refusedBy(await asGateway(['delete', 'workspaces', '--all']))).toBe(policy)
+      const replacement = workspace('nb', { owner: 'alice', spec: { image: 'evil' } })
+      expect(refusedBy(await asGateway(['replace', '-f', '-'], replacement))).toBe(policy)
+    })
+  })
+})
