@@ -1,6 +1,6 @@
 /** Wires Gatehouse's own pages and API: each plugin gets the functions it needs. */
+import { credentialsOf } from '#gateway/credentials.ts'
 import { Desk } from '#gateway/desk.ts'
-import { credentialsOf } from '#gateway/gateway.ts'
 import { ticketLocation } from '#gateway/handover.ts'
 import { ShareDesk } from '#gateway/share-desk.ts'
 import { actorOf } from '#gateway/witness.ts'

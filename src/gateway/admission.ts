@@ -1,6 +1,6 @@
 /**
  * The one decision about one request, the same for a plain request and an upgrade: forward, starting, login or deny, always with a reason.
- * Pure over what is in memory; how it is carried out is somebody else's.
+ * Pure over what is in memory; how it is carried out, and what has to be asked first, is somebody else's.
  */
 
 import { isNavigation, judgeOrigin } from '#http/fetch-metadata.ts'
@@ -9,11 +9,14 @@ import type { AnonymousReason, Authentication } from '#identity/authentication.t
 import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Upstream } from '#proxy/upstream.ts'
+import type { ReviewQuestion } from '#resources/reviewer.ts'
 import type { Endpoint, Instance } from '#runtime/contract.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
-import { type AccessPolicy, decideAccess, isAdministrator } from '#workspace/access.ts'
+import { type AccessPolicy, decideAccess, type Grant, isAdministrator } from '#workspace/access.ts'
 import { placeOf, type Site } from '#workspace/address.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import { mayConnect } from '#workspace/reviewing.ts'
+import type { Reviews, Standing } from '#workspace/reviews.ts'
 import type { WorkspacePhase } from '#workspace/state.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
 import { fixedHeadersOf, policyOf } from './forwarding.ts'
@@ -27,10 +30,24 @@ export type DenyReason =
   | 'port-not-granted'
   | 'connection-type-not-granted'
   | 'no-such-port'
+  /** There is a grant, but Kubernetes RBAC does not let him open workspaces of that namespace. */
+  | 'rbac'
+  | 'review-unavailable'
   | 'store-unavailable'
   | 'not-synced'
 
+/** A decision, or what has to be asked before there can be one. */
 export type Admission =
+  | Settled
+  | {
+      readonly kind: 'review'
+      readonly question: ReviewQuestion
+      readonly session: Session
+      readonly ref: WorkspaceRef
+      readonly navigation: boolean
+    }
+
+export type Settled =
   | { readonly kind: 'forward'; readonly pass: Pass }
   /** It is permitted, but nothing answers there now. */
   | {
@@ -45,15 +62,17 @@ export type Admission =
   /** The main port was named by its number; its place has one URL. */
   | { readonly kind: 'moved'; readonly host: string; readonly prefix: string }
   | { readonly kind: 'login'; readonly reason: AnonymousReason; readonly navigation: boolean }
-  | {
-      readonly kind: 'deny'
-      readonly reason: DenyReason
-      readonly status: 403 | 404 | 503
-      readonly detail: string
-      readonly session: Session | undefined
-      readonly ref: WorkspaceRef | undefined
-      readonly navigation: boolean
-    }
+  | Denial
+
+export interface Denial {
+  readonly kind: 'deny'
+  readonly reason: DenyReason
+  readonly status: 403 | 404 | 503
+  readonly detail: string
+  readonly session: Session | undefined
+  readonly ref: WorkspaceRef | undefined
+  readonly navigation: boolean
+}
 
 /** One request as far as the decision goes. */
 export interface Arrival {
@@ -68,6 +87,8 @@ export interface AdmissionParts {
   readonly directory: Directory
   readonly policy: AccessPolicy
   readonly passes: Passes
+  /** What Kubernetes RBAC says; `undefined` where there is no cluster. */
+  readonly reviews?: Reviews
   readonly clock: Clock
   /** Opens connections to one port of one instance. */
   readonly upstreamOf: (instance: Instance, port: number, endpoint: Endpoint) => Upstream
@@ -108,7 +129,12 @@ function findPass(parts: AdmissionParts, arrival: Arrival, session: Session): Pa
   if (!entry) return undefined
   const { port } = arrival.place.address
   if (port === entry.ports[0].port) return undefined
-  return parts.passes.find(session, entry.uid, port ?? entry.ports[0].port, parts.directory.generation)
+  return parts.passes.find(session, entry.uid, port ?? entry.ports[0].port, generationOf(parts))
+}
+
+/** Both only grow: their sum is the same as long as neither has changed. */
+function generationOf({ directory, reviews }: AdmissionParts): number {
+  return reviews === undefined ? directory.generation : directory.generation + reviews.generation
 }
 
 function isSameOriginOrSafe(
@@ -154,40 +180,62 @@ function admitSession(
   if (!entry) return deny('no-such-workspace', isAdministrator(session.identity, parts.policy) ? 404 : 403)
   const [main] = entry.ports
   const port = address.port === undefined ? main : entry.ports.find((candidate) => candidate.port === address.port)
-  if (!port) return undeclaredPort(parts, entry, session, deny)
-  const decision = decideAccess(entry, session.identity, { port, connectionType }, parts.policy, parts.clock.now())
+  const wanted = { port: port ?? undeclared, connectionType }
+  const decision = decideAccess(entry, session.identity, wanted, parts.policy, parts.clock.now())
   if (!decision.allowed) return deny(decision.reason, 403, '', entry.ref)
+  const review = standingOf(parts, entry, session, decision.grant)
+  switch (review.kind) {
+    case 'unasked':
+      return { kind: 'review', question: review.question, session, ref: entry.ref, navigation }
+    case 'denied':
+      return deny('rbac', 403, '', entry.ref)
+    case 'unavailable':
+      return deny('review-unavailable', 503, '', entry.ref)
+    case 'allowed':
+      break
+  }
+  // Only those who may use every port learn that this one does not exist.
+  if (!port) return deny('no-such-port', 404, '', entry.ref)
   if (address.port === main.port) return { kind: 'moved', ...placeOf(parts.site, entry.ref, undefined) }
-  const { instance } = entry
+  const { grant } = decision
+  return carryTo(parts, { session, entry, port, grant, validUntil: review.until }, navigation)
+}
+
+/** Everything is permitted: to what runs, where something does. */
+function carryTo(
+  parts: AdmissionParts,
+  permitted: Pick<Pass, 'session' | 'entry' | 'port' | 'grant' | 'validUntil'>,
+  navigation: boolean,
+): Settled {
+  const { session, entry, port } = permitted
+  const { instance, ref, state } = entry
   const endpoint = instance?.endpoints.get(port.port)
-  if (entry.state.phase !== 'Running' || !instance || !endpoint || parts.isAwaited(instance, port)) {
-    return {
-      kind: 'starting',
-      session,
-      ref: entry.ref,
-      phase: entry.state.phase,
-      port,
-      isMain: port === main,
-      navigation,
-    }
+  if (state.phase !== 'Running' || !instance || !endpoint || parts.isAwaited(instance, port)) {
+    return { kind: 'starting', session, ref, phase: state.phase, port, isMain: port === entry.ports[0], navigation }
   }
   const upstream = parts.upstreamOf(instance, port.port, endpoint)
   const fixedHeaders = fixedHeadersOf(parts.site, session, entry, port)
   const policy = policyOf(parts.site, entry, port, parts.isOwnCookie)
-  const decided = { session, entry, port, grant: decision.grant, upstream, fixedHeaders, policy }
-  const pass = parts.passes.keep(decided, parts.directory.generation)
+  const pass = parts.passes.keep({ ...permitted, upstream, fixedHeaders, policy }, generationOf(parts))
   return { kind: 'forward', pass }
 }
 
-/** Only those who may use every port learn that this one does not exist. */
-function undeclaredPort(
-  parts: AdmissionParts,
-  entry: WorkspaceEntry,
-  session: Session,
-  deny: (reason: DenyReason, status: 403 | 404, detail: string, ref: WorkspaceRef) => Admission,
-): Admission {
-  const invented: WorkspacePort = { name: '', port: 0, expose: false, path: 'preserve' }
-  const wanted = { port: invented, connectionType }
-  const decision = decideAccess(entry, session.identity, wanted, parts.policy, parts.clock.now())
-  return decision.allowed ? deny('no-such-port', 404, '', entry.ref) : deny(decision.reason, 403, '', entry.ref)
+const undeclared: WorkspacePort = { name: '', port: 0, expose: false, path: 'preserve' }
+
+type Reviewed = Exclude<Standing, { kind: 'unasked' }> | { readonly kind: 'unasked'; readonly question: ReviewQuestion }
+
+const withoutReview: Reviewed = { kind: 'allowed', until: Number.POSITIVE_INFINITY }
+
+/** Looked at once there is a grant, and never before: a stranger's request asks nobody anything. */
+function standingOf({ reviews }: AdmissionParts, entry: WorkspaceEntry, session: Session, grant: Grant): Reviewed {
+  if (!reviews) return withoutReview
+  const question = mayConnect(reviews, entry, session.identity, grant)
+  const standing = reviews.standing(question)
+  return standing.kind === 'unasked' ? { kind: 'unasked', question } : standing
+}
+
+/** For a request that was reviewed again and again and is undecided still: its workspace changes faster than the answers come. */
+export function undecided(of: Extract<Admission, { kind: 'review' }>): Denial {
+  const { session, ref, navigation } = of
+  return { kind: 'deny', reason: 'review-unavailable', status: 503, detail: '', session, ref, navigation }
 }

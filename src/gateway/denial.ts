@@ -1,4 +1,6 @@
 /** What the decision's refusals say to the outside. Whatever would tell a stranger that a workspace exists is one and the same problem. */
+import type { RequestHead } from '#http/request-head.ts'
+import { readHandshake } from '#http/upgrade-handshake.ts'
 import type { Problem } from '#surface/problem.ts'
 import type { DenyReason } from './admission.ts'
 
@@ -24,6 +26,7 @@ export function problemOfDenial(reason: DenyReason, status: 403 | 404 | 503): Pr
     case 'cross-origin':
       return crossOrigin
     case 'store-unavailable':
+    case 'review-unavailable':
     case 'not-synced':
       return notNow
     case 'no-such-port':
@@ -31,6 +34,7 @@ export function problemOfDenial(reason: DenyReason, status: 403 | 404 | 503): Pr
     case 'no-such-workspace':
       return status === 404 ? notHere : notYours
     case 'no-grant':
+    case 'rbac':
     case 'port-not-granted':
     case 'connection-type-not-granted':
       return notYours
@@ -49,6 +53,20 @@ export const loginLoop: Problem = {
   status: 400,
   title: 'The login does not reach this workspace: your browser does not keep its cookie.',
   detail: 'Allow cookies for this address and open it again.',
+}
+
+/** An upgrade that is no WebSocket handshake, and what its refusal says beside the problem. */
+export function problemOfHandshake(
+  method: string,
+  head: RequestHead,
+): { readonly problem: Problem; readonly headers: readonly string[] } | undefined {
+  const handshake = readHandshake(method, head)
+  if (handshake.kind !== 'problem') return undefined
+  const { fault, status } = handshake
+  return {
+    problem: { code: `upgrade_${fault}`, status, title: 'This is no WebSocket handshake.' },
+    headers: status === 426 ? ['Upgrade', 'websocket', 'Sec-WebSocket-Version', '13'] : [],
+  }
 }
 
 const unreadableTitles: Readonly<Record<number, string>> = {

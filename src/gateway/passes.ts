@@ -17,6 +17,8 @@ export interface Pass {
   readonly entry: WorkspaceEntry
   readonly port: WorkspacePort
   readonly grant: Grant
+  /** What was decided beside the grant is looked at again from then on. */
+  readonly validUntil: Timestamp
   readonly upstream: Upstream
   /** What the upstream is told about every request of this pass. */
   readonly fixedHeaders: HeaderList
@@ -85,7 +87,7 @@ export class Passes {
 
 function endOf(pass: Pass): Timestamp {
   const ofGrant = pass.grant.kind === 'share' ? pass.grant.until : undefined
-  return Math.min(pass.session.expiresAt, ofGrant ?? Number.POSITIVE_INFINITY)
+  return Math.min(pass.session.expiresAt, pass.validUntil, ofGrant ?? Number.POSITIVE_INFINITY)
 }
 
 /** Session names and UIDs hold no space. */

@@ -7,7 +7,7 @@ import type { Count, Metrics, Outcome } from '#observe/metrics.ts'
 import { refKey } from '#surface/workspace-ref.ts'
 import { sayGrant } from '#workspace/access.ts'
 import type { WorkspaceAddress } from '#workspace/address.ts'
-import type { Admission } from './admission.ts'
+import type { Settled } from './admission.ts'
 import type { Pass } from './passes.ts'
 
 /** What the witness is told of a request. */
@@ -48,7 +48,7 @@ export class Witness {
     this.#audit.record({ event: 'deny', ...actorOf(seen, undefined), workspace: undefined, port: undefined, reason })
   }
 
-  decided(visit: SeenVisit, admission: Admission): void {
+  decided(visit: SeenVisit, admission: Settled): void {
     switch (admission.kind) {
       case 'forward':
         this.#count('forwarded', visit)

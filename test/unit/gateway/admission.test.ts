@@ -1,16 +1,21 @@
 import { describe, expect, test } from 'vitest'
 import { type AdmissionParts, admit } from '#gateway/admission.ts'
+import { problemOfDenial } from '#gateway/denial.ts'
 import { Passes } from '#gateway/passes.ts'
 import { parseTarget } from '#gateway/target.ts'
 import { parseAuthority } from '#http/authority.ts'
 import { readRequestHead } from '#http/request-head.ts'
 import { parseRequestTarget } from '#http/request-target.ts'
 import type { Authentication } from '#identity/authentication.ts'
+import type { Clock } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
+import { createLog } from '#observe/log.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { instance, session, share, workspace } from '#test/support/objects.ts'
+import { type ScriptedReviewer, scriptedReviewer } from '#test/support/scripted-reviewer.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
 import { Directory } from '#workspace/directory.ts'
+import { Reviews } from '#workspace/reviews.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Workspace } from '#workspace/workspace.ts'
 
@@ -30,7 +35,15 @@ const endpoints = new Map([
   [8501, { kind: 'unix' as const, path: '/8501' }],
 ])
 
-function world(given: { workspace?: Workspace; shares?: WorkspaceShare[]; runs?: boolean; complete?: boolean } = {}) {
+interface Given {
+  readonly workspace?: Workspace
+  readonly shares?: WorkspaceShare[]
+  readonly runs?: boolean
+  readonly complete?: boolean
+  readonly reviews?: (clock: Clock) => Reviews
+}
+
+function world(given: Given = {}) {
   const clock = fakeClock(Date.parse('2026-01-01T00:00:00Z'))
   const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
   const served = given.workspace ?? nb
@@ -43,6 +56,7 @@ function world(given: { workspace?: Workspace; shares?: WorkspaceShare[]; runs?:
     clock,
     policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
     passes: new Passes(new StreamIndex(), clock),
+    ...(given.reviews ? { reviews: given.reviews(clock) } : {}),
     upstreamOf: (of, port) => ({
       key: `${of.instanceUid}:${port}`,
       dial: () => Promise.reject(new Error('not dialled here')),
@@ -189,5 +203,109 @@ describe('a kept pass', () => {
     const { parts } = world()
     expect(ask(parts, main, as('carol', 'admins')).kind).toBe('forward')
     expect(ask(parts, main, as('carol')).kind).toBe('deny')
+  })
+})
+
+describe('where Kubernetes RBAC is asked', () => {
+  /** As in a cluster: with a reviewer that says what the test says. */
+  function cluster(says: ScriptedReviewer['says'], given: Given = {}) {
+    const reviewer = scriptedReviewer(says)
+    const { signal } = new AbortController()
+    const log = createLog({ level: 'error', clock: fakeClock(), sink: { write: () => undefined } })
+    const all = world({ ...given, reviews: (clock) => new Reviews({ reviewer, clock, log, signal, most: 100 }) })
+    /** Asks, answers what has to be asked, and asks again, as the gateway does. */
+    const settle = async (...of: Parameters<typeof ask> extends [unknown, ...infer Rest] ? Rest : never) => {
+      const first = ask(all.parts, ...of)
+      if (first.kind !== 'review') return first
+      await all.parts.reviews?.decide(first.question)
+      return ask(all.parts, ...of)
+    }
+    return { ...all, reviewer, settle }
+  }
+
+  test('the owner is not let in before it has answered, and then once for all of the namespace', async () => {
+    const { parts, settle, reviewer } = cluster('allowed')
+    const { identity } = session('alice')
+    expect(ask(parts, main, as('alice'))).toMatchObject({ kind: 'review', question: { namespace: 'team' } })
+    expect(await settle(main, as('alice'))).toMatchObject({ kind: 'forward', pass: { grant: { kind: 'owner' } } })
+    expect(ask(parts, app, as('alice'))).toMatchObject({ kind: 'forward' })
+    expect(reviewer.asked).toEqual([
+      {
+        subject: identity,
+        namespace: 'team',
+        action: { verb: 'create', group: 'connection.workspace.jupyter.org', resource: 'workspaceconnections' },
+      },
+    ])
+  })
+
+  test.each([
+    ['the owner', as('alice'), {}],
+    ['a grantee', as('bob'), { shares: [share([nb], {})] }],
+    ['an administrator', as('carol', 'admins'), {}],
+    [
+      'anybody, where it is public',
+      as('dave'),
+      { workspace: workspace({ owner: 'alice', spec: { accessType: 'Public' } }) },
+    ],
+  ])('%s needs it as well, and gets the very 403 of a stranger', async (_, who, given: Given) => {
+    const denied = await cluster('denied', given).settle(main, who, html)
+    expect(denied).toMatchObject({ kind: 'deny', status: 403, reason: 'rbac' })
+    expect((await cluster('allowed', given).settle(main, who, html)).kind).toBe('forward')
+    expect(problemOfDenial('rbac', 403)).toEqual(problemOfDenial('no-grant', 403))
+  })
+
+  test('what does not run, has moved, or is not declared is told only to those whom it lets in', async () => {
+    for (const url of [main, urlOf(site, ref, 8888), urlOf(site, ref, 22)]) {
+      const denied = await cluster('denied', { runs: false }).settle(url, as('alice'), html)
+      expect(denied).toMatchObject({ kind: 'deny', status: 403, reason: 'rbac' })
+    }
+    const allowed = cluster('allowed', { runs: false })
+    expect(await allowed.settle(main, as('alice'), html)).toMatchObject({ kind: 'starting' })
+    expect(await allowed.settle(urlOf(site, ref, 8888), as('alice'), html)).toMatchObject({ kind: 'moved' })
+    expect(await allowed.settle(urlOf(site, ref, 22), as('alice'), html)).toMatchObject({ status: 404 })
+  })
+
+  test('nobody is asked about those without a grant, about what does not exist, or for a page of another origin', async () => {
+    const { settle, reviewer } = cluster('allowed', { shares: [share([nb], { ports: ['app'] })] })
+    const ghost = urlOf(site, { namespace: 'team', name: 'ghost' }, undefined)
+    const foreign = { Connection: 'Upgrade', Upgrade: 'websocket', Origin: 'https://evil.example.test' }
+    expect((await settle(main, anonymous, html)).kind).toBe('login')
+    for (const url of [main, ghost, urlOf(site, ref, 22)]) {
+      expect(await settle(url, as('dave'), html)).toMatchObject({ kind: 'deny', status: 403 })
+      expect(await settle(url, as('bob'), html)).toMatchObject({ kind: 'deny', status: 403 })
+    }
+    expect(await settle(main, as('alice'), foreign)).toMatchObject({ kind: 'deny', reason: 'cross-origin' })
+    expect(reviewer.asked).toEqual([])
+  })
+
+  test('without an answer nothing is said that would be final', async () => {
+    const denied = await cluster('unreachable').settle(main, as('alice'), html)
+    expect(denied).toMatchObject({ kind: 'deny', status: 503, reason: 'review-unavailable' })
+  })
+
+  test('a pass ends when the answer was taken back, and is looked at again ahead of that', async () => {
+    const { parts, settle, reviewer, clock } = cluster('allowed')
+    const alice = as('alice')
+    await settle(main, alice)
+    await clock.advance(14_999)
+    expect(ask(parts, main, alice).kind).toBe('forward')
+    expect(reviewer.asked).toHaveLength(1)
+    reviewer.says = 'denied'
+    await clock.advance(1)
+    expect(ask(parts, main, alice).kind).toBe('forward')
+    await clock.advance(0)
+    expect(reviewer.asked).toHaveLength(2)
+    expect(ask(parts, main, alice)).toMatchObject({ kind: 'deny', status: 403 })
+  })
+
+  test('a warm pass asks nobody, and is the same object', async () => {
+    const { parts, settle, reviewer } = cluster('allowed')
+    const alice = as('alice')
+    const first = await settle(main, alice)
+    for (let nth = 0; nth < 100; nth += 1) {
+      const next = ask(parts, main, alice)
+      expect(next.kind === 'forward' && first.kind === 'forward' && next.pass === first.pass).toBe(true)
+    }
+    expect(reviewer.asked).toHaveLength(1)
   })
 })

@@ -17,6 +17,7 @@ function world() {
     entry,
     port: port(),
     grant: { kind: 'owner' },
+    validUntil: Number.POSITIVE_INFINITY,
     upstream: { key: 'nowhere', dial: () => Promise.reject(new Error('not dialled here')) },
     fixedHeaders: [],
     policy: { publicAuthority: '', hostname: '', publicPrefix: '/', upstreamPrefix: '/', isOwnCookie: () => false },
