@@ -7,26 +7,20 @@ import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Connection } from '#http/connection.ts'
 import type { TrustedNetworks } from '#http/forwarded.ts'
+import type { RequestHead } from '#http/request-head.ts'
+import { readHandshake } from '#http/upgrade-handshake.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
-import type { Authentication } from '#identity/authentication.ts'
+import type { Authentication, CookieScope, Credentials } from '#identity/authentication.ts'
 import type { Renewals } from '#identity/renewals.ts'
+import { bearerPrefix } from '#identity/session-cookie.ts'
 import type { Log } from '#observe/log.ts'
-import type { ReviewQuestion } from '#resources/reviewer.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { openPath } from '#surface/urls.ts'
 import { consoleOrigin, originOf } from '#workspace/address.ts'
-import { type AdmissionParts, admit, type Settled, undecided } from './admission.ts'
+import { type Admission, type AdmissionParts, admit } from './admission.ts'
 import type { Carriers } from './carriers.ts'
-import { credentialsOf, ownBearerOf } from './credentials.ts'
-import {
-  loginNeeded,
-  problemOfDenial,
-  problemOfHandshake,
-  problemOfUnreadable,
-  startingNow,
-  stoppedNow,
-} from './denial.ts'
-import { type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
+import { loginNeeded, problemOfDenial, problemOfUnreadable, startingNow, stoppedNow } from './denial.ts'
+import { clearedFirst, type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
 import { hsts, type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
@@ -148,42 +142,43 @@ export class Gateway {
   }
 
   #visit(visit: Visit, exit: Exit): void {
-    const unfit = visit.isUpgrade ? problemOfHandshake(visit.request.method ?? '', visit.head) : undefined
-    if (unfit) {
-      this.#parts.witness.refused(visit, unfit.problem.code)
-      exit.reply(this.#refusal(visit.requestId, unfit.problem, false, unfit.headers))
-      return
+    if (visit.isUpgrade) {
+      const handshake = readHandshake(visit.request.method ?? '', visit.head)
+      if (handshake.kind === 'problem') {
+        const extra = handshake.status === 426 ? ['Upgrade', 'websocket', 'Sec-WebSocket-Version', '13'] : []
+        this.#parts.witness.refused(visit, `upgrade_${handshake.fault}`)
+        exit.reply(
+          this.#refusal(
+            visit.requestId,
+            { code: `upgrade_${handshake.fault}`, status: handshake.status, title: 'This is no WebSocket handshake.' },
+            false,
+            extra,
+          ),
+        )
+        return
+      }
     }
-    this.#authenticate(visit, exit, 0)
-  }
-
-  #authenticate(visit: Visit, exit: Exit, reviewed: number): void {
     const credentials = credentialsOf(visit.head)
     const known = this.#parts.authenticator.peek(credentials, visit.place.scope)
     if (known) {
-      this.#decide(visit, known, exit, reviewed)
+      this.#decide(visit, known, exit)
       return
     }
     const deciding = this.#parts.authenticator.resolve(credentials, visit.place.scope).then((authentication) => {
       // Who has left meanwhile says so no second time: what is begun for him would never end.
-      if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit, reviewed)
+      if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit)
     })
     this.#settle(deciding, visit, exit, visit.request)
   }
 
-  #decide(visit: Visit, authentication: Authentication, exit: Exit, reviewed: number): void {
+  #decide(visit: Visit, authentication: Authentication, exit: Exit): void {
     const { request, head, isUpgrade, place } = visit
-    const arrival = { method: request.method ?? '', head, isUpgrade, place }
-    const decided = admit(this.#parts, arrival, authentication)
-    if (decided.kind === 'review' && reviewed < mostReviews) {
-      this.#review(visit, decided.question, exit, reviewed + 1)
-      return
-    }
-    const admission = decided.kind === 'review' ? undecided(decided) : decided
-    const clearing = admission.kind === 'forward' ? this.#clearingFor(visit, admission.pass) : undefined
+    const admission = admit(this.#parts, { method: request.method ?? '', head, isUpgrade, place }, authentication)
+    const clearing =
+      admission.kind === 'forward' ? clearedFirst(this.#parts, visit, admission.pass.entry.uid) : undefined
     if (clearing) {
       this.#parts.witness.redirected(visit)
-      exit.reply(redirect(307, place.scope.path + place.rest + place.query, clearing))
+      exit.reply(this.#led(clearing, visit))
       return
     }
     this.#parts.witness.decided(visit, admission)
@@ -195,23 +190,11 @@ export class Gateway {
     exit.forward(visit, admission.pass)
   }
 
-  /** What takes away what an earlier workspace of this name has left in a browser, before the present one is shown there. */
-  #clearingFor({ head, place }: Visit, { entry }: Pass): readonly string[] | undefined {
-    const { tenants, authenticator } = this.#parts
-    if (head.secFetchMode !== 'navigate' || head.cookie === undefined || place.scope.path !== '/') return undefined
-    if (!tenants.isStale(head.cookie, entry.uid)) return undefined
-    return tenants.clearing(head.cookie, (name) => authenticator.isOwnCookie(name), entry.uid)
+  #led(to: Reply | Problem, visit: Visit): Reply {
+    return 'body' in to ? to : this.#refusal(visit.requestId, to, true)
   }
 
-  /** Waits for what has to be asked, and begins again with who it is: he may have been logged out meanwhile. */
-  #review(visit: Visit, question: ReviewQuestion, exit: Exit, reviewed: number): void {
-    const asking = Promise.resolve(this.#parts.reviews?.decide(question)).then(() => {
-      if (!visit.request.socket.destroyed) this.#authenticate(visit, exit, reviewed)
-    })
-    this.#settle(asking, visit, exit, visit.request)
-  }
-
-  #replyTo(visit: Visit, admission: Exclude<Settled, { kind: 'forward' }>): Reply {
+  #replyTo(visit: Visit, admission: Exclude<Admission, { kind: 'forward' }>): Reply {
     const { site } = this.#parts
     switch (admission.kind) {
       case 'moved':
@@ -219,21 +202,17 @@ export class Gateway {
       case 'login': {
         if (!admission.navigation)
           return this.#refusal(visit.requestId, loginNeeded, false, ['WWW-Authenticate', 'Bearer'])
-        const left = leaveForLogin(this.#parts, visit.place, visit.head.cookie)
-        return 'body' in left ? left : this.#refusal(visit.requestId, left, true)
+        return this.#led(leaveForLogin(this.#parts, visit.place, visit.head.cookie), visit)
       }
-      case 'deny': {
-        const { reason, status, navigation } = admission
-        const extra = status === 503 ? ['Retry-After', '2'] : []
-        return this.#refusal(visit.requestId, problemOfDenial(reason, status), navigation, extra)
-      }
+      case 'deny':
+        return this.#refusal(visit.requestId, problemOfDenial(admission.reason, admission.status), admission.navigation)
       case 'starting':
         return this.#startingReply(visit, admission)
     }
   }
 
   /** A person is taken to the page that starts it or waits; a program is told whether waiting helps. */
-  #startingReply(visit: Visit, admission: Settled & { kind: 'starting' }): Reply {
+  #startingReply(visit: Visit, admission: Admission & { kind: 'starting' }): Reply {
     if (admission.navigation) {
       const to = {
         path: `/${visit.place.rest}${visit.place.query}`,
@@ -285,5 +264,17 @@ export class Gateway {
   }
 }
 
-/** Each answer of a review counts for a moment at least; a request whose answers are overtaken that often is asked to come again. */
-const mostReviews = 3
+const ownBearer = new RegExp(`^bearer +(${bearerPrefix}.*)$`, 'i')
+
+/** The token, where it has our form; tokens of any other form are the app's affair. */
+export function ownBearerOf(authorization: string | undefined): string | undefined {
+  return authorization === undefined ? undefined : ownBearer.exec(authorization)?.[1]
+}
+
+export function credentialsOf(head: Pick<RequestHead, 'cookie' | 'authorization'>): Credentials {
+  return { cookie: head.cookie, bearer: ownBearerOf(head.authorization) }
+}
+
+export function consoleScope(authority: string): CookieScope {
+  return { kind: 'console', authority, path: '/' }
+}

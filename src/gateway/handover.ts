@@ -5,7 +5,9 @@
 import { createHash } from 'node:crypto'
 import { parseAuthority } from '#http/authority.ts'
 import { cookieValues } from '#http/cookies.ts'
+import { isNavigation } from '#http/fetch-metadata.ts'
 import { parseRequestTarget } from '#http/request-target.ts'
+import type { SessionAuthenticator } from '#identity/authenticate.ts'
 import type { CookieScope } from '#identity/authentication.ts'
 import { type CookiePolicy, ownCookiePlace, setCookie } from '#identity/cookie-names.ts'
 import { parseNonceHash } from '#identity/handover-cookies.ts'
@@ -17,6 +19,9 @@ import { consoleOrigin, type Site } from '#workspace/address.ts'
 import { loginLoop } from './denial.ts'
 import { type Reply, redirect } from './reply.ts'
 import { type Place, parseTarget } from './target.ts'
+import type { Visit } from './visit.ts'
+
+type CookieOwner = Pick<SessionAuthenticator, 'isOwnCookie'>
 
 export interface HandoverParts {
   readonly site: Site
@@ -70,6 +75,31 @@ export async function acceptTicket(
   return parts.handovers.acceptTicket(params.get('ticket') ?? '', { scope, cookieHeader: at.cookieHeader })
 }
 
+/**
+ * Where an earlier workspace of this name may have left something in a browser, that is taken away before the present one is shown there: the
+ * answer to a navigation that does so. `undefined`: there is nothing to do.
+ */
+export function clearedFirst(
+  parts: HandoverParts & { readonly tenants: TenantCookies; readonly authenticator: CookieOwner },
+  { head, place, request, isBearer }: Visit,
+  workspaceUid: string,
+): Reply | Problem | undefined {
+  const { tenants, authenticator } = parts
+  if (head.secFetchMode !== 'navigate' || head.cookie === undefined || place.scope.path !== '/') return undefined
+  switch (tenants.seenAs(head.cookie, workspaceUid)) {
+    case 'this':
+      return undefined
+    case 'another': {
+      const clearing = tenants.clearing(head.cookie, (name) => authenticator.isOwnCookie(name), workspaceUid)
+      return redirect(307, place.scope.path + place.rest + place.query, clearing)
+    }
+    case 'unknown':
+      // The hand-over clears as well, and finds out whether this browser keeps what it is given.
+      if (isBearer || !isNavigation(request.method ?? '', head)) return undefined
+      return leaveForLogin(parts, place, head.cookie)
+  }
+}
+
 /** Remembers in the browser which workspace this host was, because a name can come to mean another one. */
 export class TenantCookies {
   readonly #policy: CookiePolicy
@@ -80,11 +110,15 @@ export class TenantCookies {
     this.#name = ownCookiePlace(policy, 'tenant').name
   }
 
-  /** Was this host another workspace when this browser was here last? */
-  isStale(cookieHeader: string | undefined, workspaceUid: string): boolean {
-    if (cookieHeader === undefined || !cookieHeader.includes(this.#name)) return false
+  /**
+   * Which workspace this host was when this browser was here last. `unknown`: it was never here, or its cookie is gone, as any page of the
+   * domain can bring about by setting more cookies than a browser keeps (RFC 6265 section 5.3).
+   */
+  seenAs(cookieHeader: string | undefined, workspaceUid: string): 'this' | 'another' | 'unknown' {
+    if (cookieHeader === undefined || !cookieHeader.includes(this.#name)) return 'unknown'
     const seen = cookieValues(cookieHeader, this.#name)
-    return seen.length > 0 && !seen.includes(tenantOf(workspaceUid))
+    if (seen.length === 0) return 'unknown'
+    return seen.includes(tenantOf(workspaceUid)) ? 'this' : 'another'
   }
 
   remember(workspaceUid: string): string {

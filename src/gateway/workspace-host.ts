@@ -77,10 +77,9 @@ export class WorkspaceHost {
     const { directory, tenants, authenticator } = this.#parts
     const entry = target.address && directory.find(target.address.name)
     if (!entry) return []
-    if (tenants.isStale(head.cookie, entry.uid)) {
-      return tenants.clearing(head.cookie ?? '', (name) => authenticator.isOwnCookie(name), entry.uid)
-    }
-    return ['Set-Cookie', tenants.remember(entry.uid)]
+    if (tenants.seenAs(head.cookie, entry.uid) === 'this') return ['Set-Cookie', tenants.remember(entry.uid)]
+    // At a first visit there is nothing to clear; that it is the first is nothing a browser can be believed.
+    return tenants.clearing(head.cookie ?? '', (name) => authenticator.isOwnCookie(name), entry.uid)
   }
 
   async #status(target: OwnTarget, head: RequestHead, refuse: (of: Problem) => Reply): Promise<Reply> {

@@ -182,3 +182,58 @@ test('a workspace that was made again under its name first clears what the forme
   expect((await alice.follow()).status).toBe(200)
   expect(alice.cookies.of(url).map(({ name }) => name)).not.toContain('left')
 })
+
+describe('a browser that no longer knows which workspace it was last at this name', () => {
+  const clearing = '"cache", "storage"'
+  const isTenant = ({ name }: { readonly name: string }) => name.endsWith('-tenant')
+  const evict = (browser: ScriptedBrowser, url: string, isEvicted: (cookie: { readonly name: string }) => boolean) => {
+    for (const { name, path } of browser.cookies.of(url).filter(isEvicted))
+      browser.cookies.take(`${name}=; Path=${path}; Max-Age=0`, new URL(url))
+  }
+
+  test('is cleared by the hand-over, whether all of its cookies went or that one alone', async () => {
+    await using world = await createWorld()
+    const { ref, url, app } = await world.workspace({ name: 'nb', owner: 'alice' })
+    const alice = await world.as('alice')
+    await alice.open(url)
+    await world.resources.delete(workspaceKind, ref)
+    await world.until(() => world.open.workspaces.directory.get(ref) === undefined, 'it is gone')
+    await using second = await echoApp('the second')
+    await world.workspace({ name: 'nb', owner: 'alice', apps: { 8888: second } })
+    for (const isEvicted of [() => true, isTenant]) {
+      evict(alice, url, isEvicted)
+      alice.cookies.take('left=behind; Path=/', new URL(url))
+      const seen = second.requests.length
+      const accepted = await alice.navigate(await ticketFor(alice, `${url}deep?x=%2F`))
+      expect([accepted.status, accepted.headers['clear-site-data']]).toEqual([303, clearing])
+      expect(second.requests.length).toBe(seen)
+      const page = await alice.follow()
+      expect([page.status, page.url.href]).toEqual([200, `${url}deep?x=%2F`])
+      expect(alice.history.length).toBe(2)
+      expect(alice.cookies.of(url).map(({ name }) => name)).not.toContain('left')
+      const again = await alice.navigate(url)
+      expect([again.status, again.headers['clear-site-data']]).toEqual([200, undefined])
+    }
+    expect(app.requests.length).toBe(1)
+    expect(JSON.stringify(second.requests)).not.toContain('left=')
+  })
+
+  test('is not sent round for ever when it does not keep that cookie; programs and forms are not sent at all', async () => {
+    await using world = await createWorld()
+    const { url, app } = await world.workspace({ name: 'nb', owner: 'alice' })
+    const alice = await world.as('alice')
+    await alice.open(url)
+    const statuses: number[] = []
+    for (let round = 0; round < 2; round += 1) {
+      evict(alice, url, isTenant)
+      statuses.push((await alice.open(url)).status)
+    }
+    expect(statuses).toEqual([200, 400])
+    expect(alice.page.body).toContain('does not keep its cookie')
+    evict(alice, url, isTenant)
+    const form = { method: 'POST', body: 'a=1', headers: { Origin: new URL(url).origin } }
+    expect((await alice.navigate(url, form)).status).toBe(200)
+    expect((await alice.fetch(`${url}api`)).status).toBe(200)
+    expect(app.requests.map(({ method }) => method)).toEqual(['GET', 'GET', 'POST', 'GET'])
+  })
+})
