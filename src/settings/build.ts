@@ -4,8 +4,8 @@ import type { Milliseconds } from '#lib/clock.ts'
 import { parseDuration } from '#lib/duration.ts'
 import { type Network, parseNetwork } from '#lib/network.ts'
 import type { InsecureName } from './insecure.ts'
-import type { RawIssuer, RawListener, RawSettings } from './schema.ts'
-import type { IssuerSettings, ListenerSettings, Routing, Settings } from './settings.ts'
+import type { RawIssuer, RawListener, RawMachine, RawSettings } from './schema.ts'
+import type { IssuerSettings, ListenerSettings, MachineSettings, Routing, Settings } from './settings.ts'
 
 export function buildSettings(raw: RawSettings): Settings {
   const { managerName, domain, home, external, operations, administrators, locked, access } = raw
@@ -36,6 +36,12 @@ export function buildSettings(raw: RawSettings): Settings {
     drain: { grace: span(raw.drain.grace) },
     environmentAliases,
     log,
+    machines: raw.machines.map(buildMachine),
+    cluster: {
+      ...raw.cluster,
+      kubeconfig: raw.cluster.kubeconfig,
+      staleWhileUnreachable: span(raw.cluster.staleWhileUnreachable),
+    },
     demo: { manifests: raw.demo.manifests },
     insecure: insecureNames(raw),
   }
@@ -58,12 +64,17 @@ export function buildIssuer(raw: RawIssuer, isHttpAllowed: boolean): IssuerSetti
   return { ...rest, displayName: raw.displayName ?? raw.id, caFile: raw.caFile, isHttpAllowed }
 }
 
+function buildMachine({ kind, tokenReview, usernamePrefix, ...rest }: RawMachine): MachineSettings {
+  return kind === 'cluster' ? { ...rest, kind, tokenReview } : { ...rest, kind, usernamePrefix }
+}
+
 function insecureNames(raw: RawSettings): readonly InsecureName[] {
   const flags: { readonly [Name in InsecureName]: boolean } = {
     insecureHttpIssuer: raw.insecureHttpIssuer,
     insecureHttpExternal: raw.insecureHttpExternal,
     insecureWideBind: raw.insecureWideBind,
     insecureTrustEveryProxy: raw.insecureTrustEveryProxy,
+    'cluster.insecureOwnerAnnotation': raw.cluster.insecureOwnerAnnotation,
     'routing.insecureSharedOrigin': raw.routing.insecureSharedOrigin,
   }
   return insecureOrder.filter((name) => flags[name])
@@ -74,6 +85,7 @@ const insecureOrder: readonly InsecureName[] = [
   'insecureHttpExternal',
   'insecureWideBind',
   'insecureTrustEveryProxy',
+  'cluster.insecureOwnerAnnotation',
   'routing.insecureSharedOrigin',
 ]
 

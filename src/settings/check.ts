@@ -6,8 +6,10 @@ import { type Problem, problemOf, type SourceOf } from './problem.ts'
 import {
   issuerSchema,
   listenerSchema,
+  machineSchema,
   type RawIssuer,
   type RawListener,
+  type RawMachine,
   type RawSettings,
   settingsSchema,
 } from './schema.ts'
@@ -37,6 +39,7 @@ export interface Readable {
   readonly trustedProxies: readonly Entry<string>[]
   readonly listeners: readonly Entry<RawListener>[]
   readonly issuers: readonly Entry<RawIssuer>[]
+  readonly machines: readonly Entry<RawMachine>[]
   /** Undefined when `oidc` is no list. */
   readonly hasIssuers: boolean | undefined
 }
@@ -81,6 +84,7 @@ function readableWhole(raw: RawSettings): Readable {
     trustedProxies: entriesOf(raw.trustedProxies),
     listeners: entriesOf(raw.listeners),
     issuers: entriesOf(raw.oidc),
+    machines: entriesOf(raw.machines),
     hasIssuers: raw.oidc.length > 0,
   }
 }
@@ -132,6 +136,7 @@ function readableParts(tree: Tree): Readable {
     trustedProxies: pickEntries(properties.trustedProxies.items, tree.trustedProxies),
     listeners: pickEntries(listenerSchema, tree.listeners),
     issuers: pickEntries(issuerSchema, tree.oidc),
+    machines: pickEntries(machineSchema, tree.machines),
     hasIssuers: Array.isArray(tree.oidc) ? tree.oidc.length > 0 : undefined,
   }
 }

@@ -5,6 +5,8 @@ export const insecureMeanings = {
   insecureHttpExternal: 'Browsers may use plain HTTP on a name other than localhost: cookies can be read on the way.',
   insecureWideBind: 'Plain listeners may be reached from other machines: whoever is on the way reads everything.',
   insecureTrustEveryProxy: 'Every peer is believed about client addresses: anybody can claim any of them.',
+  'cluster.insecureOwnerAnnotation':
+    'Owners are who an annotation names, although no admission policy keeps others from writing it.',
   'routing.insecureSharedOrigin':
     'Path mode on one name with the console: every workspace can act there as whoever visits it.',
 } as const

@@ -130,6 +130,7 @@ function initialTree(face: Face, written: Tree, cwd: string): Tree {
       manifests: resolve(import.meta.dirname, '../..', initial.manifests),
     },
   }
-  if (face === 'serve') return { ...common, external: { scheme: 'https', port: 443 } }
+  // The domain is the WorkspaceManager's to say; until it has, no name in the world is it (RFC 6761 section 6.4).
+  if (face === 'serve') return { ...common, domain: 'gatehouse.invalid', external: { scheme: 'https', port: 443 } }
   return { ...common, domain: 'localhost', external: { scheme: 'http', port }, administrators: { groups: ['admins'] } }
 }

@@ -47,7 +47,7 @@ export function managedSettings(spec: unknown, base: Edition, clientSecretOf: Cl
   const { problems, value } = checkValue(managedSchema, written, nowhere)
   const clientSecrets = new Map<string, Secret>()
   const findings = [
-    ...applyRules(readableOf(written, reader, issuers, base.settings), 'serve'),
+    ...applyRules(readableOf(written, reader, issuers, base.settings), 'manager'),
     ...fetchSecrets(issuers, clientSecretOf, clientSecrets),
   ]
   const all = [...problems, ...findings.map(({ path, message }) => problemAt(path, message, nowhere))]
@@ -107,6 +107,7 @@ function readableOf(
     demo: undefined,
     trustedProxies: [],
     listeners: [],
+    machines: [],
   }
 }
 

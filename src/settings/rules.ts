@@ -8,7 +8,7 @@ import { isLocalhostName } from '#lib/localhost-lookup.ts'
 import { isEverywhere, parseNetwork } from '#lib/network.ts'
 import type { Entry, Readable } from './check.ts'
 import type { Path } from './problem.ts'
-import type { RawIssuer, RawListener } from './schema.ts'
+import type { RawIssuer, RawListener, RawMachine } from './schema.ts'
 
 export interface Finding {
   readonly path: Path
@@ -18,15 +18,18 @@ export interface Finding {
 /** `serve`: the gateway of a cluster. `demo`: the laptop mode, which brings its own issuer. */
 export type Face = 'serve' | 'demo'
 
-type Rule = (readable: Readable, face: Face) => readonly Finding[]
+/** `manager`: what a `WorkspaceManager` says, which is judged for the gateway of a cluster when its own file has been. */
+type Judged = Face | 'manager'
 
-export function applyRules(readable: Readable, face: Face): readonly Finding[] {
+type Rule = (readable: Readable, judged: Judged) => readonly Finding[]
+
+export function applyRules(readable: Readable, face: Judged): readonly Finding[] {
   return rules.flatMap((rule) => rule(readable, face))
 }
 
 /** Only where the list itself could be read: a faulty issuer is reported for what it is. */
 const someIssuer: Rule = ({ hasIssuers }, face) =>
-  face === 'serve' && hasIssuers === false ? [{ path: ['oidc'], message: 'must name at least one issuer' }] : []
+  face === 'manager' && hasIssuers === false ? [{ path: ['oidc'], message: 'must name at least one issuer' }] : []
 
 // 63 characters of a workspace's label and a dot come before it, and a name has at most 253 (RFC 1035).
 const longestDomain = 189
@@ -72,7 +75,7 @@ const distinctPrefixes: Rule = ({ issuers }) => {
 
 /** The demo's own people have plain names, without a prefix, so names of other issuers must be unable to look like them. */
 const besideDemoPeople: Rule = ({ issuers }, face) =>
-  face === 'serve'
+  face !== 'demo'
     ? []
     : issuers.flatMap(({ index, value }) =>
         (['usernamePrefix', 'groupsPrefix'] as const)
@@ -118,14 +121,15 @@ function addressOf(listener: { host: string; port: number }): string {
 }
 
 /** Behind a balancer that ends TLS a plain listener on every address is the usual thing; it is none where browsers use it directly. */
-const wideBind: Rule = ({ listeners, external, operations, insecureWideBind }) => {
+const wideBind: Rule = ({ listeners, external, operations, insecureWideBind }, face) => {
   if (insecureWideBind !== false) return []
   const isWide = (listener: RawListener) => listener.kind === 'plain' && !isLoopback(listener.host)
   const message = 'must be a loopback address (set insecureWideBind to let other machines connect in the clear)'
   const found = listeners
     .filter(({ value }) => external?.scheme === 'http' && isWide(value))
     .map(({ index }): Finding => ({ path: ['listeners', index, 'host'], message }))
-  const wideOperations = (operations?.hosts ?? []).flatMap((host, index): Finding[] =>
+  // In a cluster probes and metrics are asked for from outside of the pod; there is nothing else on that listener.
+  const wideOperations = (face === 'serve' ? [] : (operations?.hosts ?? [])).flatMap((host, index): Finding[] =>
     isLoopback(host) ? [] : [{ path: ['operations', 'hosts', index], message }],
   )
   return [...found, ...wideOperations]
@@ -178,6 +182,40 @@ const sessionTimes: Rule = ({ sessions }) => {
   return renewEvery > horizon ? [{ path: ['sessions', 'renewEvery'], message: 'must not be longer than horizon' }] : []
 }
 
+const distinctMachines: Rule = ({ machines }) =>
+  machines.flatMap(({ index, value }): readonly Finding[] => {
+    const isEarlier = machines.some((other) => other.index < index && other.value.issuer === value.issuer)
+    const path = ['machines', index]
+    return [
+      ...(isEarlier
+        ? [{ path: [...path, 'issuer'], message: 'is used by an earlier entry; name all its subjects there' }]
+        : []),
+      ...(value.kind === 'cluster' ? clusterMachine(path, value) : foreignMachine(path, value)),
+    ]
+  })
+
+function clusterMachine(path: Path, { usernamePrefix, subjects }: RawMachine): readonly Finding[] {
+  const findings = subjects.flatMap((subject, at): readonly Finding[] =>
+    subject.startsWith('system:serviceaccount:')
+      ? []
+      : [{ path: [...path, 'subjects', at], message: 'must be system:serviceaccount:NAMESPACE:NAME' }],
+  )
+  const prefix = {
+    path: [...path, 'usernamePrefix'],
+    message: 'is for kind issuer; a ServiceAccount has the name Kubernetes knows',
+  }
+  return usernamePrefix === '' ? findings : [...findings, prefix]
+}
+
+function foreignMachine(path: Path, { usernamePrefix, tokenReview }: RawMachine): readonly Finding[] {
+  const review = { path: [...path, 'tokenReview'], message: 'is for kind cluster' }
+  const prefix = {
+    path: [...path, 'usernamePrefix'],
+    message: 'must end in something like a colon, to tell its names from those of people',
+  }
+  return [...(tokenReview ? [review] : []), ...(/[^A-Za-z0-9]$/.test(usernamePrefix) ? [] : [prefix])]
+}
+
 const rules: readonly Rule[] = [
   someIssuer,
   domainLength,
@@ -192,6 +230,7 @@ const rules: readonly Rule[] = [
   wideBind,
   everyProxy,
   plainExternal,
+  distinctMachines,
   sharedOrigin,
   sessionTimes,
 ]

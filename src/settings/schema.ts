@@ -84,6 +84,24 @@ export const issuerSchema = keys({
   caFile: Type.Optional(path("PEM file of the authority that signed the issuer's certificate.")),
 })
 
+export const machineSchema = keys({
+  kind: oneOf(
+    ['cluster', 'issuer'],
+    'cluster',
+    "`cluster`: tokens of this cluster's ServiceAccounts; `issuer`: JSON Web Tokens of somebody else.",
+  ),
+  issuer: text("The token's `iss`, exactly as it stands there.", {}),
+  audience: text("One that the token must name in `aud`; never one of the API server's own.", { default: 'gatehouse' }),
+  subjects: Type.Array(Type.String({ minLength: 1, maxLength: 512 }), {
+    minItems: 1,
+    description: 'Each a whole `sub`, such as `system:serviceaccount:ci:bot`.',
+  }),
+  usernamePrefix: Type.String({ default: '', maxLength: 64, description: 'Put before `sub`, for `issuer` alone.' }),
+  tokenReview: flag(
+    'Have the API server confirm each token (TokenReview), for `cluster` alone; needs a cluster-wide right.',
+  ),
+})
+
 export const settingsSchema = keys({
   managerName: text('Name of this WorkspaceManager; workspaces that name another one are not served.', {
     default: 'gatehouse',
@@ -163,6 +181,33 @@ export const settingsSchema = keys({
   log: section('The log.', {
     level: oneOf(['debug', 'info', 'warn', 'error'], 'info', 'Least level written.'),
   }),
+  machines: Type.Array(machineSchema, {
+    default: [],
+    description: 'Whose tokens let machines in; nothing but what is written here, to the letter.',
+  }),
+  cluster: section('The gateway of a cluster (`gatehouse serve`) alone.', {
+    kubeconfig: Type.Optional(path('Kubeconfig of the API server. Default: the service account of the pod.')),
+    namespaces: Type.Array(Type.String({ format: 'label' }), {
+      default: [],
+      description:
+        'Namespaces whose workspaces are served; none: all. With names in it nothing is asked for cluster-wide.',
+    }),
+    servesUnclaimed: Type.Boolean({
+      default: true,
+      description: 'Also serve workspaces that name no manager; off for a second Gatehouse beside another one.',
+    }),
+    serviceAccount: text('Own account, in `sessions.stateNamespace`: whom the admission policies let write.', {
+      default: 'gatehouse',
+      format: 'subdomain',
+    }),
+    accessReview: oneOf(
+      ['subject', 'connection'],
+      'subject',
+      "Who is asked for RBAC: the API server (`SubjectAccessReview`), or jupyter-k8s' extension of it (`ConnectionAccessReview`).",
+    ),
+    staleWhileUnreachable: duration('An earlier yes stands for so long while the API server gives no answer.', '5m'),
+    insecureOwnerAnnotation: flag(insecureMeanings['cluster.insecureOwnerAnnotation']),
+  }),
   demo: section('The laptop mode (`gatehouse demo`) alone.', {
     manifests: path('Folder of workspace manifests.', { default: initial.manifests }),
     password: Type.Optional(
@@ -172,6 +217,7 @@ export const settingsSchema = keys({
 })
 
 export type RawSettings = Static<typeof settingsSchema>
+export type RawMachine = Static<typeof machineSchema>
 export type RawListener = Static<typeof listenerSchema>
 export type RawIssuer = Static<typeof issuerSchema>
 export type SecretReference = NonNullable<RawIssuer['clientSecret']>

@@ -32,6 +32,8 @@ export interface Settings {
   readonly drain: { readonly grace: Milliseconds }
   readonly environmentAliases: { readonly dataiku: boolean }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
+  readonly machines: readonly MachineSettings[]
+  readonly cluster: ClusterSettings
   /** `manifests`: absolute path. */
   readonly demo: { readonly manifests: string }
   /** Checks that somebody has switched off. For the log at start; each rule has read them already. */
@@ -90,6 +92,29 @@ export interface IssuerSettings {
   readonly caFile: string | undefined
   /** Somebody accepted plain HTTP for it. */
   readonly isHttpAllowed: boolean
+}
+
+/** Whose tokens let machines in. */
+export type MachineSettings = {
+  readonly issuer: string
+  readonly audience: string
+  readonly subjects: readonly string[]
+} & (
+  | { readonly kind: 'cluster'; readonly tokenReview: boolean }
+  | { readonly kind: 'issuer'; readonly usernamePrefix: string }
+)
+
+export interface ClusterSettings {
+  /** Absolute path; undefined: the service account of the pod. */
+  readonly kubeconfig: string | undefined
+  /** Empty: all. */
+  readonly namespaces: readonly string[]
+  readonly servesUnclaimed: boolean
+  /** In `sessions.stateNamespace`. */
+  readonly serviceAccount: string
+  readonly accessReview: 'subject' | 'connection'
+  readonly staleWhileUnreachable: Milliseconds
+  readonly insecureOwnerAnnotation: boolean
 }
 
 export interface Limits {

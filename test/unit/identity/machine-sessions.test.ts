@@ -38,7 +38,7 @@ async function machineWorld(options: Options = {}) {
     locked,
     sessions,
     /** As the API server makes them, with whatever a test changes. */
-    token(claims: object = {}, key: CryptoKey = privateKey): Promise<string> {
+    token(claims: object = {}, key: Parameters<SignJWT['sign']>[0] = privateKey): Promise<string> {
       const said = { namespace: 'ci', serviceaccount: { name: 'bot', uid: 'uid-of-bot' } }
       const all = { iss: issuer, aud: [audience], sub: subject, iat: now(), exp: now() + 3600, 'kubernetes.io': said }
       return new SignJWT({ ...all, ...claims }).setProtectedHeader({ alg: 'RS256', kid: 'one' }).sign(key)

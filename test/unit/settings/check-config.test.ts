@@ -42,18 +42,18 @@ test('check-config says every problem with its line and path, and 1', async () =
 })
 
 test('check-config checks for the laptop mode, unless another face is named, and reads the environment as a start would', async () => {
-  using none = world('{}', { GATEHOUSE_DOMAIN: 'ws.example.com' })
+  using none = world('operations: {hosts: [0.0.0.0]}', { GATEHOUSE_DOMAIN: 'ws.example.com' })
+  const scheme = 'must be https for ws.example.com (set insecureHttpExternal to let cookies travel in the clear)'
+  const address = 'must be a loopback address (set insecureWideBind to let other machines connect in the clear)'
   for (const args of [['settings.yaml'], ['--face', 'demo', 'settings.yaml']]) {
     none.said.stderr = ''
     expect(await none.run(args)).toBe(1)
     expect(none.said.stderr).toBe(
-      'settings.yaml: external.scheme: must be https for ws.example.com (set insecureHttpExternal to let cookies travel in the clear)\n' +
-        "settings.yaml: 1 problem for 'gatehouse demo'\n",
+      `settings.yaml:1: operations.hosts[0]: ${address}\nsettings.yaml: external.scheme: ${scheme}\n` +
+        "settings.yaml: 2 problems for 'gatehouse demo'\n",
     )
   }
-  expect(await none.run(['settings.yaml', '--face', 'serve'])).toBe(1)
-  expect(none.said.stderr).toContain('oidc: must name at least one issuer')
-  expect(none.said.stderr).toContain("1 problem for 'gatehouse serve'")
+  expect(await none.run(['settings.yaml', '--face', 'serve'])).toBe(0)
 })
 
 test('check-config --help names both faces, and 0', async () => {

@@ -22,7 +22,6 @@ describe('a choice that weakens a check', () => {
       'listeners[0].proxyProtocol.trusted[0]',
     ],
     ['insecureHttpExternal', 'external: {scheme: http}', 'external.scheme'],
-    ['insecureWideBind', 'operations: {hosts: [0.0.0.0]}', 'operations.hosts[0]'],
   ])('is refused without %s: %s', async (flag, choice, path) => {
     const base = choice.startsWith('oidc') ? 'domain: ws.example.com\n' : least
     const refused = await problemsOf({ file: `${base}${choice}\n` })
@@ -30,6 +29,13 @@ describe('a choice that weakens a check', () => {
     expect(refused[0]).toContain(flag)
     const settings = await settingsOf({ file: `${base}${choice}\n${flag}: true\n` })
     expect(insecureChoices(settings)).toEqual([{ name: flag, meaning: expect.stringMatching(/\.$/) }])
+  })
+
+  test('of letting other machines ask for health and metrics is refused on a laptop, and the usual thing in a pod', async () => {
+    const file = 'operations: {hosts: [0.0.0.0]}'
+    expect(await problemsOf({ face: 'demo', file })).toEqual([expect.stringContaining('operations.hosts[0]: ')])
+    expect(await problemsOf({ face: 'demo', file: `${file}\ninsecureWideBind: true` })).toEqual([])
+    expect(await problemsOf({ face: 'serve', file })).toEqual([])
   })
 
   test('of listening for other machines in the clear is refused where browsers use it directly', async () => {
@@ -49,6 +55,52 @@ describe('a choice that weakens a check', () => {
     const settings = await settingsOf({ file: `${least}routing: {mode: path, insecureSharedOrigin: true}` })
     expect(settings.routing).toEqual({ mode: 'path', workspacesDomain: 'ws.example.com' })
     expect(insecureChoices(settings)).toHaveLength(1)
+  })
+})
+
+describe('machines', () => {
+  const machine = (more: string) => ({
+    file: `machines: [{issuer: "https://k", subjects: ["system:serviceaccount:ci:bot"], ${more}}]`,
+  })
+
+  test('are let in by name, at an issuer, for an audience', async () => {
+    const { machines } = await settingsOf({
+      file: `machines:
+  - {issuer: "https://kubernetes.default.svc", subjects: ["system:serviceaccount:ci:bot"], tokenReview: true}
+  - {kind: issuer, issuer: "https://robots.example.com", audience: ws, subjects: [r2], usernamePrefix: "robot:"}
+`,
+    })
+    expect(machines).toEqual([
+      {
+        ...{ kind: 'cluster', issuer: 'https://kubernetes.default.svc', audience: 'gatehouse', tokenReview: true },
+        subjects: ['system:serviceaccount:ci:bot'],
+      },
+      {
+        ...{ kind: 'issuer', issuer: 'https://robots.example.com', audience: 'ws', usernamePrefix: 'robot:' },
+        subjects: ['r2'],
+      },
+    ])
+  })
+
+  test.each([
+    ['subjects: []', 'machines[0].subjects'],
+    ['subjects: ["bot"]', 'machines[0].subjects[0]'],
+    ['usernamePrefix: "x:"', 'machines[0].usernamePrefix'],
+    ['kind: issuer', 'machines[0].usernamePrefix'],
+    ['kind: issuer, usernamePrefix: robot', 'machines[0].usernamePrefix'],
+    ['kind: issuer, usernamePrefix: "robot:", tokenReview: true', 'machines[0].tokenReview'],
+  ])('are refused with %s', async (more, path) => {
+    const [own] = more.startsWith('subjects')
+      ? [{ file: `machines: [{issuer: "https://k", ${more}}]` }]
+      : [machine(more)]
+    expect(await problemsOf(own)).toEqual([expect.stringContaining(`${path}: `)])
+  })
+
+  test('of one issuer stand in one place', async () => {
+    const one = '{issuer: "https://k", subjects: ["system:serviceaccount:ci:bot"]}'
+    expect(await problemsOf({ file: `machines: [${one}, ${one}]` })).toEqual([
+      expect.stringContaining('machines[1].issuer: '),
+    ])
   })
 })
 
