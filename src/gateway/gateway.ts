@@ -7,19 +7,25 @@ import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Connection } from '#http/connection.ts'
 import type { TrustedNetworks } from '#http/forwarded.ts'
-import type { RequestHead } from '#http/request-head.ts'
-import { readHandshake } from '#http/upgrade-handshake.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
-import type { Authentication, CookieScope, Credentials } from '#identity/authentication.ts'
+import type { Authentication } from '#identity/authentication.ts'
 import type { Renewals } from '#identity/renewals.ts'
-import { bearerPrefix } from '#identity/session-cookie.ts'
 import type { Log } from '#observe/log.ts'
+import type { ReviewQuestion } from '#resources/reviewer.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { openPath } from '#surface/urls.ts'
 import { consoleOrigin, originOf } from '#workspace/address.ts'
-import { type Admission, type AdmissionParts, admit } from './admission.ts'
+import { type AdmissionParts, admit, type Settled, undecided } from './admission.ts'
 import type { Carriers } from './carriers.ts'
-import { loginNeeded, problemOfDenial, problemOfUnreadable, startingNow, stoppedNow } from './denial.ts'
+import { credentialsOf, ownBearerOf } from './credentials.ts'
+import {
+  loginNeeded,
+  problemOfDenial,
+  problemOfHandshake,
+  problemOfUnreadable,
+  startingNow,
+  stoppedNow,
+} from './denial.ts'
 import { clearedFirst, type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
@@ -142,38 +148,38 @@ export class Gateway {
   }
 
   #visit(visit: Visit, exit: Exit): void {
-    if (visit.isUpgrade) {
-      const handshake = readHandshake(visit.request.method ?? '', visit.head)
-      if (handshake.kind === 'problem') {
-        const extra = handshake.status === 426 ? ['Upgrade', 'websocket', 'Sec-WebSocket-Version', '13'] : []
-        this.#parts.witness.refused(visit, `upgrade_${handshake.fault}`)
-        exit.reply(
-          this.#refusal(
-            visit.requestId,
-            { code: `upgrade_${handshake.fault}`, status: handshake.status, title: 'This is no WebSocket handshake.' },
-            false,
-            extra,
-          ),
-        )
-        return
-      }
+    const unfit = visit.isUpgrade ? problemOfHandshake(visit.request.method ?? '', visit.head) : undefined
+    if (unfit) {
+      this.#parts.witness.refused(visit, unfit.problem.code)
+      exit.reply(this.#refusal(visit.requestId, unfit.problem, false, unfit.headers))
+      return
     }
+    this.#authenticate(visit, exit, 0)
+  }
+
+  #authenticate(visit: Visit, exit: Exit, reviewed: number): void {
     const credentials = credentialsOf(visit.head)
     const known = this.#parts.authenticator.peek(credentials, visit.place.scope)
     if (known) {
-      this.#decide(visit, known, exit)
+      this.#decide(visit, known, exit, reviewed)
       return
     }
     const deciding = this.#parts.authenticator.resolve(credentials, visit.place.scope).then((authentication) => {
       // Who has left meanwhile says so no second time: what is begun for him would never end.
-      if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit)
+      if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit, reviewed)
     })
     this.#settle(deciding, visit, exit, visit.request)
   }
 
-  #decide(visit: Visit, authentication: Authentication, exit: Exit): void {
+  #decide(visit: Visit, authentication: Authentication, exit: Exit, reviewed: number): void {
     const { request, head, isUpgrade, place } = visit
-    const admission = admit(this.#parts, { method: request.method ?? '', head, isUpgrade, place }, authentication)
+    const arrival = { method: request.method ?? '', head, isUpgrade, place }
+    const decided = admit(this.#parts, arrival, authentication)
+    if (decided.kind === 'review' && reviewed < mostReviews) {
+      this.#review(visit, decided.question, exit, reviewed + 1)
+      return
+    }
+    const admission = decided.kind === 'review' ? undecided(decided) : decided
     const clearing =
       admission.kind === 'forward' ? clearedFirst(this.#parts, visit, admission.pass.entry.uid) : undefined
     if (clearing) {
@@ -194,7 +200,15 @@ export class Gateway {
     return 'body' in to ? to : this.#refusal(visit.requestId, to, true)
   }
 
-  #replyTo(visit: Visit, admission: Exclude<Admission, { kind: 'forward' }>): Reply {
+  /** Waits for what has to be asked, and begins again with who it is: he may have been logged out meanwhile. */
+  #review(visit: Visit, question: ReviewQuestion, exit: Exit, reviewed: number): void {
+    const asking = Promise.resolve(this.#parts.reviews?.decide(question)).then(() => {
+      if (!visit.request.socket.destroyed) this.#authenticate(visit, exit, reviewed)
+    })
+    this.#settle(asking, visit, exit, visit.request)
+  }
+
+  #replyTo(visit: Visit, admission: Exclude<Settled, { kind: 'forward' }>): Reply {
     const { site } = this.#parts
     switch (admission.kind) {
       case 'moved':
@@ -204,15 +218,18 @@ export class Gateway {
           return this.#refusal(visit.requestId, loginNeeded, false, ['WWW-Authenticate', 'Bearer'])
         return this.#led(leaveForLogin(this.#parts, visit.place, visit.head.cookie), visit)
       }
-      case 'deny':
-        return this.#refusal(visit.requestId, problemOfDenial(admission.reason, admission.status), admission.navigation)
+      case 'deny': {
+        const { reason, status, navigation } = admission
+        const extra = status === 503 ? ['Retry-After', '2'] : []
+        return this.#refusal(visit.requestId, problemOfDenial(reason, status), navigation, extra)
+      }
       case 'starting':
         return this.#startingReply(visit, admission)
     }
   }
 
   /** A person is taken to the page that starts it or waits; a program is told whether waiting helps. */
-  #startingReply(visit: Visit, admission: Admission & { kind: 'starting' }): Reply {
+  #startingReply(visit: Visit, admission: Settled & { kind: 'starting' }): Reply {
     if (admission.navigation) {
       const to = {
         path: `/${visit.place.rest}${visit.place.query}`,
@@ -264,17 +281,5 @@ export class Gateway {
   }
 }
 
-const ownBearer = new RegExp(`^bearer +(${bearerPrefix}.*)$`, 'i')
-
-/** The token, where it has our form; tokens of any other form are the app's affair. */
-export function ownBearerOf(authorization: string | undefined): string | undefined {
-  return authorization === undefined ? undefined : ownBearer.exec(authorization)?.[1]
-}
-
-export function credentialsOf(head: Pick<RequestHead, 'cookie' | 'authorization'>): Credentials {
-  return { cookie: head.cookie, bearer: ownBearerOf(head.authorization) }
-}
-
-export function consoleScope(authority: string): CookieScope {
-  return { kind: 'console', authority, path: '/' }
-}
+/** Each answer of a review counts for a moment at least; a request whose answers are overtaken that often is asked to come again. */
+const mostReviews = 3
