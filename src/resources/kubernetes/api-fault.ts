@@ -26,6 +26,8 @@ interface Said {
   readonly kind: string
   readonly name: string
   readonly retryAfterSeconds: number | undefined
+  /** A patch named a uid that the object does not have: custom resources take that for an attempt to change it. */
+  readonly isOtherUid: boolean
 }
 
 const longestMessage = 512
@@ -34,7 +36,7 @@ const longestMessage = 512
 export function apiFault(status: number, body: unknown, retryAfter?: Milliseconds): ApiFault {
   const said = read(body)
   const wait = retryAfter ?? (said.retryAfterSeconds === undefined ? undefined : said.retryAfterSeconds * 1000)
-  return new ApiFault(codeOf(status, said.reason), status, said, wait)
+  return new ApiFault(said.isOtherUid ? 'conflict' : codeOf(status, said.reason), status, said, wait)
 }
 
 function codeOf(status: number, reason: string): ErrorCode {
@@ -70,8 +72,13 @@ function read(body: unknown): Said {
     reason: text(status.reason),
     kind: text(details.kind),
     name: text(details.name),
+    isOtherUid: causesOf(details).some((cause) => isJsonObject(cause) && cause.field === 'metadata.uid'),
     retryAfterSeconds: typeof seconds === 'number' && seconds > 0 ? seconds : undefined,
   }
+}
+
+function causesOf(details: Readonly<Record<string, unknown>>): readonly unknown[] {
+  return Array.isArray(details.causes) ? details.causes : []
 }
 
 function text(value: unknown): string {

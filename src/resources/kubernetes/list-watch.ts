@@ -12,7 +12,6 @@
  * })
  * for await (const fact of follow(pods, { clock, signal })) apply(fact)
  */
-import { LRUCache } from 'lru-cache'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
@@ -21,15 +20,10 @@ import type { Followed, Source } from '#resources/source.ts'
 import { AnswerTooLong, type ApiClient } from './api-client.ts'
 import { apiFault } from './api-fault.ts'
 import { type ResourceType, resourcePath } from './resource-path.ts'
+import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
 import { parseWireObject, versionOf, type WireObject } from './wire-object.ts'
 
-export interface UnreadableObject extends ObjectName {
-  /** The plural of its resource type. */
-  readonly plural: string
-  readonly reason: string
-}
-
-export interface ListWatchOptions<T extends Followed> {
+interface Scope {
   readonly client: ApiClient
   readonly type: ResourceType
   /** Absent: all. */
@@ -38,12 +32,19 @@ export interface ListWatchOptions<T extends Followed> {
   readonly fieldSelector?: string
   /** `metadata`: the server leaves out everything else, which is less to send and to keep. */
   readonly form?: 'whole' | 'metadata'
-  /** Keeps the metadata as it is. An object that it throws for is nowhere to be seen. */
-  parse(object: WireObject): T
-  /** Called once for every version of an object that can't be read. */
-  readonly onUnreadable: (object: UnreadableObject) => void
   /** Never handed on as an object: its changes are heartbeats. */
   readonly heartbeat?: ObjectName | undefined
+}
+
+export interface ListWatchOptions<T extends Followed> extends Scope {
+  /** Keeps the metadata as it is. An object that it throws for is nowhere to be seen. */
+  parse(object: WireObject): T
+  readonly onUnreadable: OnUnreadable
+}
+
+export interface ApiSourceOptions<T extends Followed> extends Scope {
+  /** `undefined` for an object that is nowhere to be seen. Keeps the metadata as it is. */
+  read(object: WireObject): T | undefined
 }
 
 const pageSize = 500
@@ -54,10 +55,15 @@ const pageLimit: Milliseconds = 30_000
 const watchSeconds = { least: 8, most: 11 }
 /** What a server may take beyond that. */
 const hangMargin: Milliseconds = 3_000
-/** Objects whose last unreadable version is remembered. */
-const rememberedProblems = 10_000
 
 export function listWatch<T extends Followed>(options: ListWatchOptions<T>): Source<T> {
+  const { parse, onUnreadable, ...scope } = options
+  const unreadable = new UnreadableObjects(onUnreadable)
+  return apiSource({ ...scope, read: (object) => unreadable.read(scope.type.plural, object, parse) })
+}
+
+/** As {@link listWatch}, where somebody else reports what can't be read. */
+export function apiSource<T extends Followed>(options: ApiSourceOptions<T>): Source<T> {
   return new ApiSource(options)
 }
 
@@ -68,12 +74,11 @@ interface Page {
 }
 
 class ApiSource<T extends Followed> implements Source<T> {
-  readonly #options: ListWatchOptions<T>
-  readonly #reported = new LRUCache<string, ResourceVersion>({ max: rememberedProblems })
+  readonly #options: ApiSourceOptions<T>
   /** Smaller once pages were too long: somebody keeps large objects. */
   #pageSize = pageSize
 
-  constructor(options: ListWatchOptions<T>) {
+  constructor(options: ApiSourceOptions<T>) {
     this.#options = options
   }
 
@@ -108,7 +113,7 @@ class ApiSource<T extends Followed> implements Source<T> {
       const page = await this.#page(next, signal)
       for (const item of page.items) {
         const object = wireObjectOf(item)
-        const parsed = this.#isHeartbeat(object) ? undefined : this.#parse(object)
+        const parsed = this.#isHeartbeat(object) ? undefined : this.#options.read(object)
         if (parsed) items.push(parsed)
       }
       next = page.next
@@ -148,21 +153,9 @@ class ApiSource<T extends Followed> implements Source<T> {
   #change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: WireObject): WatchEvent<T> {
     const { namespace, name, resourceVersion } = object.metadata
     if (this.#isHeartbeat(object)) return { type: type === 'DELETED' ? 'bookmark' : 'heartbeat', resourceVersion }
-    const parsed = this.#parse(object)
+    const parsed = this.#options.read(object)
     if (!parsed) return { type: 'unreadable', name: { namespace, name }, resourceVersion }
     return { type: eventTypes[type], object: parsed }
-  }
-
-  #parse(object: WireObject): T | undefined {
-    const { uid, resourceVersion, namespace, name } = object.metadata
-    try {
-      return this.#options.parse(object)
-    } catch (error) {
-      if (this.#reported.get(uid) === resourceVersion) return undefined
-      this.#reported.set(uid, resourceVersion)
-      this.#options.onUnreadable({ plural: this.#options.type.plural, namespace, name, reason: messageOf(error) })
-      return undefined
-    }
   }
 
   #isHeartbeat({ metadata }: WireObject): boolean {

@@ -18,10 +18,10 @@ export function describeReading(open: OpenResources): void {
 
   test('a status given at creation is there', async () => {
     await using world = await open()
-    const wanted = { ...newWorkspace(), status: { phase: 'Pending' } }
+    const wanted = { ...newWorkspace(), status: { accessURL: 'Pending' } }
     const created = await world.resources.create(workspaceKind, wanted)
-    expect(created.status).toMatchObject({ phase: 'Pending' })
-    expect((await world.resources.get(workspaceKind, nameOf(wanted)))?.status).toMatchObject({ phase: 'Pending' })
+    expect(created.status).toMatchObject({ accessURL: 'Pending' })
+    expect((await world.resources.get(workspaceKind, nameOf(wanted)))?.status).toMatchObject({ accessURL: 'Pending' })
   })
 
   test('what nobody created is undefined', async () => {

@@ -4,8 +4,10 @@ import type { NewResource, ObjectName, OwnerReference, Resource } from '#resourc
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Workspace } from '#workspace/workspace.ts'
 
-/** Exist in every implementation under test. */
-export const namespaces = ['team-a', 'team-b'] as const
+const run = randomBytes(3).toString('hex')
+
+/** Of this run alone, since a cluster may serve several at once. Exist in every implementation under test. */
+export const namespaces = [`team-a-${run}`, `team-b-${run}`] as const
 
 /** A name that no other test has, so that tests can share one store. */
 export function freshName(): string {

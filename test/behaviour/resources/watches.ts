@@ -50,9 +50,9 @@ export function describeWatching(open: OpenResources): void {
     await using watch = watching(world.resources, workspaceKind, { resourceVersion, isMine: named(created) })
     await world.resources.patchSpec(workspaceKind, nameOf(created), { desiredStatus: created.spec.desiredStatus })
     await world.resources.replace(workspaceKind, created)
-    await world.resources.patchStatus(workspaceKind, nameOf(created), { phase: 'Running' })
+    await world.resources.patchStatus(workspaceKind, nameOf(created), { accessURL: 'Running' })
     const [first] = await watch.seen(1)
-    expect(first).toMatchObject({ type: 'modified', object: { status: { phase: 'Running' } } })
+    expect(first).toMatchObject({ type: 'modified', object: { status: { accessURL: 'Running' } } })
   })
 
   test('a watch resumes after any event with exactly what followed it', async () => {
@@ -61,7 +61,7 @@ export function describeWatching(open: OpenResources): void {
     const { resourceVersion } = created.metadata
     await using watch = watching(world.resources, workspaceKind, { resourceVersion, isMine: named(created) })
     await world.resources.patchSpec(workspaceKind, nameOf(created), { image: 'x' })
-    await world.resources.patchStatus(workspaceKind, nameOf(created), { phase: 'Running' })
+    await world.resources.patchStatus(workspaceKind, nameOf(created), { accessURL: 'Running' })
     await world.resources.delete(workspaceKind, nameOf(created))
     await world.resources.create(workspaceKind, newWorkspace({ name: created.metadata.name }))
     const all = await watch.seen(4)
@@ -80,13 +80,15 @@ export function describeWatching(open: OpenResources): void {
     const isMine = named(created)
     await using early = watching(world.resources, workspaceKind, { resourceVersion, isMine })
     for (let turn = 1; turn <= 50; turn += 1) {
-      await world.resources.patchStatus(workspaceKind, nameOf(created), { turn })
+      await world.resources.patchStatus(workspaceKind, nameOf(created), { accessStartupProbeFailures: turn })
     }
     await using late = watching(world.resources, workspaceKind, { resourceVersion, isMine })
     const expected = ['added', ...Array.from({ length: 50 }, (_, index) => index + 1)]
     for (const watch of [early, late]) {
       const events = await watch.seen(51)
-      expect(events.map(({ type, object }) => (type === 'added' ? type : object.status.turn))).toEqual(expected)
+      expect(
+        events.map(({ type, object }) => (type === 'added' ? type : object.status.accessStartupProbeFailures)),
+      ).toEqual(expected)
     }
   })
 

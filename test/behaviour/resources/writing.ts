@@ -73,13 +73,13 @@ function describePatching(open: OpenResources): void {
   test('a patch of the status counts no generation and leaves the spec alone', async () => {
     await using world = await open()
     const created = await world.resources.create(workspaceKind, newWorkspace())
-    await world.resources.patchStatus(workspaceKind, nameOf(created), { phase: 'Pending', reason: 'Pulling' })
+    await world.resources.patchStatus(workspaceKind, nameOf(created), { accessURL: 'a', serviceName: 'b' })
     const patched = await world.resources.patchStatus(workspaceKind, nameOf(created), {
-      phase: 'Running',
-      reason: null,
+      accessURL: 'Running',
+      serviceName: null,
     })
-    expect(patched).toMatchObject({ spec: created.spec, status: { phase: 'Running' }, metadata: { generation: 1 } })
-    expect(patched.status).not.toHaveProperty('reason')
+    expect(patched).toMatchObject({ spec: created.spec, status: { accessURL: 'Running' }, metadata: { generation: 1 } })
+    expect(patched.status).not.toHaveProperty('serviceName')
     expect(patched.metadata.resourceVersion).not.toBe(created.metadata.resourceVersion)
   })
 
@@ -98,7 +98,7 @@ function describePatching(open: OpenResources): void {
     const name = { namespace: namespaces[0], name: freshName() }
     const missing = { code: 'not_found' }
     await expect(world.resources.patchSpec(workspaceKind, name, { image: 'x' })).rejects.toMatchObject(missing)
-    await expect(world.resources.patchStatus(workspaceKind, name, { phase: 'x' })).rejects.toMatchObject(missing)
+    await expect(world.resources.patchStatus(workspaceKind, name, { accessURL: 'x' })).rejects.toMatchObject(missing)
   })
 
   test.each([
@@ -108,7 +108,7 @@ function describePatching(open: OpenResources): void {
     await using world = await open()
     const created = await world.resources.create(workspaceKind, newWorkspace())
     // So that no object of a new store is at the version that the test takes for another one.
-    await world.resources.patchStatus(workspaceKind, nameOf(created), { phase: 'x' })
+    await world.resources.patchStatus(workspaceKind, nameOf(created), { accessURL: 'x' })
     const before = await read(world.resources, created)
     const name = nameOf(created)
     const { resources } = world
@@ -116,7 +116,9 @@ function describePatching(open: OpenResources): void {
     await expect(resources.patchSpec(workspaceKind, name, { image: 'x' }, preconditions)).rejects.toMatchObject(
       conflict,
     )
-    await expect(resources.patchStatus(workspaceKind, name, { a: 'x' }, preconditions)).rejects.toMatchObject(conflict)
+    await expect(resources.patchStatus(workspaceKind, name, { accessURL: 'y' }, preconditions)).rejects.toMatchObject(
+      conflict,
+    )
     expect(await read(world.resources, created)).toEqual(before)
   })
 
@@ -138,14 +140,14 @@ function describeReplacing(open: OpenResources): void {
   test('a replacement sets spec, labels and annotations, and leaves the status alone', async () => {
     await using world = await open()
     const created = await world.resources.create(workspaceKind, newWorkspace({ labels: { a: '1' } }))
-    const running = await world.resources.patchStatus(workspaceKind, nameOf(created), { phase: 'Running' })
+    const running = await world.resources.patchStatus(workspaceKind, nameOf(created), { accessURL: 'Running' })
     const metadata = { ...running.metadata, labels: { b: '2' }, annotations: { c: '3' } }
-    const status = { phase: 'Stopped' }
+    const status = { accessURL: 'Stopped' }
     const wanted: Workspace = { ...running, metadata, spec: { ...running.spec, image: 'new' }, status }
     const replaced = await world.resources.replace(workspaceKind, wanted)
     expect(replaced).toMatchObject({
       spec: { image: 'new' },
-      status: { phase: 'Running' },
+      status: { accessURL: 'Running' },
       metadata: { labels: { b: '2' }, annotations: { c: '3' }, generation: 2, uid: created.metadata.uid },
     })
     expect(replaced.metadata.labels).not.toHaveProperty('a')
@@ -211,7 +213,7 @@ function describeDeleting(open: OpenResources): void {
     await using world = await open()
     const created = await world.resources.create(workspaceKind, newWorkspace())
     const { uid, resourceVersion } = created.metadata
-    const changed = await world.resources.patchStatus(workspaceKind, nameOf(created), { phase: 'x' })
+    const changed = await world.resources.patchStatus(workspaceKind, nameOf(created), { accessURL: 'x' })
     const { resources } = world
     const conflict = { code: 'conflict' }
     await expect(resources.delete(workspaceKind, nameOf(created), { uid: otherUid })).rejects.toMatchObject(conflict)

@@ -1,0 +1,232 @@
+/**
+ * The {@link Resources} contract over the API server. Every write is one request with its preconditions in it, and none replaces a whole object:
+ * what Gatehouse does not know of one, such as finalizers, stays as it is.
+ */
+import { GatewayError, messageOf } from '#errors.ts'
+import { isJsonObject } from '#lib/merge-patch.ts'
+import type {
+  Listing,
+  MergePatch,
+  NewResource,
+  ObjectName,
+  Preconditions,
+  Resource,
+  ResourceKind,
+  Resources,
+  ResourceVersion,
+  WatchEvent,
+} from '#resources/contract.ts'
+import type { Source } from '#resources/source.ts'
+import type { ApiClient } from './api-client.ts'
+import { ApiFault } from './api-fault.ts'
+import { heartbeatName } from './heartbeat.ts'
+import { apiSource } from './list-watch.ts'
+import { type ResourcePlace, resourcePath } from './resource-path.ts'
+import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
+import { plainForm, type WireForm } from './wire-form.ts'
+import { parseWireObject, type WireObject } from './wire-object.ts'
+
+export interface KubernetesOptions {
+  readonly client: ApiClient
+  /** What a list or watch without a namespace means, where Gatehouse may see this one alone. Absent: all. */
+  readonly namespace?: string
+  /** Those that are not kept as `spec` and `status`. */
+  readonly forms?: ReadonlyMap<ResourceKind<Resource>, WireForm>
+  /** Kinds with a heartbeat in `namespace`: its changes are told as such, and it is never an object of theirs. */
+  readonly heartbeats?: { readonly namespace: string; readonly kinds: readonly ResourceKind<Resource>[] }
+  readonly onUnreadable: OnUnreadable
+}
+
+export function kubernetesResources(options: KubernetesOptions): Resources {
+  return new KubernetesResources(options)
+}
+
+class KubernetesResources implements Resources {
+  readonly #options: KubernetesOptions
+  readonly #unreadable: UnreadableObjects
+
+  constructor(options: KubernetesOptions) {
+    this.#options = options
+    this.#unreadable = new UnreadableObjects(options.onUnreadable)
+  }
+
+  async list<T extends Resource>(
+    kind: ResourceKind<T>,
+    options: { namespace?: string; signal?: AbortSignal } = {},
+  ): Promise<Listing<T>> {
+    const signal = options.signal ?? new AbortController().signal
+    return known(kind, () => this.#source(kind, options.namespace).list(signal))
+  }
+
+  watch<T extends Resource>(
+    kind: ResourceKind<T>,
+    options: { namespace?: string; resourceVersion: ResourceVersion; signal: AbortSignal },
+  ): AsyncIterable<WatchEvent<T>> {
+    return this.#source(kind, options.namespace).watch(options.resourceVersion, options.signal)
+  }
+
+  async get<T extends Resource>(kind: ResourceKind<T>, name: ObjectName): Promise<T | undefined> {
+    const path = pathOf(kind, name)
+    try {
+      const object = parseWireObject(await this.#options.client.get(path))
+      return this.#read(kind, object)
+    } catch (error) {
+      if (isMissing(error, name)) return undefined
+      throw unknownKind(kind, error)
+    }
+  }
+
+  async create<T extends Resource>(kind: ResourceKind<T>, object: NewResource<T>): Promise<T> {
+    const { namespace, name } = object.metadata
+    // For its check of the names: the path of a creation has none of the object.
+    pathOf(kind, { namespace, name })
+    const spec = parsed(() => kind.parseSpec(plain(object.spec)))
+    const body = { ...typeOf(kind), metadata: object.metadata, ...this.#form(kind).write(spec, 1) }
+    const created = await this.#write(kind, () => this.#options.client.post(pathOf(kind, { namespace }), body))
+    if (object.status === undefined) return created
+    const { uid, resourceVersion } = created.metadata
+    // The API server takes no status with a new object, so for a moment it is there without one.
+    return this.patchStatus(kind, { namespace, name }, asPatch(object.status), { uid, resourceVersion })
+  }
+
+  async replace<T extends Resource>(kind: ResourceKind<T>, object: T): Promise<T> {
+    const { metadata } = object
+    const { uid, resourceVersion, labels, annotations, ownerReferences, generation } = metadata
+    const spec = parsed(() => kind.parseSpec(plain(object.spec)))
+    const fields = this.#form(kind).write(spec, generation + 1)
+    const about = { uid, resourceVersion, labels, annotations, ownerReferences }
+    const operations = [
+      ...Object.entries(about).map(([field, value]) => ({ op: 'add', path: `/metadata/${field}`, value })),
+      ...Object.entries(fields).map(([field, value]) => ({ op: 'add', path: `/${field}`, value })),
+    ]
+    const path = pathOf(kind, metadata)
+    return this.#write(kind, () => this.#options.client.patch(path, 'application/json-patch+json', operations))
+  }
+
+  async patchSpec<T extends Resource>(
+    kind: ResourceKind<T>,
+    name: ObjectName,
+    patch: MergePatch,
+    preconditions: Preconditions = {},
+  ): Promise<T> {
+    if (!this.#form(kind).isPatchable) throw new GatewayError('internal', `a ${kind.kind} is replaced, not patched`)
+    const body = { metadata: preconditions, spec: patch }
+    return this.#write(kind, () => this.#patch(pathOf(kind, name), body))
+  }
+
+  async patchStatus<T extends Resource>(
+    kind: ResourceKind<T>,
+    name: ObjectName,
+    patch: MergePatch,
+    preconditions: Preconditions = {},
+  ): Promise<T> {
+    const body = { metadata: preconditions, status: patch }
+    return this.#write(kind, () => this.#patch(pathOf(kind, { ...name, subresource: 'status' }), body))
+  }
+
+  async delete<T extends Resource>(
+    kind: ResourceKind<T>,
+    name: ObjectName,
+    preconditions: Preconditions = {},
+  ): Promise<boolean> {
+    const options = { apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy: 'Background', preconditions }
+    try {
+      await this.#options.client.delete(pathOf(kind, name), options)
+      return true
+    } catch (error) {
+      if (isMissing(error, name)) return false
+      throw unknownKind(kind, error)
+    }
+  }
+
+  #patch(path: string, body: unknown): Promise<unknown> {
+    return this.#options.client.patch(path, 'application/merge-patch+json', body)
+  }
+
+  /** Throws `invalid_resource` where the server took what the kind's parsers refuse. */
+  async #write<T extends Resource>(kind: ResourceKind<T>, send: () => Promise<unknown>): Promise<T> {
+    const object = parseWireObject(await known(kind, send))
+    return this.#parse(kind, object)
+  }
+
+  #source<T extends Resource>(kind: ResourceKind<T>, namespace: string | undefined): Source<T> {
+    const { client, heartbeats } = this.#options
+    const hasHeartbeat = heartbeats?.kinds.some((one) => one.group === kind.group && one.plural === kind.plural)
+    return apiSource({
+      ...{ client, type: kind, read: (object) => this.#read(kind, object) },
+      namespace: namespace ?? this.#options.namespace,
+      heartbeat: hasHeartbeat ? { namespace: heartbeats?.namespace ?? '', name: heartbeatName } : undefined,
+    })
+  }
+
+  #read<T extends Resource>(kind: ResourceKind<T>, object: WireObject): T | undefined {
+    return this.#unreadable.read(kind.plural, object, () => this.#parse(kind, object))
+  }
+
+  #parse<T extends Resource>(kind: ResourceKind<T>, object: WireObject): T {
+    const { spec, status, generation } = this.#form(kind).read(object)
+    const resource: Resource<T['spec'], T['status']> = {
+      ...typeOf(kind),
+      metadata: { ...object.metadata, generation },
+      spec: parsed(() => kind.parseSpec(spec)),
+      status: parsed(() => kind.parseStatus(status)),
+    }
+    // A kind's T is a Resource with the spec and status that its parsers return, which these are.
+    return resource as T
+  }
+
+  #form(kind: ResourceKind<Resource>): WireForm {
+    const form = this.#options.forms?.get(kind)
+    if (form) return form
+    if (kind.group === '') throw new GatewayError('internal', `nobody has said how a ${kind.kind} is kept`)
+    return plainForm
+  }
+}
+
+function typeOf({ group, version, kind }: ResourceKind<Resource>): {
+  readonly apiVersion: string
+  readonly kind: string
+} {
+  return { apiVersion: group === '' ? version : `${group}/${version}`, kind }
+}
+
+function pathOf(kind: ResourceKind<Resource>, { namespace, name, subresource }: ResourcePlace): string {
+  return resourcePath(kind, { namespace, name, ...(subresource === undefined ? {} : { subresource }) })
+}
+
+/** The server has the kind, but no such object of it. */
+function isMissing(error: unknown, { name }: ObjectName): boolean {
+  return error instanceof ApiFault && error.code === 'not_found' && error.about.name === name
+}
+
+/** A kind that is not installed is no proof that an object is not there. */
+function unknownKind(kind: ResourceKind<Resource>, error: unknown): unknown {
+  if (!(error instanceof ApiFault) || error.code !== 'not_found' || error.about.name !== '') return error
+  return new GatewayError('store_unavailable', `the API server does not serve ${kind.plural}`, { cause: error })
+}
+
+async function known<R>(kind: ResourceKind<Resource>, ask: () => Promise<R>): Promise<R> {
+  try {
+    return await ask()
+  } catch (error) {
+    throw unknownKind(kind, error)
+  }
+}
+
+/** What is left of a value on its way through JSON. */
+function plain(value: unknown): unknown {
+  return value === undefined ? undefined : JSON.parse(JSON.stringify(value))
+}
+
+function asPatch(value: unknown): MergePatch {
+  return isJsonObject(value) ? value : {}
+}
+
+function parsed<R>(parse: () => R): R {
+  try {
+    return parse()
+  } catch (error) {
+    if (error instanceof GatewayError) throw error
+    throw new GatewayError('invalid_resource', messageOf(error), { cause: error })
+  }
+}
