@@ -37,6 +37,9 @@ export interface KubernetesOptions {
   readonly onUnreadable: OnUnreadable
 }
 
+/** Of a change of the status that only asks for the same object, whatever its version. */
+const mostTries = 5
+
 export function kubernetesResources(options: KubernetesOptions): Resources {
   return new KubernetesResources(options)
 }
@@ -120,8 +123,24 @@ class KubernetesResources implements Resources {
     patch: MergePatch,
     preconditions: Preconditions = {},
   ): Promise<T> {
-    const body = { metadata: preconditions, status: patch }
-    return this.#write(kind, () => this.#patch(pathOf(kind, { ...name, subresource: 'status' }), body))
+    const { uid, resourceVersion } = preconditions
+    const path = pathOf(kind, { ...name, subresource: 'status' })
+    // The subresource takes no notice of a uid. A version belongs to one object alone, so it stands for the uid as well.
+    if (uid === undefined || resourceVersion !== undefined) {
+      return this.#write(kind, () => this.#patch(path, { metadata: { resourceVersion }, status: patch }))
+    }
+    for (let attempt = 1; ; attempt += 1) {
+      const { metadata } = await known(kind, async () =>
+        parseWireObject(await this.#options.client.get(pathOf(kind, name))),
+      )
+      if (metadata.uid !== uid) throw new GatewayError('conflict', `${kind.kind} ${name.name} is another object by now`)
+      try {
+        return await this.patchStatus(kind, name, patch, { resourceVersion: metadata.resourceVersion })
+      } catch (error) {
+        const isConflict = error instanceof ApiFault && error.code === 'conflict'
+        if (!isConflict || attempt === mostTries) throw error
+      }
+    }
   }
 
   async delete<T extends Resource>(
