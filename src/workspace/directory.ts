@@ -137,8 +137,9 @@ export class Directory {
 
   /** The present one of its workspace, and of that UID alone. */
   #putInstance(instance: Instance): void {
-    this.#keepInstances(instance.ref, ({ workspaceUid }) => workspaceUid !== instance.workspaceUid)
-    const key = refKey(instance.ref)
+    const { ref, workspaceUid, instanceUid } = instance
+    this.#keepInstances(ref, (it) => it.workspaceUid !== workspaceUid && it.instanceUid !== instanceUid)
+    const key = refKey(ref)
     this.#instances.set(key, [...(this.#instances.get(key) ?? []), instance])
   }
 

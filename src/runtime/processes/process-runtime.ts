@@ -43,13 +43,15 @@ export async function openProcessRuntime(options: ProcessRuntimeOptions): Promis
   const home = resolve(options.home)
   await mkdir(home, { recursive: true, mode: 0o700 })
   const records = await InstanceRecords.take(home, { grace: stopGrace, clock, log })
-  const sockets = await makeSocketsFolder(home, tmpdir())
-  await records.keepSocketsFolder(sockets)
-  return new LocalProcesses(
-    { ...options, home, stopGrace, logLimit: options.logLimit ?? defaultLogLimit },
-    records,
-    sockets,
-  )
+  try {
+    const sockets = await makeSocketsFolder(home, tmpdir())
+    await records.keepSocketsFolder(sockets)
+    const logLimit = options.logLimit ?? defaultLogLimit
+    return new LocalProcesses({ ...options, home, stopGrace, logLimit }, records, sockets)
+  } catch (error) {
+    await records.release()
+    throw error
+  }
 }
 
 class LocalProcesses implements ProcessRuntime {
