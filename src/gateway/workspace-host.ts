@@ -1,4 +1,5 @@
 /** The little of Gatehouse's own that a workspace's host answers: the hand-over's end, and the read-only status of that workspace. */
+import { judgeOrigin } from '#http/fetch-metadata.ts'
 import type { RequestHead } from '#http/request-head.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
 import type { Clock } from '#lib/clock.ts'
@@ -53,7 +54,7 @@ export class WorkspaceHost {
     const refuse = (of: Problem) => refusal(of, { navigation: isPage, requestId, renderPage: this.#parts.renderPage })
     if (target.path !== paths.accept && target.path !== paths.status) return refuse(notHere)
     if (method !== 'GET' && method !== 'HEAD') return refuse(wrongMethod)
-    return isPage ? this.#accept(target, head, origin, refuse) : this.#status(target, head, refuse)
+    return isPage ? this.#accept(target, head, origin, refuse) : this.#status(target, { method, head }, refuse)
   }
 
   async #accept(
@@ -82,13 +83,20 @@ export class WorkspaceHost {
     return tenants.clearing(head.cookie ?? '', (name) => authenticator.isOwnCookie(name), entry.uid)
   }
 
-  async #status(target: OwnTarget, head: RequestHead, refuse: (of: Problem) => Reply): Promise<Reply> {
-    const { authenticator, directory, policy, clock } = this.#parts
+  async #status(
+    target: OwnTarget,
+    { method, head }: { readonly method: string; readonly head: RequestHead },
+    refuse: (of: Problem) => Reply,
+  ): Promise<Reply> {
+    const { site, authenticator, directory, policy, clock } = this.#parts
     if (!target.address) return refuse(notHere)
     const credentials = { cookie: head.cookie, bearer: undefined }
     const known = await authenticator.resolve(credentials, target.scope)
     if (known.kind === 'unavailable') return refuse(problemOfDenial('store-unavailable', 503))
     if (known.kind === 'anonymous') return refuse(loginNeeded)
+    const ownOrigin = `${site.scheme}://${target.scope.authority}`
+    const verdict = judgeOrigin({ method, isUpgrade: false, authenticatedBy: known.via, head, ownOrigin })
+    if (verdict !== 'allowed') return refuse(problemOfDenial('cross-origin', 403))
     const entry = directory.find(target.address.name)
     const { port: number } = target.address
     const port = entry?.ports.find((candidate) => candidate.port === (number ?? entry.ports[0].port))

@@ -103,6 +103,21 @@ test('a workspace host tells its own read-only status to those who may open it, 
   expect((await plainRequest(at(paths.status))).status).toBe(401)
   expect((await ask(bob, paths.status)).status).toBe(403)
   expect((await ask(alice, paths.status, 'POST')).status).toBe(405)
+  // A page of a sibling brings the same cookie, and may ask for it no more than for anything else there.
+  const script = { 'Sec-Fetch-Mode': 'no-cors', 'Sec-Fetch-Dest': 'script' }
+  for (const [headers, status] of [
+    [{ Origin: world.url({ namespace: 'team', name: 'other' }).slice(0, -1) }, 403],
+    [{ Origin: 'null' }, 403],
+    [{ ...script, 'Sec-Fetch-Site': 'same-site' }, 403],
+    [{ ...script, 'Sec-Fetch-Site': 'cross-site' }, 403],
+    [{ 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'iframe', 'Sec-Fetch-Site': 'same-site' }, 403],
+    [{ ...script, 'Sec-Fetch-Site': 'same-origin' }, 200],
+    [{ 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-Site': 'cross-site' }, 200],
+  ] as const) {
+    const answer = await plainRequest(at(paths.status), { headers: { ...cookieFor(alice, url), ...headers } })
+    expect(answer.status, JSON.stringify(headers)).toBe(status)
+    if (status === 403) expect(JSON.parse(answer.body)).toMatchObject({ code: 'cross_origin' })
+  }
   const ref = { namespace: 'team', name: 'nb' }
   for (const path of [
     api.whoami,
