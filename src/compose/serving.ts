@@ -37,7 +37,7 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
   const conditions: readonly Condition[] = [
     { name: 'state-known', isMet: () => isKnown },
     { name: 'workspaces-known', isMet: () => directory.isComplete },
-    { name: 'keys-loaded', isMet: () => open.identities.keyRing.all().length > 0 },
+    { name: 'keys-loaded', isMet: () => open.keyRing.all().length > 0 },
     { name: 'not-draining', isMet: () => !isDraining },
   ]
   metrics.gauge('workspaces', () => [...directory.all()].length)

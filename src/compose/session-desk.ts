@@ -13,9 +13,11 @@ export interface SessionDeskParts {
   readonly identities: Pick<Identities, 'sessions'>
   readonly policy: AccessPolicy
   readonly audit: Audit
+  /** From then on nobody waits for the end of a session. */
+  readonly closing: AbortSignal
 }
 
-export function sessionDesk({ identities: { sessions }, policy, audit }: SessionDeskParts) {
+export function sessionDesk({ identities: { sessions }, policy, audit, closing }: SessionDeskParts) {
   /** His own, and everybody's for administrators. */
   const visible = (actor: Actor, session: Session) =>
     (session.issuer === actor.session.issuer && session.subject === actor.session.subject) ||
@@ -28,11 +30,12 @@ export function sessionDesk({ identities: { sessions }, policy, audit }: Session
         return (name && sessions.get(name)) ?? []
       })
   const endings = new Map<string, AbortController>()
-  sessions.subscribe((change) => {
+  const following = sessions.subscribe((change) => {
     if (change.type !== 'ended') return
     endings.get(change.session.name)?.abort()
     endings.delete(change.session.name)
   })
+  closing.addEventListener('abort', () => following[Symbol.dispose](), { once: true })
   return {
     actorOf,
     list(actor: Actor): readonly SessionView[] {

@@ -20,7 +20,8 @@ import type { Tasks } from './tasks.ts'
 
 export interface WorkspacesParts {
   readonly settings: Settings
-  readonly site: Site
+  /** Of the settings in force. */
+  readonly site: () => Site
   readonly resources: Resources
   readonly runtime: Instances
   /** Connects to an endpoint of an instance, as far as this machine may. */
@@ -36,12 +37,14 @@ export interface WorkspacesParts {
 export interface Workspaces {
   readonly directory: Directory
   readonly prober: Prober
+  /** From here on they are watched. Once. */
+  follow(): void
 }
 
 export function openWorkspaces(parts: WorkspacesParts): Workspaces {
   const { settings, site, dial, clock, log, signal } = parts
   const probe = { ...settings.probe, startTimeout: settings.start.timeout }
-  const publicPath = (ref: WorkspaceRef, port: number | undefined) => placeOf(site, ref, port).prefix
+  const publicPath = (ref: WorkspaceRef, port: number | undefined) => placeOf(site(), ref, port).prefix
   const prober = new Prober({ dial, settings: probe, publicPath, clock, log, signal })
   const directory = new Directory({
     clock,
@@ -50,8 +53,7 @@ export function openWorkspaces(parts: WorkspacesParts): Workspaces {
   })
   const joined = joinProber(prober, directory)
   signal.addEventListener('abort', () => joined[Symbol.dispose](), { once: true })
-  follow(parts, directory)
-  return { directory, prober }
+  return { directory, prober, follow: () => follow(parts, directory) }
 }
 
 /** One that names no manager is everybody's who has only one. */

@@ -54,6 +54,8 @@ export interface GatewayParts extends AdmissionParts, HandoverParts {
 interface Exit {
   reply(reply: Reply): void
   forward(visit: Visit, pass: Pass): void
+  /** From the beginning, at another gateway. */
+  again(gateway: Gateway): void
 }
 
 /** What came in, on either transport; an upgrade has no response. */
@@ -73,9 +75,15 @@ interface ListenerRefusal {
 
 export class Gateway {
   readonly #parts: GatewayParts
+  #successor: Gateway | undefined
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
+  }
+
+  /** From here on it decides nothing: what it waits for an answer about is decided by its successor, from the beginning. */
+  handOver(successor: Gateway): void {
+    this.#successor = successor
   }
 
   request(request: IncomingMessage, response: ServerResponse, connection: Connection, expectsContinue = false): void {
@@ -86,6 +94,7 @@ export class Gateway {
         reply,
         forward: (visit, pass) =>
           this.#parts.carriers.forward(visit, pass, response, (fault) => this.#faulted(visit, fault, reply)),
+        again: (gateway) => gateway.request(request, response, connection, expectsContinue),
       },
     )
   }
@@ -99,6 +108,7 @@ export class Gateway {
         reply,
         forward: (visit, pass) =>
           carriers.upgrade(visit, pass, socket, head, (fault) => this.#faulted(visit, fault, reply)),
+        again: (gateway) => gateway.upgrade(request, socket, head, connection),
       },
     )
   }
@@ -172,6 +182,10 @@ export class Gateway {
   }
 
   #decide(visit: Visit, authentication: Authentication, exit: Exit, reviewed: number): void {
+    if (this.#successor) {
+      exit.again(this.#successor)
+      return
+    }
     const { request, head, isUpgrade, place } = visit
     const arrival = { method: request.method ?? '', head, isUpgrade, place }
     const decided = admit(this.#parts, arrival, authentication)

@@ -48,6 +48,19 @@ export function revokeOnChange(parts: RevocationParts): Disposable {
   }
 }
 
+/** Decides everything live at once: what it rests on is not what it was opened under. All of it, whatever becomes of one. */
+export function decideAllLive(parts: RevocationParts): void {
+  const failures: unknown[] = []
+  for (const group of parts.streams.all()) {
+    try {
+      endIf(group, verdictOf(parts, group, parts.directory.findByUid(group.key.workspace)))
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw new AggregateError(failures, 'streams could not be ended')
+}
+
 function endIf(group: StreamGroup, reason: EndReason | undefined): void {
   if (reason) group.end(reason)
 }

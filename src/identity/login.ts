@@ -2,16 +2,16 @@
  * Logging in: OpenID Connect's authorization code flow with PKCE, state, nonce and the issuer's name in the answer (RFC 9207). Every outcome is a value,
  * every refusal has a reason of its own, and the store is first written to when the issuer has vouched for the person.
  */
-import { LRUCache } from 'lru-cache'
 import { GatewayError } from '#errors.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { authorizationFault, hasRepeatedParameter, needsPerson } from './authorization-response.ts'
 import type { CookiePolicy } from './cookie-names.ts'
+import { FinishedAttempts } from './finished-attempts.ts'
 import type { Issuer } from './issuer.ts'
 import type { Issuers } from './issuers.ts'
 import type { LoginFault } from './login-fault.ts'
-import { attemptLifetime, type HeldAttempt, type LoginState, type LoginStates, loginStates } from './login-state.ts'
+import { type HeldAttempt, type LoginState, type LoginStates, loginStates } from './login-state.ts'
 import { mapClaims } from './mapping.ts'
 import { consoleFrontPage, parseReturnTo, type ReturnTo, type ReturnToRules } from './return-to.ts'
 import type { Sealer } from './seal.ts'
@@ -79,6 +79,8 @@ export interface LoginOptions {
   readonly sessions: Pick<SessionStore, 'isLocked'>
   readonly cookies: CookiePolicy
   readonly returnTo: ReturnToRules
+  /** What others finished too; its own alone when absent. */
+  readonly finishedAttempts?: FinishedAttempts
   readonly clock: Clock
   readonly log: Log
 }
@@ -93,12 +95,12 @@ export function createLogins(options: LoginOptions): Logins {
 class OidcLogins implements Logins {
   readonly #options: LoginOptions
   readonly #states: LoginStates
-  /** Attempts that were finished here: a second use would have the issuer take back what it gave for the first (RFC 6749 section 4.1.2). */
-  readonly #finished = new LRUCache<string, Timestamp>({ max: 10_000 })
+  readonly #finished: FinishedAttempts
 
   constructor(options: LoginOptions) {
     this.#options = options
     this.#states = loginStates(options)
+    this.#finished = options.finishedAttempts ?? new FinishedAttempts(options.clock)
   }
 
   start(request: LoginRequest): Promise<LoginStart> {
@@ -133,7 +135,7 @@ class OidcLogins implements Logins {
 
   async #answer(query: URLSearchParams, attempt: Attempt, cookieHeader: string | undefined): Promise<LoginFinish> {
     const { state, issuer } = attempt
-    if (!this.#isFirstUse(state.attempt)) return this.#refuse('state_replayed', state, '')
+    if (!this.#finished.finish(state.attempt)) return this.#refuse('state_replayed', state, '')
     try {
       const fault = authorizationFault(query, await issuer.metadata())
       if (fault === undefined) return await this.#redeem(query, attempt)
@@ -234,14 +236,6 @@ class OidcLogins implements Logins {
   /** Read again: what was ours when the login began may no longer be. */
   #returnTo({ returnTo }: LoginState): ReturnTo {
     return parseReturnTo(returnTo, this.#options.returnTo) ?? consoleFrontPage
-  }
-
-  #isFirstUse(attempt: string): boolean {
-    const now = this.#options.clock.now()
-    const until = this.#finished.get(attempt)
-    if (until !== undefined && until > now) return false
-    this.#finished.set(attempt, now + attemptLifetime)
-    return true
   }
 }
 

@@ -24,7 +24,7 @@ export interface Renewals {
 
 export interface RenewalsOptions {
   readonly sessions: SessionStore
-  readonly issuers: Issuers
+  readonly issuers: Pick<Issuers, 'byUrl'>
   readonly sealer: Sealer
   readonly clock: Clock
   readonly log: Log

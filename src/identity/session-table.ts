@@ -18,6 +18,8 @@ export type SessionEnd =
   | 'refused-by-issuer'
   | 'replaced'
   | 'revoked'
+  /** Its issuer is none any more, or names people otherwise. */
+  | 'untrusted'
   | 'deleted'
 
 export type SessionChange =

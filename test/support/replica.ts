@@ -1,6 +1,7 @@
 /** One gateway of a test's world: the real composition, behind real listeners. */
 
-import { type Ground, type OpenGateway, openGateway } from '#compose/gateway.ts'
+import { type OpenGateway, openGateway } from '#compose/gateway.ts'
+import type { Ground } from '#compose/ground.ts'
 import { systemClock } from '#lib/clock.ts'
 import { createMetrics, type Metrics } from '#observe/metrics.ts'
 import { createRequestIds } from '#observe/request-id.ts'

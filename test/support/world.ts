@@ -3,7 +3,8 @@
  * the test behind it. Only what runs is static: the apps are servers of the test.
  */
 
-import type { Ground, OpenGateway } from '#compose/gateway.ts'
+import type { OpenGateway } from '#compose/gateway.ts'
+import type { Ground } from '#compose/ground.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
 import { oneTimeKind } from '#identity/one-time-record.ts'
 import { sessionKind } from '#identity/session-record.ts'

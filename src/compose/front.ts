@@ -1,0 +1,133 @@
+/** Wires what one edition of the settings makes: who may log in where, who may do what, and the request path. Several may end while one is in force. */
+import type { ServerResponse } from 'node:http'
+import { Carriers, type CarriersParts } from '#gateway/carriers.ts'
+import { Gateway } from '#gateway/gateway.ts'
+import { TenantCookies } from '#gateway/handover.ts'
+import { Passes } from '#gateway/passes.ts'
+import { decideAllLive, type RevocationParts, revokeOnChange } from '#gateway/revocation.ts'
+import { WorkspaceHost } from '#gateway/workspace-host.ts'
+import { expectBody } from '#http/body-deadline.ts'
+import { trustedNetworks } from '#http/forwarded.ts'
+import { parseSessionName } from '#identity/session-id.ts'
+import type { Edition } from '#settings/managed.ts'
+import type { Settings } from '#settings/settings.ts'
+import type { AccessPolicy } from '#workspace/access.ts'
+import { makeSite, type Site } from '#workspace/address.ts'
+import { countAnswer } from './accounts.ts'
+import { upstreamBy } from './ended-routes.ts'
+import { type Identities, openIdentities } from './identity.ts'
+import { InFlight } from './in-flight.ts'
+import type { State } from './state.ts'
+import { openSurface } from './surface.ts'
+
+export interface Front {
+  readonly site: Site
+  readonly gateway: Gateway
+  readonly identities: Identities
+  /** From here on changes to what is live are decided by this edition, until disposed. */
+  decideChanges(): Disposable
+  /** So is all that is live already. */
+  decideAllLive(): void
+  /** Its own pages stop listening for news, and come again: nothing of its own keeps a connection open. */
+  endNews(): void
+  /** Settles when nothing that was asked of its own surface is unanswered. */
+  idle(): Promise<void>
+  /** Ends it at once, and gives back what it held. */
+  end(): Promise<void>
+}
+
+/** Throws `invalid_settings`; then nothing is held. Nothing goes by it yet. */
+export async function openFront(state: State, edition: Edition): Promise<Front> {
+  const { ground, keeping, streams, witness, nextRequestId } = state
+  const { clock, log, audit, metrics, signal } = ground
+  const { settings } = edition
+  const site = siteOf(settings)
+  const identities = await openIdentities({ ...edition, site, keeping, clock, log, signal })
+  await using opened = new AsyncDisposableStack()
+  opened.use(identities.issuers)
+  const { authenticator, cookies, sessions } = identities
+  const { directory, prober } = state.workspaces
+  const shared = {
+    ...ground,
+    ...edition,
+    ...{ site, directory, streams, cookies, authenticator, identities },
+    policy: policyOf(settings),
+    handovers: identities.handovers,
+    sessionOf: (name: string) => {
+      const parsed = parseSessionName(name)
+      return parsed && sessions.get(parsed)
+    },
+    isOwnCookie: (name: string) => authenticator.isOwnCookie(name),
+  }
+  const closing = new AbortController()
+  const surface = await openSurface({ ...shared, prober, closing: closing.signal })
+  opened.defer(() => surface.close())
+  const tenants = new TenantCookies(cookies)
+  const { renderPage } = surface
+  const inFlight = new InFlight<ServerResponse>()
+  const gateway = new Gateway({
+    ...shared,
+    trustedProxies: trustedNetworks(settings.trustedProxies),
+    limits: settings.limits,
+    passes: new Passes(streams, clock),
+    upstreamOf: upstreamBy(ground.dial),
+    isAwaited: (instance, port) => prober.isAwaited(instance, port),
+    carriers: carriersOf(state, identities),
+    tenants,
+    workspaceHost: new WorkspaceHost({ ...shared, tenants, renderPage, onRefusedTicket: refusedTickets(state) }),
+    witness,
+    renewals: identities.renewals,
+    renderPage,
+    nextRequestId,
+    ownSurface: (request, response, origin) => {
+      inFlight.add(response)
+      countAnswer({ metrics, audit, clock }, request, response, origin)
+      expectBody(request, clock, settings.limits.headerTimeout)
+      surface.handle(request, response, origin)
+    },
+  })
+  const revocation: RevocationParts = {
+    ...shared,
+    subscribeSessions: (listener) => sessions.subscribe(listener),
+  }
+  const held = opened.move()
+  return {
+    ...{ site, gateway, identities },
+    decideChanges: () => revokeOnChange(revocation),
+    decideAllLive: () => decideAllLive(revocation),
+    endNews: () => closing.abort(),
+    idle: () => inFlight.idle(),
+    async end() {
+      closing.abort()
+      await held.disposeAsync()
+    },
+  }
+}
+
+function siteOf({ domain, external, routing }: Settings): Site {
+  return makeSite({
+    ...{ scheme: external.scheme, port: external.port, domain, mode: routing.mode },
+    ...(routing.mode === 'path' ? { workspacesHost: routing.workspacesDomain } : {}),
+  })
+}
+
+function policyOf({ access, administrators }: Settings): AccessPolicy {
+  return { defaultAccessType: access.defaultAccessType, administrators }
+}
+
+function carriersOf({ ground, client, workspaces: { prober } }: State, identities: Identities): Carriers {
+  const { authenticator, assertions } = identities
+  const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
+  const suspect: CarriersParts['suspect'] = (pass) => {
+    const { instance, ref } = pass.entry
+    if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port)
+  }
+  return new Carriers({ ...ground, client, isOwnCookie, assertions, suspect })
+}
+
+function refusedTickets({ ground: { audit } }: State) {
+  return (reason: string, { requestId, client }: { readonly requestId: string; readonly client: string }) => {
+    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
+    audit.record({ event: 'deny', ...nobody, requestId, client, reason: `ticket:${reason}` })
+  }
+}

@@ -1,0 +1,33 @@
+/** What a gateway stands on; a cluster and a laptop differ in these alone. */
+import type { LookupFunction } from 'node:net'
+import type { Clock } from '#lib/clock.ts'
+import type { Audit } from '#observe/audit.ts'
+import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
+import type { Resources } from '#resources/contract.ts'
+import type { Instances } from '#runtime/contract.ts'
+import type { Secrets, Settings } from '#settings/settings.ts'
+import type { Dial } from '#workspace/probe.ts'
+import type { WorkspaceShare } from '#workspace/share.ts'
+import type { Authorship } from '#workspace/share-acceptance.ts'
+
+export interface Ground {
+  /** As the process was started with: all there is on a laptop; below what the manager says in a cluster. */
+  readonly settings: Settings
+  readonly secrets: Secrets
+  readonly resources: Resources
+  readonly runtime: Instances
+  /** Connects to an endpoint of an instance, as far as this machine may. */
+  readonly dial: Dial
+  /** Whose word a share is that was not made through Gatehouse. */
+  readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
+  /** Files that could not be read as manifests; none in a cluster. */
+  readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
+  readonly lookup: LookupFunction
+  readonly clock: Clock
+  readonly log: Log
+  readonly audit: Audit
+  readonly metrics: Metrics
+  /** Ends everything at once. */
+  readonly signal: AbortSignal
+}

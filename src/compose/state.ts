@@ -1,0 +1,58 @@
+/** What lives as long as the process, whatever becomes of its settings: keys, sessions, what is known of workspaces, all that is live. */
+import { Witness } from '#gateway/witness.ts'
+import { sleep } from '#lib/clock.ts'
+import { StreamIndex } from '#live/streams.ts'
+import { createRequestIds } from '#observe/request-id.ts'
+import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import { keepAccounts } from './accounts.ts'
+import { forgetEndedRoutes } from './ended-routes.ts'
+import type { Ground } from './ground.ts'
+import { type Keeping, openKeeping } from './keeping.ts'
+import { PresentSettings } from './present-settings.ts'
+import { startTasks, type Tasks } from './tasks.ts'
+import { openWorkspaces, type Workspaces } from './workspaces.ts'
+
+export interface State {
+  readonly ground: Ground
+  /** What of the settings in force those need who outlive them. */
+  readonly present: PresentSettings
+  readonly tasks: Tasks
+  readonly streams: StreamIndex
+  readonly keeping: Keeping
+  readonly workspaces: Workspaces
+  readonly client: KeepAliveClient
+  readonly witness: Witness
+  readonly nextRequestId: () => string
+}
+
+export function openState(ground: Ground): State {
+  const { settings, clock, audit, metrics, signal } = ground
+  const present = new PresentSettings()
+  const tasks = startTasks(ground)
+  const streams = new StreamIndex()
+  const keeping = openKeeping({ ...ground, present, streams })
+  const workspaces = openWorkspaces({ ...ground, site: () => present.site, tasks })
+  const { directory } = workspaces
+  const client = new KeepAliveClient({ clock, signal, dialLimit: settings.limits.connectTimeout })
+  forgetEndedRoutes({ directory, client, streams })
+  keepHouse(tasks, keeping, ground)
+  keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
+  const witness = new Witness({ audit, metrics })
+  return {
+    ...{ ground, present, tasks, streams, keeping, workspaces, client, witness },
+    nextRequestId: createRequestIds(),
+  }
+}
+
+const housekeepingEvery = 5 * 60_000
+
+/** What nobody else does: what has run out is deleted. */
+function keepHouse(tasks: Tasks, { sessions, once }: Keeping, { clock }: Ground): void {
+  tasks.run('housekeeping', async (signal) => {
+    while (!signal.aborted) {
+      await sleep(clock, housekeepingEvery, signal)
+      await sessions.collectExpired()
+      await once.collectExpired()
+    }
+  })
+}
