@@ -24,6 +24,18 @@ export interface AccessPolicy {
   /** For workspaces that say nothing. */
   readonly defaultAccessType: 'OwnerOnly' | 'Public'
   readonly administrators: { readonly groups: readonly string[]; readonly users: readonly string[] }
+  /** Absent where nobody but the administrator writes objects, as on a laptop. */
+  readonly trust?: Trust
+}
+
+/** What admission to the store keeps true of objects. What leans on something that nobody keeps true is off. */
+export interface Trust {
+  /** Who a workspace names as its owner is who made it. */
+  readonly owners: boolean
+  /** Shares, and the verdicts in their status, are written by those alone who may. */
+  readonly shares: boolean
+  /** Of a workspace our own account can change the wish to run alone, so that who has stolen it can do no more. */
+  readonly starts: boolean
 }
 
 /** What is known of one workspace and its shares; shares that are not accepted, or name another UID, are not among them. */
@@ -55,24 +67,25 @@ export function decideAccess(
 /** Every reason to let this identity in, the most lasting first. */
 export function grantsOf(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): readonly Grant[] {
   const grants: Grant[] = []
-  if (isOwner(subject, identity, now)) grants.push({ kind: 'owner' })
+  if (isOwner(subject, identity, policy, now)) grants.push({ kind: 'owner' })
   if (isAdministrator(identity, policy)) grants.push({ kind: 'administrator' })
   if ((subject.workspace.spec.accessType ?? policy.defaultAccessType) === 'Public') grants.push({ kind: 'public' })
-  return grants.concat(sharesFor(subject, identity, now))
+  return grants.concat(sharesFor(subject, identity, policy, now))
 }
 
 /** Start and stop: a Public workspace may be opened by everybody, but is started and stopped by the same people as any other. */
 export function mayModify(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): boolean {
+  if (policy.trust?.starts === false) return false
   return (
-    isOwner(subject, identity, now) ||
+    isOwner(subject, identity, policy, now) ||
     isAdministrator(identity, policy) ||
-    sharesFor(subject, identity, now).some((grant) => grant.share.spec.access !== 'connect')
+    sharesFor(subject, identity, policy, now).some((grant) => grant.share.spec.access !== 'connect')
   )
 }
 
 /** Sharing on, and seeing who has access. */
 export function mayShare(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): boolean {
-  return isOwner(subject, identity, now) || isAdministrator(identity, policy)
+  return isOwner(subject, identity, policy, now) || isAdministrator(identity, policy)
 }
 
 export function isAdministrator(identity: Identity, policy: AccessPolicy): boolean {
@@ -81,15 +94,16 @@ export function isAdministrator(identity: Identity, policy: AccessPolicy): boole
 }
 
 /** The owner's name is compared only when there is one: an empty name owns nothing. */
-function isOwner(subject: Subject, identity: Identity, now: Timestamp): boolean {
-  const owner = ownerOf(subject.workspace)
+function isOwner(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): boolean {
+  const owner = policy.trust?.owners === false ? undefined : ownerOf(subject.workspace)
   if (owner !== undefined && owner === identity.username) return true
-  return sharesFor(subject, identity, now).some((grant) => grant.share.spec.access === 'own')
+  return sharesFor(subject, identity, policy, now).some((grant) => grant.share.spec.access === 'own')
 }
 
 type ShareGrant = Extract<Grant, { kind: 'share' }>
 
-function sharesFor(subject: Subject, identity: Identity, now: Timestamp): readonly ShareGrant[] {
+function sharesFor(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): readonly ShareGrant[] {
+  if (policy.trust?.shares === false) return []
   return subject.shares
     .filter((share) => share.spec.grantees.some((grantee) => isGrantee(grantee, identity)))
     .map((share): ShareGrant => ({ kind: 'share', share, until: expiryOf(share) }))

@@ -41,6 +41,36 @@ describe('grants', () => {
   })
 })
 
+describe('what admission does not keep true', () => {
+  const shared = only({ shares: [share([nb], { grantees: [{ kind: 'User', name: 'bob' }], access: 'modify' })] })
+  const full = { owners: true, shares: true, starts: true }
+  const under = (trust: AccessPolicy['trust']): AccessPolicy => ({ ...policy, ...(trust ? { trust } : {}) })
+  const allowed = (who: string, trust: AccessPolicy['trust'], ...groups: string[]) => [
+    decideAccess(shared, person(who, ...groups), wanted, under(trust), now).allowed,
+    mayModify(shared, person(who, ...groups), under(trust), now),
+    mayShare(shared, person(who, ...groups), under(trust), now),
+  ]
+
+  test('grants nothing: owners where anybody may write himself down as one', () => {
+    expect(allowed('alice', full)).toEqual([true, true, true])
+    expect(allowed('alice', { ...full, owners: false })).toEqual([false, false, false])
+    expect(allowed('bob', { ...full, owners: false })).toEqual([true, true, false])
+  })
+
+  test('grants nothing: shares where anybody may write one, an owner made by a share included', () => {
+    expect(allowed('bob', { ...full, shares: false })).toEqual([false, false, false])
+    expect(allowed('alice', { ...full, shares: false })).toEqual([true, true, true])
+    const owned = only({ shares: [share([nb], { grantees: [{ kind: 'User', name: 'bob' }], access: 'own' })] })
+    expect(mayShare(owned, person('bob'), under(full), now)).toBe(true)
+    expect(mayShare(owned, person('bob'), under({ ...full, shares: false }), now)).toBe(false)
+  })
+
+  test('starts nothing, for administrators neither: our own account could change more than that', () => {
+    expect(allowed('alice', { ...full, starts: false })).toEqual([true, false, true])
+    expect(allowed('carol', { ...full, starts: false }, 'admins')).toEqual([true, false, true])
+  })
+})
+
 describe('shares', () => {
   test('a share lets in the people and groups it names', () => {
     const grantees = [
