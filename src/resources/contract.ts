@@ -58,13 +58,14 @@ export type NewResource<T extends Resource> = {
 /**
  * A kind of object. `parseSpec` and `parseStatus` check and default what a store holds;
  * both throw `GatewayError('invalid_resource')`, and `parseStatus` gets `undefined` where there is none yet.
+ * `annotations` are those of an object that is read: a kind whose schema belongs to others may have fields of its own among them.
  */
 export interface ResourceKind<T extends Resource> {
   readonly group: string
   readonly version: string
   readonly kind: string
   readonly plural: string
-  parseSpec(value: unknown): T['spec']
+  parseSpec(value: unknown, annotations?: Readonly<Record<string, string>>): T['spec']
   parseStatus(value: unknown): T['status']
 }
 

@@ -23,9 +23,9 @@ const ShareSpec = Type.Object(
     grantees: Type.Array(Grantee, { minItems: 1, maxItems: 100 }),
     access: Type.Union([Type.Literal('connect'), Type.Literal('modify'), Type.Literal('own')], { default: 'connect' }),
     /** Names of ports; absent: all. */
-    ports: Type.Optional(Type.Array(Type.String({ pattern: dnsLabel }), { minItems: 1 })),
+    ports: Type.Optional(Type.Array(Type.String({ pattern: dnsLabel }), { minItems: 1, maxItems: 32 })),
     /** Absent: all. */
-    connectionTypes: Type.Optional(Type.Array(Type.String(), { minItems: 1 })),
+    connectionTypes: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { minItems: 1, maxItems: 32 })),
     /** RFC 3339; from that instant on it grants nothing. */
     expiresAt: Type.Optional(
       Type.String({ pattern: '^\\d{4}-\\d\\d-\\d\\dT\\d\\d:\\d\\d:\\d\\d(\\.\\d+)?(Z|[+-]\\d\\d:\\d\\d)$' }),

@@ -4,6 +4,8 @@ import { GatewayError } from '#errors.ts'
 import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
 import { parseWorkspaceRef, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import { withAnnotatedFields } from './annotations.ts'
+import { readOwnerStamp } from './owner-stamp.ts'
 
 const Probe = Type.Union([
   Type.Object({ tcp: Type.Object({}) }, { additionalProperties: false }),
@@ -24,9 +26,12 @@ const Port = Type.Object({
 })
 
 const EnvVar = Type.Object({
-  name: Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_]*$' }),
+  /** What Kubernetes takes: printable ASCII without `=`. */
+  name: Type.String({ pattern: '^[ -<>-~]+$' }),
   value: Type.String({ default: '' }),
 })
+
+const Name = Type.String({ minLength: 1, maxLength: 253 })
 
 /** Fields that upstream has and Gatehouse does not read stay as they are. */
 const WorkspaceSpec = Type.Object({
@@ -42,7 +47,12 @@ const WorkspaceSpec = Type.Object({
   ),
   env: Type.Optional(Type.Array(EnvVar)),
   ports: Type.Optional(Type.Array(Port, { minItems: 1, maxItems: 32 })),
+  /** The older form is the name alone. */
+  templateRef: Type.Optional(
+    Type.Union([Name, Type.Object({ name: Name, namespace: Type.Optional(Type.String({ maxLength: 63 })) })]),
+  ),
   managerRef: Type.Optional(Type.Object({ name: Type.String() })),
+  executionProfileRef: Type.Optional(Type.Object({ name: Name })),
 })
 
 export type WorkspaceSpec = Static<typeof WorkspaceSpec>
@@ -55,7 +65,7 @@ export interface WorkspaceStatus {
 
 export type Workspace = Resource<WorkspaceSpec, WorkspaceStatus>
 
-/** Set by whoever admits the object; who it names owns the workspace. */
+/** Set by whoever admits the object; who it names (see {@link ownerOf}) owns the workspace. */
 export const createdByAnnotation = 'workspace.jupyter.org/created-by'
 
 const check = checkerOf(WorkspaceSpec)
@@ -65,8 +75,8 @@ export const workspaceKind: ResourceKind<Workspace> = {
   version: 'v1alpha1',
   kind: 'Workspace',
   plural: 'workspaces',
-  parseSpec(value) {
-    const checked = check(value)
+  parseSpec(value, annotations = {}) {
+    const checked = check(withAnnotatedFields(value, annotations))
     if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
     const ports = checked.value.ports ?? []
     if (
@@ -89,8 +99,9 @@ export function portsOf(workspace: Workspace): readonly [WorkspacePort, ...Works
   return main === undefined ? [implicitPort] : [main, ...others]
 }
 
+/** Their username. */
 export function ownerOf(workspace: Workspace): string | undefined {
-  return workspace.metadata.annotations[createdByAnnotation] || undefined
+  return readOwnerStamp(workspace.metadata.annotations[createdByAnnotation] ?? '')
 }
 
 /** `undefined` for an object whose name no URL could ever name. */

@@ -32,6 +32,7 @@ export interface StoredObject extends ObjectKey {
 
 /** Throws `invalid_resource` when what is stored does not pass the kind's parsers. */
 export function resourceFrom<T extends Resource>(kind: ResourceKind<T>, stored: StoredObject): T {
+  const annotations = checked(() => parseAnnotations(JSON.parse(stored.annotations)))
   const resource: Resource<T['spec'], T['status']> = {
     apiVersion: `${kind.group}/${kind.version}`,
     kind: kind.kind,
@@ -44,10 +45,10 @@ export function resourceFrom<T extends Resource>(kind: ResourceKind<T>, stored: 
       generation: stored.generation,
       creationTimestamp: stored.created,
       labels: checked(() => parseLabels(JSON.parse(stored.labels))),
-      annotations: checked(() => parseAnnotations(JSON.parse(stored.annotations))),
+      annotations,
       ownerReferences: checked(() => parseOwners(JSON.parse(stored.owners))),
     },
-    spec: checked(() => kind.parseSpec(JSON.parse(stored.spec))),
+    spec: checked(() => kind.parseSpec(JSON.parse(stored.spec), annotations)),
     status: checked(() => kind.parseStatus(stored.status === null ? undefined : JSON.parse(stored.status))),
   }
   // A kind's T is a Resource with the spec and status that its parsers return, which these are.

@@ -21,17 +21,23 @@ import type { ApiClient } from './api-client.ts'
 import { ApiFault } from './api-fault.ts'
 import { heartbeatName } from './heartbeat.ts'
 import { apiSource } from './list-watch.ts'
-import { type ResourcePlace, resourcePath } from './resource-path.ts'
+import { apiVersionOf, type ResourcePlace, resourcePath } from './resource-path.ts'
 import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
 import { plainForm, type WireForm } from './wire-form.ts'
 import { parseWireObject, type WireObject } from './wire-object.ts'
+
+/** How a kind is kept that is not `spec` and `status`. */
+export interface Keeping {
+  readonly form: WireForm
+  /** Lists and watches are for the object of this name alone, which is all that RBAC can allow of Secrets without allowing every one. */
+  readonly only?: string
+}
 
 export interface KubernetesOptions {
   readonly client: ApiClient
   /** What a list or watch without a namespace means, where Gatehouse may see this one alone. Absent: all. */
   readonly namespace?: string
-  /** Those that are not kept as `spec` and `status`. */
-  readonly forms?: ReadonlyMap<ResourceKind<Resource>, WireForm>
+  readonly keeping?: ReadonlyMap<ResourceKind<Resource>, Keeping>
   /** Kinds with a heartbeat in `namespace`: its changes are told as such, and it is never an object of theirs. */
   readonly heartbeats?: { readonly namespace: string; readonly kinds: readonly ResourceKind<Resource>[] }
   readonly onUnreadable: OnUnreadable
@@ -170,10 +176,12 @@ class KubernetesResources implements Resources {
 
   #source<T extends Resource>(kind: ResourceKind<T>, namespace: string | undefined): Source<T> {
     const { client, heartbeats } = this.#options
+    const only = this.#options.keeping?.get(kind)?.only
     const hasHeartbeat = heartbeats?.kinds.some((one) => one.group === kind.group && one.plural === kind.plural)
     return apiSource({
       ...{ client, type: kind, read: (object) => this.#read(kind, object) },
       namespace: namespace ?? this.#options.namespace,
+      ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only}` }),
       heartbeat: hasHeartbeat ? { namespace: heartbeats?.namespace ?? '', name: heartbeatName } : undefined,
     })
   }
@@ -187,7 +195,7 @@ class KubernetesResources implements Resources {
     const resource: Resource<T['spec'], T['status']> = {
       ...typeOf(kind),
       metadata: { ...object.metadata, generation },
-      spec: parsed(() => kind.parseSpec(spec)),
+      spec: parsed(() => kind.parseSpec(spec, object.metadata.annotations)),
       status: parsed(() => kind.parseStatus(status)),
     }
     // A kind's T is a Resource with the spec and status that its parsers return, which these are.
@@ -195,18 +203,15 @@ class KubernetesResources implements Resources {
   }
 
   #form(kind: ResourceKind<Resource>): WireForm {
-    const form = this.#options.forms?.get(kind)
-    if (form) return form
+    const keeping = this.#options.keeping?.get(kind)
+    if (keeping) return keeping.form
     if (kind.group === '') throw new GatewayError('internal', `nobody has said how a ${kind.kind} is kept`)
     return plainForm
   }
 }
 
-function typeOf({ group, version, kind }: ResourceKind<Resource>): {
-  readonly apiVersion: string
-  readonly kind: string
-} {
-  return { apiVersion: group === '' ? version : `${group}/${version}`, kind }
+function typeOf(kind: ResourceKind<Resource>): { readonly apiVersion: string; readonly kind: string } {
+  return { apiVersion: apiVersionOf(kind), kind: kind.kind }
 }
 
 function pathOf(kind: ResourceKind<Resource>, { namespace, name, subresource }: ResourcePlace): string {

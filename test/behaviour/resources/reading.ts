@@ -16,6 +16,18 @@ export function describeReading(open: OpenResources): void {
     expect(await world.resources.get(workspaceKind, nameOf(wanted))).toEqual(created)
   })
 
+  test('what an annotation says in place of a field counts in every reading', async () => {
+    await using world = await open()
+    const wanted = newWorkspace({ annotations: { 'gatehouse.dev/manager': 'second' } })
+    const managerRef = { name: 'second' }
+    expect((await world.resources.create(workspaceKind, wanted)).spec).toMatchObject({ managerRef })
+    expect((await world.resources.get(workspaceKind, nameOf(wanted)))?.spec).toMatchObject({ managerRef })
+    const { items } = await world.resources.list(workspaceKind, { namespace: wanted.metadata.namespace })
+    expect(items.find((item) => item.metadata.name === wanted.metadata.name)?.spec).toMatchObject({ managerRef })
+    const patched = await world.resources.patchSpec(workspaceKind, nameOf(wanted), { desiredStatus: 'Running' })
+    expect(patched.spec).toMatchObject({ managerRef, desiredStatus: 'Running' })
+  })
+
   test('a status given at creation is there', async () => {
     await using world = await open()
     const wanted = { ...newWorkspace(), status: { accessURL: 'Pending' } }
