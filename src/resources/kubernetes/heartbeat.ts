@@ -8,7 +8,7 @@ import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
 import type { ApiClient } from './api-client.ts'
-import { resourcePath } from './resource-path.ts'
+import { apiVersionOf, resourcePath } from './resource-path.ts'
 
 export const heartbeatName = 'gatehouse-heartbeat'
 export const heartbeatAnnotation = 'gatehouse.dev/heartbeat-at'
@@ -66,7 +66,7 @@ export async function beat(
     await client.patch(path, 'application/merge-patch+json', { metadata: { annotations } }, call)
   } catch (error) {
     if (!hasCode(error, 'not_found')) throw error
-    const apiVersion = `${kind.group}/${kind.version}`
+    const apiVersion = apiVersionOf(kind)
     const object = { apiVersion, kind: kind.kind, metadata: { name: heartbeatName, namespace, annotations }, spec }
     await client.post(resourcePath(kind, { namespace }), object, call).catch((reason: unknown) => {
       if (!hasCode(reason, 'already_exists')) throw reason

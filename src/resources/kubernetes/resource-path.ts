@@ -9,6 +9,11 @@ export interface ResourceType {
   readonly plural: string
 }
 
+/** `v1`, `apps/v1`. */
+export function apiVersionOf({ group, version }: ResourceType): string {
+  return group === '' ? version : `${group}/${version}`
+}
+
 export interface ResourcePlace {
   /** Absent: of all namespaces, or of none for kinds that have no namespace. */
   readonly namespace?: string | undefined
