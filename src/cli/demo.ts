@@ -88,7 +88,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   await using logOutput = openOutput({ path: join(home, 'logs', 'gatehouse.log'), ...logKeeps }, clock)
   await using auditOutput = openOutput({ path: join(home, 'logs', 'audit.log'), ...auditKeeps }, clock)
   const log = createLog({ level: settings.log.level, clock, sink: logOutput })
-  const audit = createAudit({ sink: auditOutput, clock })
+  using audit = createAudit({ sink: auditOutput, clock })
   for (const { name, meaning } of insecureChoices(settings)) {
     log.warn({ setting: name }, meaning)
     io.stderr.write(`warning: ${name}: ${meaning}\n`)

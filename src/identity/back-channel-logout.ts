@@ -35,7 +35,7 @@ export async function receiveLogoutToken(options: BackChannelLogoutOptions, toke
   const outcome = await receive(options, token)
   const { log } = options
   if (outcome.kind === 'refused')
-    log.warn({ component: 'identity', reason: outcome.reason }, 'a logout token was refused')
+    log.warnOfMany({ component: 'identity', reason: `logout:${outcome.reason}` }, 'a logout token was refused')
   if (outcome.kind === 'ended') log.info({ component: 'identity', count: outcome.count }, 'the issuer ended sessions')
   return outcome
 }
@@ -53,8 +53,8 @@ async function receive(options: BackChannelLogoutOptions, token: string): Promis
     return isFirst ? { kind: 'ended', count: await endAll(options, name, loggedOut) } : refused('replayed')
   } catch (error) {
     if (!(error instanceof GatewayError && error.retryable)) throw error
-    options.log.warn(
-      { component: 'identity', issuer: issuer.settings.id, error },
+    options.log.warnOfMany(
+      { component: 'identity', reason: 'logout:unchecked', issuer: issuer.settings.id, error },
       'a logout token could not be checked',
     )
     return { kind: 'unavailable' }

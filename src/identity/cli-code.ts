@@ -63,7 +63,7 @@ export class CliCodes {
   async exchange(code: string, verifier: string): Promise<CliExchange> {
     const outcome = await this.#redeem(code, verifier)
     if (outcome.kind === 'refused') {
-      this.#options.log.warn({ component: 'cli-login', reason: outcome.reason }, 'a code was refused')
+      this.#options.log.warnOfMany({ component: 'cli-login', reason: outcome.reason }, 'a code was refused')
     }
     return outcome
   }

@@ -184,7 +184,10 @@ class OidcLogins implements Logins {
       case 'refused':
         return this.#refuse(answer.reason, state, answer.detail)
       case 'unavailable':
-        this.#options.log.warn({ component: 'identity', issuer: state.issuer }, `the issuer failed: ${answer.detail}`)
+        this.#options.log.warnOfMany(
+          { component: 'identity', issuer: state.issuer, reason: 'issuer_unavailable' },
+          `the issuer failed: ${answer.detail}`,
+        )
         return this.#unavailable(state)
       case 'vouched':
         return this.#accept(answer, attempt)
@@ -220,7 +223,7 @@ class OidcLogins implements Logins {
   /** `undefined` for an attempt that is none of ours: then there is nothing to go back to. */
   #refuse(reason: LoginFault, state: LoginState | undefined, detail: string): LoginFinish {
     const { log } = this.#options
-    log.warn(
+    log.warnOfMany(
       { component: 'identity', issuer: state?.issuer, reason },
       detail === '' ? 'a login was refused' : `a login was refused: ${detail}`,
     )

@@ -1,8 +1,10 @@
 /**
  * The audit trail: one JSON line for each decision that somebody may have to account for, apart from the log and never once per request.
- * Allowed forwards are recorded at the first of a session on a workspace, streams when they open and close.
+ * Allowed forwards are recorded at the first of a session on a workspace, streams when they open and close. Refusals of nobody in particular,
+ * which anybody can cause without end, are bounded for each reason; what is about somebody never is.
  */
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { FloodGate } from '#lib/flood-gate.ts'
 import type { LineSink } from './log.ts'
 import { printable } from './printable.ts'
 
@@ -32,6 +34,8 @@ export type AuditEvent = AuditActor &
         readonly workspace: string | undefined
         readonly port: number | undefined
       }
+    /** So many further lines `deny` of nobody in particular were left out. Written by the trail itself. */
+    | { readonly event: 'deny-more'; readonly reason: string; readonly count: number }
     | {
         readonly event: 'share-created'
         readonly workspace: string
@@ -76,16 +80,30 @@ export interface Audit {
   record(event: AuditEvent): void
 }
 
-/** Each line is `{"time": …, "event": …, …}`, in the order of the recording. */
-export function createAudit(options: { sink: LineSink; clock: Clock }): Audit {
+/**
+ * Each line is `{"time": …, "event": …, …}`, in the order of the recording. Disposing writes what was left out until then;
+ * the sink is somebody else's.
+ */
+export function createAudit(options: { sink: LineSink; clock: Clock }): Audit & Disposable {
   const { sink, clock } = options
+  const write = (event: AuditEvent) => {
+    const line = { time: new Date(clock.now()).toISOString(), ...event }
+    sink.write(`${JSON.stringify(line, fitToPrint)}\n`)
+  }
+  const strangers = new FloodGate({
+    clock,
+    tell: (reason, count) => write({ event: 'deny-more', ...nobody, reason, count }),
+  })
   return {
     record(event) {
-      const line = { time: new Date(clock.now()).toISOString(), ...event }
-      sink.write(`${JSON.stringify(line, fitToPrint)}\n`)
+      const isStrangers = event.event === 'deny' && event.user === undefined
+      if (!isStrangers || strangers.admits(event.reason)) write(event)
     },
+    [Symbol.dispose]: () => strangers[Symbol.dispose](),
   }
 }
+
+const nobody: AuditActor = { user: undefined, session: undefined, requestId: undefined, client: undefined }
 
 function fitToPrint(key: string, value: unknown): unknown {
   if (key === 'expiresAt' && typeof value === 'number') return new Date(value).toISOString()

@@ -5,6 +5,7 @@
 import { pino } from 'pino'
 import { type ErrorCode, GatewayError } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
+import { FloodGate } from '#lib/flood-gate.ts'
 import { printable, printablePath } from './printable.ts'
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
@@ -59,6 +60,11 @@ export interface Log {
   info(fields: LogFields, message: string): void
   warn(fields: LogFields, message: string): void
   error(fields: LogFields, message: string): void
+  /**
+   * A warning of what anybody can cause, as often as he likes: for each component and reason the first few in a second, then a line
+   * with the `count` of further ones.
+   */
+  warnOfMany(fields: LogFields & { readonly component: string; readonly reason: string }, message: string): void
   /** A log whose every line has these fields as well. */
   child(fields: LogFields): Log
 }
@@ -80,14 +86,21 @@ export function createLog(options: { level: LogLevel; clock: Clock; sink: LineSi
     },
     sink,
   )
-  return wrap(logger)
+  const many = new FloodGate({
+    clock,
+    tell(kind, count) {
+      const [component, reason] = kind.split('\n', 2)
+      logger.warn(listed({ component, reason, count }), 'and more of the same')
+    },
+  })
+  return wrap(logger, many)
 }
 
 type Logger = Pick<ReturnType<typeof pino>, LogLevel | 'isLevelEnabled'> & {
   child(bindings: Readonly<Record<string, unknown>>): Logger
 }
 
-function wrap(logger: Logger): Log {
+function wrap(logger: Logger, many: FloodGate): Log {
   const at = (level: LogLevel) => (fields: LogFields, message: string) => {
     if (logger.isLevelEnabled(level)) logger[level](listed(fields), printable(message))
   }
@@ -96,7 +109,10 @@ function wrap(logger: Logger): Log {
     info: at('info'),
     warn: at('warn'),
     error: at('error'),
-    child: (fields) => wrap(logger.child(listed(fields))),
+    warnOfMany(fields, message) {
+      if (many.admits(`${fields.component}\n${fields.reason}`)) at('warn')(fields, message)
+    },
+    child: (fields) => wrap(logger.child(listed(fields)), many),
   }
 }
 

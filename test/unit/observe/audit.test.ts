@@ -60,3 +60,38 @@ test('grantees are a list, and an expiry is a date', () => {
   expect(sink.entries[0]).toMatchObject({ grantees: ['User:bob\\n'], expiresAt: '1970-01-01T00:00:00.000Z' })
   expect(sink.entries[0]).not.toHaveProperty('ports')
 })
+
+test('refusals of nobody in particular are bounded for each reason; those of somebody never are', async () => {
+  const sink = memoryLines()
+  const clock = fakeClock()
+  const audit = createAudit({ sink, clock })
+  const stranger = { ...actor, user: undefined, session: undefined, workspace: undefined, port: undefined }
+  for (let time = 0; time < 500; time++) {
+    audit.record({ event: 'deny', ...stranger, reason: 'login-needed' })
+    audit.record({ event: 'deny', ...actor, workspace: 'alice/notebook', port: 8888, reason: 'no-grant' })
+  }
+  audit.record({ event: 'deny', ...stranger, reason: 'bad_request' })
+  const reasons = () => Map.groupBy(sink.entries, ({ event, reason }) => `${event} ${reason}`)
+  expect(reasons().get('deny login-needed')).toHaveLength(10)
+  expect(reasons().get('deny no-grant')).toHaveLength(500)
+  expect(reasons().get('deny bad_request')).toHaveLength(1)
+  await clock.advance(1_000)
+  expect(sink.entries.at(-1)).toEqual({
+    time: '2026-01-01T00:00:01.000Z',
+    event: 'deny-more',
+    reason: 'login-needed',
+    count: 490,
+  })
+  expect(reasons().get('deny-more login-needed')).toHaveLength(1)
+})
+
+test('what was left out is written at the end', () => {
+  const sink = memoryLines()
+  {
+    using audit = createAudit({ sink, clock: fakeClock() })
+    const nobody = { user: undefined, session: undefined, requestId: undefined, client: undefined }
+    for (let time = 0; time < 12; time++)
+      audit.record({ event: 'deny', ...nobody, workspace: undefined, port: undefined, reason: 'bad_request' })
+  }
+  expect(sink.entries.at(-1)).toMatchObject({ event: 'deny-more', count: 2 })
+})

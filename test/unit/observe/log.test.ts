@@ -34,6 +34,23 @@ describe('a log line', () => {
     expect(sink.entries.map((entry) => entry.message)).toEqual(['loud'])
   })
 
+  test('of what anybody can cause is written a few times, and then how many more there were', async () => {
+    const sink = memoryLines()
+    const clock = fakeClock()
+    const log = createLog({ level: 'info', clock, sink })
+    for (let time = 0; time < 50; time++) {
+      log.warnOfMany({ component: 'identity', reason: 'state_unknown' }, `a login was refused: ${time}`)
+      log.child({ name: 'x' }).warnOfMany({ component: 'identity', reason: 'state_unknown' }, 'the same')
+    }
+    log.warnOfMany({ component: 'identity', reason: 'locked' }, 'another')
+    log.warn({ component: 'identity', reason: 'state_unknown' }, 'not one of these')
+    expect(sink.entries).toHaveLength(12)
+    await clock.advance(1_000)
+    expect(sink.entries.slice(12)).toMatchObject([
+      { level: 'warn', component: 'identity', reason: 'state_unknown', count: 90 },
+    ])
+  })
+
   test('holds listed fields alone, so a header or a body handed over by mistake is dropped', () => {
     const { sink, log } = world()
     const head = { headers: { cookie: 'a=b' }, authorization: 'x', body: 'y', __proto__: 'z', requestId: 'r-1' }
