@@ -5,3 +5,10 @@ export function endAfter(signal: AbortSignal, end: () => Promise<void>): Promise
   else signal.addEventListener('abort', () => resolve(end()), { once: true })
   return promise
 }
+
+/** When the last one has ended, rejects as the first of those that failed. */
+export async function allEnded(ends: readonly Promise<unknown>[]): Promise<void> {
+  const outcomes = await Promise.allSettled(ends)
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected')
+  if (failed) throw failed.reason
+}

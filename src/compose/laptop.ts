@@ -25,7 +25,7 @@ import { paths } from '#surface/urls.ts'
 import { consoleOrigin, placeOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
-import { endAfter } from './end-after.ts'
+import { allEnded, endAfter } from './end-after.ts'
 import { type OpenGateway, openGateway } from './gateway.ts'
 import { serve } from './serving.ts'
 
@@ -52,8 +52,28 @@ export interface Laptop {
   readonly ended: Promise<void>
 }
 
+/** A start that fails halfway, or is ended, has ended what it began when it rejects: workspaces among them. */
 export async function openLaptop(parts: LaptopParts): Promise<Laptop> {
+  const failed = new AbortController()
+  const signal = AbortSignal.any([parts.signal, failed.signal])
+  const begun = new AsyncDisposableStack()
+  try {
+    const laptop = await begin({ ...parts, signal }, begun)
+    signal.throwIfAborted()
+    return { ...laptop, ended: endAfter(signal, () => begun.disposeAsync()) }
+  } catch (error) {
+    failed.abort(error)
+    await begun.disposeAsync().catch((fault: unknown) => {
+      parts.log.error({ component: 'laptop', error: fault }, 'a start that failed is not undone entirely')
+    })
+    throw error
+  }
+}
+
+/** `begun`: waits for the end of what is begun here, which the signal brings about. */
+async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<Omit<Laptop, 'ended'>> {
   const { clock, log, signal } = parts
+  signal.throwIfAborted()
   const issuer = embeddedIssuer(parts.settings)
   const settings: Settings = { ...parts.settings, oidc: [...parts.settings.oidc, issuer] }
   const clientSecret = new Secret(randomBytes(32).toString('base64url'))
@@ -61,19 +81,13 @@ export async function openLaptop(parts: LaptopParts): Promise<Laptop> {
     ...parts.secrets,
     clientSecrets: new Map([...parts.secrets.clientSecrets, [issuer.id, clientSecret]]),
   }
-  const kinds = [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind]
-  // Outlives the rest, which still writes while it ends.
-  const storeLife = new AbortController()
-  const store = openEmbeddedStore({
-    file: join(settings.home, 'state.sqlite'),
-    kinds,
-    clock,
-    log,
-    signal: storeLife.signal,
-  })
+  const store = openStore(parts, begun)
+  const ends: Promise<unknown>[] = []
+  begun.defer(() => allEnded(ends))
   const folder = settings.demo.manifests
   const manifests = watchManifests({ folder, store, kinds: [workspaceKind, shareKind], clock, log, signal })
   const runtime = await openProcessRuntime({ home: settings.home, clock, log, baseEnv: parts.env, signal })
+  ends.push(runtime.ended)
   const metrics = createMetrics()
   const open = await openGateway({
     ...{ ...parts, settings, secrets, runtime, metrics },
@@ -84,16 +98,21 @@ export async function openLaptop(parts: LaptopParts): Promise<Laptop> {
     manifestProblems: () => manifests.problems(),
     lookup: localhostLookup,
   })
+  ends.push(open.ended)
   const identityProvider = await startProvider(parts, store, open, issuer, clientSecret)
+  ends.push(identityProvider.closed)
   open.tasks.run('operator', (ending) => operate(parts, store, open, runtime, ending))
   const known = Promise.all([manifests.ready, open.identities.keyRing.ready, open.identities.sessions.ready])
   const serving = await serve({ settings, open, metrics, clock, log, signal }, known)
-  const ended = endAfter(signal, async () => {
-    await Promise.all([open.ended, runtime.ended, identityProvider.closed, serving.ended])
-    storeLife.abort()
-    await store[Symbol.asyncDispose]()
-  })
-  return { gateway: open, identityProvider, drain: serving.drain, ended }
+  ends.push(serving.ended)
+  return { gateway: open, identityProvider, drain: serving.drain }
+}
+
+function openStore({ settings, clock, log }: LaptopParts, begun: AsyncDisposableStack): EmbeddedStore {
+  const kinds = [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind]
+  const file = join(settings.home, 'state.sqlite')
+  // Outlives the rest, which still writes while it ends.
+  return begun.use(openEmbeddedStore({ file, kinds, clock, log, signal: new AbortController().signal }))
 }
 
 function embeddedIssuer(settings: Settings): IssuerSettings {

@@ -107,7 +107,9 @@ export async function startIdentityProvider(options: IdentityProviderOptions): P
 
 function closing(signal: AbortSignal, close: () => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
-    signal.addEventListener('abort', () => close().then(resolve, reject), { once: true })
+    const end = () => void close().then(resolve, reject)
+    if (signal.aborted) end()
+    else signal.addEventListener('abort', end, { once: true })
   })
 }
 

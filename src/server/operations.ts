@@ -31,7 +31,7 @@ export interface Operations extends AsyncDisposable {
   readonly addresses: readonly string[]
 }
 
-/** Listens until disposed. Throws `runtime_failed` when an address is taken; one that this machine doesn't have is left out and logged. */
+/** Listens until disposed. Throws `listen_failed` when an address is taken; one that this machine doesn't have is left out and logged. */
 export async function listenForOperations(options: OperationsOptions): Promise<Operations> {
   const { hosts, port, log } = options
   const answer = answerer(options)
@@ -43,7 +43,7 @@ export async function listenForOperations(options: OperationsOptions): Promise<O
     opened.defer(() => close(server))
     addresses.push(addressOf(server))
   }
-  if (addresses.length === 0) throw new GatewayError('runtime_failed', 'operations: none of the addresses exists here')
+  if (addresses.length === 0) throw new GatewayError('listen_failed', 'operations: none of the addresses exists here')
   const running = opened.move()
   return { addresses, [Symbol.asyncDispose]: () => running.disposeAsync() }
 }
@@ -56,7 +56,7 @@ function listen(server: Server, host: string, port: number, log: Log): Promise<b
       if (server.listening) return log.error({ component: 'operations', error }, 'a connection was not accepted')
       if (error.code !== 'EADDRNOTAVAIL' && error.code !== 'EAFNOSUPPORT') {
         const message = `operations: can't listen on ${host} port ${port}: ${messageOf(error)}`
-        return reject(new GatewayError('runtime_failed', message, { cause: error }))
+        return reject(new GatewayError('listen_failed', message, { cause: error }))
       }
       log.info({ component: 'operations', address: host }, 'this machine has no such address')
       resolve(false)

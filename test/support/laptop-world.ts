@@ -1,7 +1,7 @@
 /** The laptop mode in this process, with the real programs that are here: what `npm start` opens, in folders of the test. */
 import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { type Laptop, openLaptop } from '#compose/laptop.ts'
+import { type Laptop, type LaptopParts, openLaptop } from '#compose/laptop.ts'
 import { systemClock } from '#lib/clock.ts'
 import { createAudit } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
@@ -25,6 +25,28 @@ export interface LaptopWorldOptions extends LaptopSiteOptions {
 export async function openLaptopWorld(options: LaptopWorldOptions = {}): Promise<LaptopWorld> {
   await using opened = new AsyncDisposableStack()
   const site = opened.use(await createLaptopSite(options))
+  const lines: string[] = []
+  const ending = new AbortController()
+  const laptop = await openLaptop(await laptopParts(site, { lines, signal: ending.signal, ...options }))
+  opened.defer(async () => {
+    ending.abort()
+    await laptop.ended
+  })
+  const running = opened.move()
+  return { ...site, laptop, lines, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+export interface LaptopPartsOptions extends Pick<LaptopWorldOptions, 'env'> {
+  readonly signal: AbortSignal
+  /** Gets every line of the log and the audit trail. */
+  readonly lines: string[]
+}
+
+/** What the laptop mode of this site is opened with. */
+export async function laptopParts(
+  site: LaptopSite,
+  { env = {}, lines, signal }: LaptopPartsOptions,
+): Promise<LaptopParts> {
   const loaded = await loadSettings({
     face: 'demo',
     env: {
@@ -33,17 +55,15 @@ export async function openLaptopWorld(options: LaptopWorldOptions = {}): Promise
       GATEHOUSE_DEMO_MANIFESTS: site.manifests,
       GATEHOUSE_ROUTING_MODE: site.mode,
       GATEHOUSE_DEMO_PASSWORD: site.password,
-      ...options.env,
+      ...env,
     },
     cwd: site.home,
   })
   if (loaded.kind === 'invalid') throw new Error(`settings: ${JSON.stringify(loaded.problems)}`)
   const { settings, secrets } = loaded
-  await mkdir(settings.home, { mode: 0o700 })
-  const lines: string[] = []
+  await mkdir(settings.home, { recursive: true, mode: 0o700 })
   const sink = { write: (line: string) => void lines.push(line) }
-  const ending = new AbortController()
-  const laptop = await openLaptop({
+  return {
     settings,
     secrets,
     password: new Secret(site.password),
@@ -52,14 +72,8 @@ export async function openLaptopWorld(options: LaptopWorldOptions = {}): Promise
     clock: systemClock,
     log: createLog({ level: 'info', clock: systemClock, sink }),
     audit: createAudit({ sink, clock: systemClock }),
-    signal: ending.signal,
-  })
-  opened.defer(async () => {
-    ending.abort()
-    await laptop.ended
-  })
-  const running = opened.move()
-  return { ...site, laptop, lines, [Symbol.asyncDispose]: () => running.disposeAsync() }
+    signal,
+  }
 }
 
 export function realPrograms(): LocalPrograms {

@@ -28,7 +28,8 @@ export async function tcpRelay(
       one.on('error', () => other.destroy())
       one.once('close', () => {
         pairs.delete(pair)
-        other.destroy()
+        // What was said before the end is on its way still.
+        other.destroySoon()
       })
       one.pipe(other)
     }

@@ -22,7 +22,9 @@ test.each([
   const other = createServer()
   await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve))
   try {
-    const refusal = new RegExp(`ended with 1 before[^]*can't listen on 127\\.0\\.0\\.1 port ${port}:[^]*_failed\\)\\n$`)
+    const refusal = new RegExp(
+      `ended with 1 before[^]*can't listen on 127\\.0\\.0\\.1 port ${port}:[^]*listen_failed\\)\\n$`,
+    )
     await expect(startDemo(site)).rejects.toThrow(refusal)
     expect(await readdir(join(site.home, 'run'))).toEqual([])
   } finally {
