@@ -40,7 +40,7 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
 }
 
 /** Ctrl-C and a service manager's wish to end, until it is disposed. */
-function onSignal(program: NodeJS.Process, handle: (name: string) => void): Disposable {
+function onSignal(program: NodeJS.Process, handle: (name: 'SIGINT' | 'SIGTERM') => void): Disposable {
   const listeners = (['SIGINT', 'SIGTERM'] as const).map((name) => [name, () => handle(name)] as const)
   for (const [name, listener] of listeners) program.on(name, listener)
   return {

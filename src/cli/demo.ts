@@ -2,12 +2,14 @@
 import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findPrograms } from '#cli/demo-parts/programs.ts'
+import { type StopSignal, stopWishes } from '#cli/demo-parts/stop-wishes.ts'
 import { GatewayError } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { createAudit } from '#observe/audit.ts'
 import { createLog, type Log } from '#observe/log.ts'
 import { openOutput } from '#observe/output.ts'
 import type { LocalPrograms } from '#operator/apps.ts'
+import type { Environment } from '#settings/environment.ts'
 import { describeFlags, parseFlags } from '#settings/flags.ts'
 import { insecureChoices } from '#settings/insecure.ts'
 import { loadSettings } from '#settings/load.ts'
@@ -36,7 +38,7 @@ export interface DemoIo extends CommandIo {
   readonly openLaptop: (
     wish: LaptopWish,
   ) => Promise<{ drain(impatient: AbortSignal): Promise<void>; readonly ended: Promise<void> }>
-  readonly onSignal: (handle: (name: string) => void) => Disposable
+  readonly onSignal: (handle: (name: StopSignal) => void) => Disposable
 }
 
 /** 15 MiB in all. */
@@ -75,16 +77,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   const { clock } = io
   const { home } = settings
   await mkdir(home, { recursive: true, mode: 0o700 })
-  const ending = new AbortController()
-  const impatient = new AbortController()
-  const asked = Promise.withResolvers<string>()
-  let isAsked = false
-  using _signals = io.onSignal((name) => {
-    // The second one means now.
-    if (isAsked) impatient.abort()
-    isAsked = true
-    asked.resolve(name)
-  })
+  using stopping = stopWishes(io.onSignal)
   await using logOutput = openOutput({ path: join(home, 'logs', 'gatehouse.log'), ...logKeeps }, clock)
   await using auditOutput = openOutput({ path: join(home, 'logs', 'audit.log'), ...auditKeeps }, clock)
   const log = createLog({ level: settings.log.level, clock, sink: logOutput })
@@ -95,23 +88,34 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   }
   const say = (line: string) => void io.stdout.write(`${line}\n`)
   const password = await demoPassword(home, secrets.demoPassword)
-  const programs = await findPrograms({ settings, env: io.env, userId: io.userId, say, signal: impatient.signal })
-  const env = Object.fromEntries(
-    Object.entries(io.env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
-  const wish = { settings, secrets, password, programs, env, clock, log, audit, signal: ending.signal }
-  const laptop = await io.openLaptop(wish).catch((error: unknown) => {
-    // A start that fails halfway has begun things, workspaces among them.
-    ending.abort()
-    throw error
+  const ending = new AbortController()
+  const signal = AbortSignal.any([ending.signal, stopping.beforeReady])
+  const start = async () => {
+    const programs = await findPrograms({ settings, env: io.env, userId: io.userId, say, clock, signal })
+    return io.openLaptop({ settings, secrets, password, programs, env: definedIn(io.env), clock, log, audit, signal })
+  }
+  const laptop = await start().catch((error: unknown) => {
+    if (!stopping.beforeReady.aborted) throw error
+    return undefined
   })
+  if (laptop === undefined) {
+    say('Stopped before it was ready.')
+    return stopping.exitCode()
+  }
+  stopping.isReady()
   say(greeting(settings, secrets.demoPassword === undefined ? password.reveal() : undefined))
-  await asked.promise
+  await stopping.asked
   say('Stopping: open requests may finish, workspaces are ended. Ctrl-C again: at once.')
-  await laptop.drain(impatient.signal)
+  await laptop.drain(stopping.impatient)
   ending.abort()
   await laptop.ended
   return 0
+}
+
+function definedIn(env: Environment): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
 }
 
 /** `password`: only one that was made here; who chose it knows it. */

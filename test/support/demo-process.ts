@@ -23,6 +23,8 @@ export interface DemoOptions {
   readonly isPasswordMade?: boolean
   /** Of the command line. */
   readonly flags?: readonly string[]
+  /** It installs JupyterLab with the `python3` of this folder, which the test puts there. */
+  readonly pythonFolder?: string
 }
 
 const launcher = join(import.meta.dirname, '../../bin/gatehouse.js')
@@ -40,7 +42,8 @@ export async function startDemo(site: LaptopSite, options: DemoOptions = {}): Pr
   return demo
 }
 
-function spawnDemo(site: LaptopSite, options: DemoOptions): DemoProcess {
+/** Does not wait for anything. */
+export function spawnDemo(site: LaptopSite, options: DemoOptions = {}): DemoProcess {
   const child = spawn(process.execPath, [launcher, 'demo', ...(options.flags ?? [])], {
     env: environmentOf(site, options),
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -75,12 +78,15 @@ function spawnDemo(site: LaptopSite, options: DemoOptions): DemoProcess {
 
 function environmentOf(
   site: LaptopSite,
-  { hasCodeServer = false, isPasswordMade = false }: DemoOptions,
+  { hasCodeServer = false, isPasswordMade = false, pythonFolder }: DemoOptions,
 ): Record<string, string> {
   const jupyter = findPart('jupyter')
   const codeServer = findPart('code-server')
   const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('code-server'))
   if (hasCodeServer && codeServer.kind === 'found') path.unshift(dirname(codeServer.path))
+  if (pythonFolder !== undefined) path.unshift(pythonFolder)
+  // Where there is none, nothing is installed for a test.
+  const venv = jupyter.kind === 'found' ? dirname(dirname(jupyter.path)) : join(site.home, 'none')
   return {
     PATH: path.join(delimiter),
     HOME: site.home,
@@ -89,8 +95,7 @@ function environmentOf(
     GATEHOUSE_DEMO_MANIFESTS: site.manifests,
     ...(isPasswordMade ? {} : { GATEHOUSE_DEMO_PASSWORD: site.password }),
     GATEHOUSE_ROUTING_MODE: site.mode,
-    // Where there is none, nothing is installed for a test.
-    GATEHOUSE_JUPYTER_VENV: jupyter.kind === 'found' ? dirname(dirname(jupyter.path)) : join(site.home, 'none'),
+    ...(pythonFolder === undefined ? { GATEHOUSE_JUPYTER_VENV: venv } : {}),
   }
 }
 

@@ -18,6 +18,7 @@ export interface VenvOptions {
   readonly python?: string
   readonly say: (line: string) => void
   readonly clock: Clock
+  /** Ends an installation at once; nothing is left of it. */
   readonly signal: AbortSignal
 }
 
@@ -32,8 +33,39 @@ export async function ensureJupyterVenv(options: VenvOptions): Promise<string> {
   const onWait = (pid: number) => say(`JupyterLab is being installed by process ${pid}; waiting for it.`)
   await using _lock = await lockFile(`${folder}.lock`, { clock, signal, onWait })
   if (await isInstalled(folder)) return folder
-  await install(options)
+  await using unfinished = await emptyPlaces(folder)
+  await install(options, unfinished.scratch)
+  unfinished.keep()
   return folder
+}
+
+interface Unfinished extends AsyncDisposable {
+  /** For what pip unpacks on its way, and has no time to tidy up when it is ended. */
+  readonly scratch: string
+  keep(): void
+}
+
+/** Begins with nothing of an earlier attempt, and leaves nothing of this one unless it is to be kept. */
+async function emptyPlaces(folder: string): Promise<Unfinished> {
+  const scratch = `${folder}.tmp`
+  let isKept = false
+  const clear = async (path: string) => {
+    // What was killed a moment ago may still be writing its last.
+    await rm(path, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 })
+  }
+  await clear(folder)
+  await clear(scratch)
+  await mkdir(scratch, { mode: 0o700 })
+  return {
+    scratch,
+    keep: () => {
+      isKept = true
+    },
+    async [Symbol.asyncDispose]() {
+      await clear(scratch)
+      if (!isKept) await clear(folder)
+    },
+  }
 }
 
 /** Somebody's own environment: used as it is. Throws `not_installed` where there is no JupyterLab in it. */
@@ -50,10 +82,9 @@ async function isInstalled(folder: string): Promise<boolean> {
   return version?.trim() === jupyterLabVersion && (await isProgram(join(folder, 'bin', 'python')))
 }
 
-async function install({ env, folder, python = 'python3', say, signal }: VenvOptions): Promise<void> {
+async function install({ env, folder, python = 'python3', say, signal }: VenvOptions, scratch: string): Promise<void> {
   say(`Installing JupyterLab ${jupyterLabVersion} into ${folder}: once, for about half a minute.`)
-  await rm(folder, { recursive: true, force: true })
-  const step = { env, signal, onLine: (line: string) => sayProgress(line, say) }
+  const step = { env: { ...env, TMPDIR: scratch }, signal, onLine: (line: string) => sayProgress(line, say) }
   say('  making a Python environment')
   const made = await runStep(python, ['-m', 'venv', folder], step)
   if (made.kind !== 'done') throw new GatewayError('not_installed', sayVenvFault(made, python))

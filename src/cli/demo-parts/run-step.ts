@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline'
 export interface StepOptions {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly onLine: (line: string) => void
-  /** Ends the command with all that it started. */
+  /** Ends the command at once, with all that it started: it is not asked, so nothing of what it makes may be worth keeping. */
   readonly signal: AbortSignal
 }
 
@@ -22,7 +22,7 @@ export async function runStep(command: string, args: readonly string[], options:
   signal.throwIfAborted()
   const lastLines: string[] = []
   const child = spawn(command, args, { env: { ...env }, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-  const end = () => endGroup(child.pid)
+  const end = () => killGroup(child.pid)
   signal.addEventListener('abort', end, { once: true })
   for (const stream of [child.stdout, child.stderr]) {
     createInterface({ input: stream }).on('line', (line) => {
@@ -44,10 +44,10 @@ export async function runStep(command: string, args: readonly string[], options:
   }
 }
 
-function endGroup(pid: number | undefined): void {
+function killGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
-    process.kill(-pid, 'SIGTERM')
+    process.kill(-pid, 'SIGKILL')
   } catch {
     // It ended by itself meanwhile.
   }
