@@ -6,25 +6,28 @@ import { paths } from '#surface/urls.ts'
 import { consolePage } from '#ui/pages/console.ts'
 import { type Overview, workspaceList } from '#ui/pages/workspace-list.ts'
 import { sendPage, sendPart } from './answer.ts'
+import type { Eventually } from './parameters.ts'
 import { type Actor, actorOf, requireSession } from './visitor.ts'
 
 export interface ConsoleRoutes {
-  readonly listWorkspaces: (actor: Actor) => readonly WorkspaceView[]
+  readonly listWorkspaces: (actor: Actor) => Eventually<readonly WorkspaceView[]>
   /** None for those whom it does not concern. */
   readonly manifestProblems: (actor: Actor) => readonly ManifestProblem[]
 }
 
 export async function consoleRoutes(app: FastifyInstance, options: ConsoleRoutes): Promise<void> {
   requireSession(app)
-  const overviewFor = (actor: Actor): Overview => ({
-    workspaces: options.listWorkspaces(actor),
+  const overviewFor = async (actor: Actor): Promise<Overview> => ({
+    workspaces: await options.listWorkspaces(actor),
     problems: options.manifestProblems(actor),
   })
 
-  app.get(paths.console, async (request, reply) => sendPage(request, reply, consolePage(overviewFor(actorOf(request)))))
+  app.get(paths.console, async (request, reply) =>
+    sendPage(request, reply, consolePage(await overviewFor(actorOf(request)))),
+  )
 
   app.get(paths.workspaceList, async (request, reply) => {
-    const list = workspaceList(overviewFor(actorOf(request)))
+    const list = workspaceList(await overviewFor(actorOf(request)))
     const etag = `"${hash('sha256', list.toString(), 'base64url').slice(0, 22)}"`
     reply.header('etag', etag)
     return request.headers['if-none-match'] === etag ? reply.code(304).send() : sendPart(reply, list)

@@ -9,11 +9,11 @@ import { notFound } from '#surface/problem.ts'
 import { api } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { refuse } from './answer.ts'
-import { type RefRoute, refOf, refPattern } from './parameters.ts'
+import { type Eventually, type RefRoute, refOf, refPattern } from './parameters.ts'
 import { type Actor, actorOf, requireSession } from './visitor.ts'
 
 export interface EventRoutes {
-  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => WorkspaceView | undefined
+  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => Eventually<WorkspaceView | undefined>
   /** `gone`, and nothing after it, when it is deleted or not for this actor any more. */
   readonly watchWorkspace: (
     actor: Actor,
@@ -43,7 +43,7 @@ export async function eventRoutes(app: FastifyInstance, options: EventRoutes): P
   app.get<RefRoute>(api.events(refPattern), { exposeHeadRoute: false }, async (request, reply) => {
     const ref = refOf(request)
     const actor = actorOf(request)
-    if (!ref || !options.viewWorkspace(actor, ref)) return refuse(request, reply, notFound)
+    if (!ref || !(await options.viewWorkspace(actor, ref))) return refuse(request, reply, notFound)
     if ((open.get(actor.session.name) ?? 0) >= mostPerSession) {
       return refuse(request, reply.header('retry-after', '5'), tooMany)
     }

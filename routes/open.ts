@@ -12,7 +12,7 @@ import { type Actor, actorOf, requireSession } from './visitor.ts'
 
 export interface OpenRoutes {
   /** `undefined`: there is none, or none for this actor. */
-  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => WorkspaceView | undefined
+  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => Eventually<WorkspaceView | undefined>
   readonly readLogs: (actor: Actor, ref: WorkspaceRef) => Eventually<Outcome<readonly string[]>>
 }
 
@@ -21,7 +21,7 @@ export async function openRoutes(app: FastifyInstance, options: OpenRoutes): Pro
 
   app.get<RefRoute>(openPath(refPattern), async (request, reply) => {
     const ref = refOf(request)
-    const view = ref && options.viewWorkspace(actorOf(request), ref)
+    const view = ref && (await options.viewWorkspace(actorOf(request), ref))
     const place = placeOf(request)
     const target = view && targetOf(view, place)
     if (!view || !target) return refuse(request, reply, notFound)

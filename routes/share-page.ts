@@ -7,13 +7,13 @@ import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { type Sharing, sharingDialog, sharingPage } from '#ui/pages/share.ts'
 import { refuse, sendOutcome, sendPage, sendPart } from './answer.ts'
 import { type ExplainRoutes, subjectOf } from './explain.ts'
-import { formOf, queryOf, type RefRoute, refOf, refPattern, wantsPart } from './parameters.ts'
+import { type Eventually, formOf, queryOf, type RefRoute, refOf, refPattern, wantsPart } from './parameters.ts'
 import { parseShareInput, shareBodyOf } from './share-input.ts'
 import type { ShareRoutes } from './shares.ts'
 import { type Actor, actorOf, requireSession } from './visitor.ts'
 
 export interface SharePageRoutes extends ShareRoutes, ExplainRoutes {
-  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => WorkspaceView | undefined
+  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => Eventually<WorkspaceView | undefined>
 }
 
 export async function sharePageRoutes(app: FastifyInstance, options: SharePageRoutes): Promise<void> {
@@ -58,7 +58,7 @@ async function sendSharing(
   more: Pick<Sharing, 'attempt' | 'answer'>,
 ): Promise<FastifyReply> {
   const ref = refOf(request)
-  const view = ref && options.viewWorkspace(actorOf(request), ref)
+  const view = ref && (await options.viewWorkspace(actorOf(request), ref))
   if (!view) return refuse(request, reply, notFound)
   const shares = await options.listShares(actorOf(request), view)
   return sendOutcome(request, reply, shares, (list) => {

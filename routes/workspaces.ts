@@ -10,9 +10,9 @@ import { isPageLoad } from './reader.ts'
 import { type Actor, actorOf, requireSession } from './visitor.ts'
 
 export interface WorkspaceRoutes {
-  readonly listWorkspaces: (actor: Actor) => readonly WorkspaceView[]
+  readonly listWorkspaces: (actor: Actor) => Eventually<readonly WorkspaceView[]>
   /** `undefined`: there is none, or none for this actor. */
-  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => WorkspaceView | undefined
+  readonly viewWorkspace: (actor: Actor, ref: WorkspaceRef) => Eventually<WorkspaceView | undefined>
   readonly startWorkspace: (actor: Actor, ref: WorkspaceRef) => Eventually<Outcome<WorkspaceView>>
   readonly stopWorkspace: (actor: Actor, ref: WorkspaceRef) => Eventually<Outcome<WorkspaceView>>
   /** The last lines of its output. */
@@ -22,11 +22,13 @@ export interface WorkspaceRoutes {
 export async function workspaceRoutes(app: FastifyInstance, options: WorkspaceRoutes): Promise<void> {
   requireSession(app)
 
-  app.get(api.workspaces, async (request) => ({ workspaces: options.listWorkspaces(actorOf(request)) }))
+  app.get(api.workspaces, async (request) => ({
+    workspaces: await options.listWorkspaces(actorOf(request)),
+  }))
 
   app.get<RefRoute>(api.workspace(refPattern), async (request, reply) => {
     const ref = refOf(request)
-    const view = ref && options.viewWorkspace(actorOf(request), ref)
+    const view = ref && (await options.viewWorkspace(actorOf(request), ref))
     return view ?? refuse(request, reply, notFound)
   })
 

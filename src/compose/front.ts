@@ -51,6 +51,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     ...ground,
     ...edition,
     ...{ site, directory, streams, cookies, authenticator, identities },
+    ...(state.reviews ? { reviews: state.reviews } : {}),
     policy: policyOf(settings),
     handovers: identities.handovers,
     sessionOf: (name: string) => {

@@ -5,6 +5,7 @@ import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
+import type { Reviewer } from '#resources/reviewer.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { Dial } from '#workspace/probe.ts'
@@ -21,6 +22,8 @@ export interface Ground {
   readonly dial: Dial
   /** Whose word a share is that was not made through Gatehouse. */
   readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
+  /** Whom Kubernetes RBAC is asked of; absent where there is no cluster. */
+  readonly reviewer?: Reviewer
   /** Files that could not be read as manifests; none in a cluster. */
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly lookup: LookupFunction

@@ -4,6 +4,8 @@ import { sleep } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import { dropOnChange } from '#workspace/reviewing.ts'
+import { Reviews } from '#workspace/reviews.ts'
 import { keepAccounts } from './accounts.ts'
 import { forgetEndedRoutes } from './ended-routes.ts'
 import type { Ground } from './ground.ts'
@@ -20,6 +22,8 @@ export interface State {
   readonly streams: StreamIndex
   readonly keeping: Keeping
   readonly workspaces: Workspaces
+  /** What RBAC said lately; in a cluster alone. */
+  readonly reviews?: Reviews
   readonly client: KeepAliveClient
   readonly witness: Witness
   readonly nextRequestId: () => string
@@ -33,6 +37,9 @@ export function openState(ground: Ground): State {
   const keeping = openKeeping({ ...ground, present, streams })
   const workspaces = openWorkspaces({ ...ground, site: () => present.site, tasks })
   const { directory } = workspaces
+  const reviews = ground.reviewer && new Reviews({ ...ground, reviewer: ground.reviewer })
+  // Before anything else hears of a change: whoever decides anew by it finds older answers dropped.
+  if (reviews) dropOnChange(reviews, directory)
   const client = new KeepAliveClient({ clock, signal, dialLimit: settings.limits.connectTimeout })
   forgetEndedRoutes({ directory, client, streams })
   keepHouse(tasks, keeping, ground)
@@ -40,6 +47,7 @@ export function openState(ground: Ground): State {
   const witness = new Witness({ audit, metrics })
   return {
     ...{ ground, present, tasks, streams, keeping, workspaces, client, witness },
+    ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),
   }
 }

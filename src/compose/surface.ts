@@ -42,6 +42,7 @@ import type { AccessPolicy } from '#workspace/access.ts'
 import { authorityOf, consoleOrigin, type Site } from '#workspace/address.ts'
 import type { Directory } from '#workspace/directory.ts'
 import type { Prober } from '#workspace/prober.ts'
+import type { Reviews } from '#workspace/reviews.ts'
 import type { Identities } from './identity.ts'
 import { sessionDesk } from './session-desk.ts'
 
@@ -51,6 +52,7 @@ export interface SurfaceParts {
   readonly identities: Identities
   readonly directory: Directory
   readonly policy: AccessPolicy
+  readonly reviews?: Reviews
   readonly prober: Prober
   readonly resources: Resources
   readonly runtime: Instances

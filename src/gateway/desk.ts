@@ -14,8 +14,10 @@ import { type AccessPolicy, decideAccess, grantsOf, isAdministrator, mayModify, 
 import { type Site, urlOf } from '#workspace/address.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import { type DesiredStatus, wish } from '#workspace/lifecycle.ts'
+import { mayConnect, mayConnectIn } from '#workspace/reviewing.ts'
+import type { Reviews } from '#workspace/reviews.ts'
 import { ownerOf, type WorkspacePort } from '#workspace/workspace.ts'
-import { type Actor, auditActor, permit, type Right } from './actor.ts'
+import { type Actor, acquaint, auditActor, decideRight, permit, type Right } from './actor.ts'
 import { explainAccess } from './explain.ts'
 import type { SessionChange } from './revocation.ts'
 
@@ -23,6 +25,7 @@ export interface DeskParts {
   readonly site: Site
   readonly directory: Directory
   readonly policy: AccessPolicy
+  readonly reviews?: Reviews
   readonly resources: Resources
   readonly runtime: Pick<Instances, 'logs'>
   readonly streams: StreamIndex
@@ -55,19 +58,20 @@ export class Desk {
     this.#parts = parts
   }
 
-  /** By namespace and name. */
-  list(actor: Actor): readonly WorkspaceView[] {
+  /** By namespace and name. Throws `store_unavailable` where nobody can tell. */
+  async list(actor: Actor): Promise<readonly WorkspaceView[]> {
+    const closed = await this.#closedNamespaces(actor)
     const views: WorkspaceView[] = []
     for (const entry of this.#parts.directory.all()) {
-      const view = this.#view(actor, entry)
+      const view = closed.has(entry.ref.namespace) ? undefined : this.#view(actor, entry)
       if (view) views.push(view)
     }
     return views.sort((a, b) => a.namespace.localeCompare(b.namespace) || a.name.localeCompare(b.name))
   }
 
-  /** `undefined`: there is none, or none for this actor. */
-  view(actor: Actor, ref: WorkspaceRef): WorkspaceView | undefined {
-    const view = this.#find(actor, ref)
+  /** `undefined`: there is none, or none for this actor. Throws `store_unavailable` where nobody can tell. */
+  async view(actor: Actor, ref: WorkspaceRef): Promise<WorkspaceView | undefined> {
+    const view = await this.#reviewed(actor, ref)
     if (!view) {
       const said = { ...auditActor(actor), workspace: refKey(ref), port: undefined }
       this.#parts.audit.record({ event: 'deny', ...said, reason: 'no-grant' })
@@ -91,7 +95,7 @@ export class Desk {
     changes.signal()
     for await (const _change of changes) {
       const session = this.#parts.sessionOf(actor.session.name)
-      const view = session && this.#find({ ...actor, session }, ref)
+      const view = session && (await this.#reviewed({ ...actor, session }, ref))
       yield view ?? 'gone'
       if (!view) return
     }
@@ -100,7 +104,7 @@ export class Desk {
   /** 403 for those who may only connect; 404 for those who may not even know. */
   async setDesiredStatus(actor: Actor, ref: WorkspaceRef, desired: DesiredStatus): Promise<Outcome<WorkspaceView>> {
     const { resources, audit } = this.#parts
-    const permitted = permit(this.#parts, actor, ref, desired === 'Running' ? starting : stopping)
+    const permitted = await permit(this.#parts, actor, ref, desired === 'Running' ? starting : stopping)
     if (!permitted.ok) return permitted
     const entry = permitted.value
     const action = desired === 'Running' ? 'start' : 'stop'
@@ -114,27 +118,54 @@ export class Desk {
   }
 
   async logs(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly string[]>> {
-    const permitted = permit(this.#parts, actor, ref, readingLogs)
+    const permitted = await permit(this.#parts, actor, ref, readingLogs)
     if (!permitted.ok) return permitted
     const workspaceUid = permitted.value.uid
     return attempt(() => this.#parts.runtime.logs(ref, { lines: logLines, workspaceUid }))
   }
 
-  explain(
+  /** What RBAC says is asked for anew, whatever is known. */
+  async explain(
     actor: Actor,
     ref: WorkspaceRef,
     subject: { user: string; groups?: readonly string[] },
-  ): Outcome<Explanation> {
-    const { policy, clock } = this.#parts
-    const permitted = permit(this.#parts, actor, ref, asking)
+  ): Promise<Outcome<Explanation>> {
+    const { policy, clock, reviews } = this.#parts
+    const permitted = await permit(this.#parts, actor, ref, asking)
     if (!permitted.ok) return permitted
+    const entry = permitted.value
     const identity = { kind: 'person', username: subject.user, uid: '', groups: subject.groups ?? [] } as const
-    const { grant, ...explanation } = explainAccess(permitted.value, identity, policy, clock.now())
-    return { ok: true, value: grant === undefined ? explanation : { ...explanation, grant } }
+    const [grant] = grantsOf(entry, identity, policy, clock.now())
+    const review =
+      reviews && (grant ? await reviews.decideAfresh(mayConnect(reviews, entry, identity, grant)) : 'unasked')
+    const { grant: named, ...explanation } = explainAccess(entry, identity, policy, clock.now(), review)
+    return { ok: true, value: named === undefined ? explanation : { ...explanation, grant: named } }
   }
 
   isAdministrator(actor: Actor): boolean {
     return isAdministrator(actor.session.identity, this.#parts.policy)
+  }
+
+  /** Namespaces whose workspaces RBAC does not let him open, of those where he has a grant: one question each. */
+  async #closedNamespaces(actor: Actor): Promise<ReadonlySet<string>> {
+    const { directory, reviews, policy, clock } = this.#parts
+    const { identity } = actor.session
+    if (!reviews) return new Set()
+    const granted = [...directory.all()].filter((entry) => grantsOf(entry, identity, policy, clock.now()).length > 0)
+    const namespaces = [...new Set(granted.map(({ ref }) => ref.namespace))]
+    const decisions = await Promise.all(namespaces.map((of) => reviews.decide(mayConnectIn(of, identity))))
+    if (decisions.includes('unavailable')) throw nobodyAnswers()
+    return new Set(namespaces.filter((_, at) => decisions[at] === 'denied'))
+  }
+
+  async #reviewed(actor: Actor, ref: WorkspaceRef): Promise<WorkspaceView | undefined> {
+    const { identity } = actor.session
+    const known = await acquaint(this.#parts, identity, ref)
+    if (known.kind === 'unavailable') throw nobodyAnswers()
+    const view = known.kind === 'knows' ? this.#find(actor, ref) : undefined
+    if (!view || known.kind !== 'knows' || view.can.share) return view
+    const share = (await decideRight(this.#parts, 'share', known.entry, identity)) === 'allowed'
+    return share ? { ...view, can: { ...view.can, share } } : view
   }
 
   #find(actor: Actor, ref: WorkspaceRef): WorkspaceView | undefined {
@@ -205,6 +236,10 @@ export class Desk {
     }
     return [...counts].map(([user, streams]) => ({ user, streams }))
   }
+}
+
+function nobodyAnswers(): GatewayError {
+  return new GatewayError('store_unavailable', 'Nobody answers access reviews.')
 }
 
 /** A fault of the store or the runtime as a problem for whoever asked. */

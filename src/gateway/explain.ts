@@ -3,6 +3,7 @@ import type { Identity } from '#identity/identity.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import { type AccessPolicy, decideAccess, grantsOf, sayGrant } from '#workspace/access.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
+import type { Decision } from '#workspace/reviews.ts'
 import { ownerOf } from '#workspace/workspace.ts'
 
 export interface Check {
@@ -18,12 +19,16 @@ export interface Explanation {
   readonly checks: readonly Check[]
 }
 
-/** For the main port; a share that covers other ports only is listed with that. */
+/** What RBAC said of him, or that it was not asked because he has no grant. */
+export type ReviewAnswer = Decision | 'unasked'
+
+/** For the main port; a share that covers other ports only is listed with that. `review`: `undefined` where there is no cluster. */
 export function explainAccess(
   entry: WorkspaceEntry,
   identity: Identity,
   policy: AccessPolicy,
   now: Timestamp,
+  review: ReviewAnswer | undefined,
 ): Explanation {
   const [port] = entry.ports
   const decision = decideAccess(entry, identity, { port, connectionType: 'web-ui' }, policy, now)
@@ -50,11 +55,32 @@ export function explainAccess(
       passed: has('administrator'),
       detail: `Administrators are the groups ${policy.administrators.groups.join(', ') || '(none)'}.`,
     },
+    ...(review === undefined ? [] : [reviewCheck(entry, review)]),
   ]
-  return decision.allowed
-    ? { allowed: true, grant: sayGrant(decision.grant), reason: `Allowed by ${sayGrant(decision.grant)}.`, checks }
-    : { allowed: false, grant: undefined, reason: denials[decision.reason], checks }
+  if (!decision.allowed) return { allowed: false, grant: undefined, reason: denials[decision.reason], checks }
+  const grant = sayGrant(decision.grant)
+  if (review === undefined || review === 'allowed')
+    return { allowed: true, grant, reason: `Allowed by ${grant}.`, checks }
+  return { allowed: false, grant, reason: reviewDenials[review], checks }
 }
+
+function reviewCheck({ ref }: WorkspaceEntry, review: ReviewAnswer): Check {
+  const right = `create workspaceconnections.connection.workspace.jupyter.org in the namespace ${ref.namespace}`
+  return { check: 'kubernetes rbac', passed: review === 'allowed', detail: `To ${right}: ${reviewDetails[review]}.` }
+}
+
+const reviewDetails = {
+  allowed: 'allowed',
+  denied: 'not allowed',
+  unavailable: 'the API server does not answer',
+  unasked: 'not asked, since there is no grant',
+} as const
+
+const reviewDenials = {
+  denied: 'Kubernetes RBAC does not let them open workspaces of this namespace.',
+  unavailable: 'Nobody can tell at the moment: the API server does not answer.',
+  unasked: 'There was no grant a moment ago. Ask again.',
+} as const
 
 const denials = {
   'no-grant': 'Not the owner, not public, no live share, no administrator.',

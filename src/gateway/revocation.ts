@@ -3,15 +3,22 @@
  * What is no longer permitted ends now, and nobody else's.
  */
 import type { Session } from '#identity/session.ts'
-import type { Clock } from '#lib/clock.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { EndReason, StreamGroup, StreamIndex } from '#live/streams.ts'
-import { type AccessPolicy, decideAccess } from '#workspace/access.ts'
+import type { Log } from '#observe/log.ts'
+import { type AccessPolicy, decideAccess, type Grant } from '#workspace/access.ts'
 import type { Directory, DirectoryChange, WorkspaceEntry } from '#workspace/directory.ts'
+import { mayConnect } from '#workspace/reviewing.ts'
+import type { Decision, Reviews } from '#workspace/reviews.ts'
 
 const accessEnded: EndReason = { code: 1008, reason: 'access ended' }
+const notConfirmed: EndReason = { code: 1008, reason: 'access not confirmed' }
 const sessionEnded: EndReason = { code: 1008, reason: 'session ended' }
 const stopping: EndReason = { code: 1001, reason: 'workspace stopping' }
 const deleted: EndReason = { code: 1001, reason: 'workspace deleted' }
+
+/** A review of what is live is in use by it: asked again ahead of its end, and so a no is heard of within 25 s. */
+const reviewedEvery: Milliseconds = 5_000
 
 export type SessionChange =
   | { readonly type: 'changed'; readonly session: Session }
@@ -21,7 +28,9 @@ export interface RevocationParts {
   readonly directory: Directory
   readonly streams: StreamIndex
   readonly policy: AccessPolicy
+  readonly reviews?: Reviews
   readonly clock: Clock
+  readonly log: Log
   readonly sessionOf: (name: string) => Session | undefined
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
 }
@@ -40,18 +49,49 @@ export function revokeOnChange(parts: RevocationParts): Disposable {
       )
     }
   })
+  const onReviews = parts.reviews && reviewLive(parts, parts.reviews)
   return {
     [Symbol.dispose]() {
       onDirectory[Symbol.dispose]()
       onSessions[Symbol.dispose]()
+      onReviews?.[Symbol.dispose]()
     },
   }
 }
 
-/** Decides everything live at once: what it rests on is not what it was opened under. All of it, whatever becomes of one. */
+/** Keeps the reviews fresh that live streams rest on, and carries out what they say. */
+function reviewLive(parts: RevocationParts, reviews: Reviews): Disposable {
+  const { streams, clock, log, sessionOf } = parts
+  const onTakenBack = reviews.subscribe(({ subject }) => {
+    const isTheirs = (group: StreamGroup) => sessionOf(group.key.session)?.identity.username === subject.username
+    decideEach(parts, streams.all().filter(isTheirs))
+  })
+  const decideAll = () => {
+    timer = clock.after(reviewedEvery, decideAll)
+    try {
+      decideAllLive(parts)
+    } catch (error) {
+      log.error({ component: 'revocation', error }, 'streams could not be ended')
+    }
+  }
+  let timer = clock.after(reviewedEvery, decideAll)
+  return {
+    [Symbol.dispose]() {
+      onTakenBack[Symbol.dispose]()
+      timer[Symbol.dispose]()
+    },
+  }
+}
+
+/** Decides everything live at once: what it rests on is not what it was opened under. */
 export function decideAllLive(parts: RevocationParts): void {
+  decideEach(parts, parts.streams.all())
+}
+
+/** All of them, whatever becomes of one. */
+function decideEach(parts: RevocationParts, groups: readonly StreamGroup[]): void {
   const failures: unknown[] = []
-  for (const group of parts.streams.all()) {
+  for (const group of groups) {
     try {
       endIf(group, verdictOf(parts, group, parts.directory.findByUid(group.key.workspace)))
     } catch (error) {
@@ -89,5 +129,36 @@ function verdictOf(
     parts.policy,
     parts.clock.now(),
   )
-  return decision.allowed ? undefined : accessEnded
+  return decision.allowed ? reviewOf(parts, group, { entry, session, grant: decision.grant }) : accessEnded
+}
+
+interface Permitted {
+  readonly entry: WorkspaceEntry
+  readonly session: Session
+  readonly grant: Grant
+}
+
+const reviewEnds: Readonly<Record<Decision, EndReason | undefined>> = {
+  allowed: undefined,
+  denied: accessEnded,
+  unavailable: notConfirmed,
+}
+
+/** What has to be asked for first is carried out when the answer comes, and goes on until then. */
+function reviewOf(parts: RevocationParts, group: StreamGroup, permitted: Permitted): EndReason | undefined {
+  const { reviews, sessionOf, log } = parts
+  if (!reviews) return undefined
+  const { entry, session, grant } = permitted
+  const question = mayConnect(reviews, entry, session.identity, grant)
+  const { kind } = reviews.standing(question)
+  if (kind !== 'unasked') return reviewEnds[kind]
+  const carryOut = (decision: Decision) => {
+    // Somebody with other groups by now is another question, and that one was asked as well.
+    if (sessionOf(session.name)?.identity === session.identity) endIf(group, reviewEnds[decision])
+  }
+  reviews
+    .decide(question)
+    .then(carryOut)
+    .catch((error: unknown) => log.error({ component: 'revocation', error }, 'a stream could not be ended'))
+  return undefined
 }

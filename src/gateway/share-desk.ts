@@ -9,20 +9,27 @@ import { type Outcome, problem } from '#surface/problem.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { type AccessPolicy, expiryOf, isAdministrator, mayShare } from '#workspace/access.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import type { Decision, Reviews } from '#workspace/reviews.ts'
 import { sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
-import { isAccepted, judgeShare, writeVerdict } from '#workspace/share-acceptance.ts'
-import { type Actor, auditActor, permit, type Right } from './actor.ts'
+import { type Authorship, isAccepted, judgeShare, writeVerdict } from '#workspace/share-acceptance.ts'
+import { type Actor, auditActor, decideRight, notNow, permit, type Right } from './actor.ts'
 import { attempt } from './desk.ts'
 
 export interface ShareDeskParts {
   readonly directory: Directory
   readonly policy: AccessPolicy
+  readonly reviews?: Reviews
   readonly resources: Resources
   readonly audit: Audit
   readonly clock: Clock
 }
 
-const sharing: Right = { name: 'share', isHeld: mayShare, refusal: 'Only its owner and administrators may share it.' }
+const sharing: Right = {
+  name: 'share',
+  isHeld: mayShare,
+  verb: 'share',
+  refusal: 'Only its owner and administrators may share it.',
+}
 
 export class ShareDesk {
   readonly #parts: ShareDeskParts
@@ -32,7 +39,7 @@ export class ShareDesk {
   }
 
   async list(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly ShareView[]>> {
-    const permitted = this.#permitted(actor, ref)
+    const permitted = await this.#permitted(actor, ref)
     if (!permitted.ok) return permitted
     return attempt(async () => {
       const { items } = await this.#parts.resources.list(shareKind, { namespace: ref.namespace })
@@ -44,23 +51,26 @@ export class ShareDesk {
   async create(actor: Actor, ref: WorkspaceRef, input: ShareInput): Promise<Outcome<ShareView>> {
     const entries: WorkspaceEntry[] = []
     for (const name of new Set([ref.name, ...(input.workspaces ?? [])])) {
-      const permitted = this.#permitted(actor, { namespace: ref.namespace, name })
+      const permitted = await this.#permitted(actor, { namespace: ref.namespace, name })
       if (!permitted.ok) return permitted
       entries.push(permitted.value)
     }
-    const isAdmin = isAdministrator(actor.session.identity, this.#parts.policy)
-    if (input.access === 'own' && !isAdmin) {
-      const said = { ...auditActor(actor), workspace: refKey(ref), port: undefined }
-      this.#parts.audit.record({ event: 'deny', ...said, reason: 'may-not-appoint-owners' })
-      return { ok: false, problem: problem('forbidden', 403, 'Only an administrator makes somebody an owner.') }
+    if (input.access === 'own') {
+      const decision = await this.#mayAppoint(actor, entries)
+      if (decision === 'unavailable') return { ok: false, problem: notNow }
+      if (decision === 'denied') {
+        const said = { ...auditActor(actor), workspace: refKey(ref), port: undefined }
+        this.#parts.audit.record({ event: 'deny', ...said, reason: 'may-not-appoint-owners' })
+        return { ok: false, problem: problem('forbidden', 403, 'Only an administrator makes somebody an owner.') }
+      }
     }
     const fault = this.#faultIn(input, entries)
     if (fault) return { ok: false, problem: fault }
-    return attempt(() => this.#write(actor, ref, input, entries, isAdmin))
+    return attempt(() => this.#write(actor, ref, input, entries))
   }
 
   async revoke(actor: Actor, ref: WorkspaceRef, name: string): Promise<Outcome<undefined>> {
-    const permitted = this.#permitted(actor, ref)
+    const permitted = await this.#permitted(actor, ref)
     if (!permitted.ok) return permitted
     const { resources, audit } = this.#parts
     return attempt(async () => {
@@ -78,8 +88,26 @@ export class ShareDesk {
     })
   }
 
-  #permitted(actor: Actor, ref: WorkspaceRef): Outcome<WorkspaceEntry> {
+  #permitted(actor: Actor, ref: WorkspaceRef): Promise<Outcome<WorkspaceEntry>> {
     return permit(this.#parts, actor, ref, sharing)
+  }
+
+  /** Administrators, and whoever has the RBAC verb `own` on each of them. */
+  async #mayAppoint(actor: Actor, entries: readonly WorkspaceEntry[]): Promise<Decision> {
+    const { identity } = actor.session
+    if (isAdministrator(identity, this.#parts.policy)) return 'allowed'
+    const decisions = await Promise.all(entries.map((entry) => decideRight(this.#parts, 'own', entry, identity)))
+    if (decisions.includes('denied')) return 'denied'
+    return decisions.includes('unavailable') ? 'unavailable' : 'allowed'
+  }
+
+  /** Whose word it is. What only a right by RBAC could allow was allowed by it. */
+  #authorshipOf(actor: Actor, access: ShareInput['access'], entries: readonly WorkspaceEntry[]): Authorship {
+    const { policy, clock } = this.#parts
+    const { identity } = actor.session
+    if (isAdministrator(identity, policy)) return 'AdministratorGranted'
+    const isOwner = entries.every((entry) => mayShare(entry, identity, policy, clock.now()))
+    return isOwner && access !== 'own' ? 'OwnerGranted' : 'RbacGranted'
   }
 
   #faultIn(input: ShareInput, entries: readonly WorkspaceEntry[]) {
@@ -103,7 +131,6 @@ export class ShareDesk {
     ref: WorkspaceRef,
     input: ShareInput,
     entries: readonly WorkspaceEntry[],
-    isAdmin: boolean,
   ): Promise<ShareView> {
     const { resources, clock, audit } = this.#parts
     const { workspaces: _, ...rest } = input
@@ -117,9 +144,10 @@ export class ShareDesk {
       },
       spec,
     })
+    const authorship = this.#authorshipOf(actor, input.access, entries)
     const uids = new Map(entries.map((entry) => [entry.ref.name, entry.uid]))
     const now = new Date(clock.now()).toISOString()
-    const status = judgeShare(created, isAdmin ? 'AdministratorGranted' : 'OwnerGranted', (name) => uids.get(name), now)
+    const status = judgeShare(created, authorship, (name) => uids.get(name), now)
     const judged = (await writeVerdict(resources, created, status)) ?? created
     audit.record({
       event: 'share-created',

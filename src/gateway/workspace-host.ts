@@ -2,12 +2,15 @@
 import { judgeOrigin } from '#http/fetch-metadata.ts'
 import type { RequestHead } from '#http/request-head.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
+import type { Identity } from '#identity/identity.ts'
 import type { Clock } from '#lib/clock.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
-import { type AccessPolicy, decideAccess } from '#workspace/access.ts'
+import { type AccessPolicy, decideAccess, type Grant } from '#workspace/access.ts'
 import type { Site } from '#workspace/address.ts'
-import type { Directory } from '#workspace/directory.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import { mayConnect } from '#workspace/reviewing.ts'
+import type { Reviews } from '#workspace/reviews.ts'
 import { loginNeeded, problemOfDenial } from './denial.ts'
 import { acceptTicket, type HandoverParts, type TenantCookies } from './handover.ts'
 import { json, type RenderPage, type Reply, redirect, refusal } from './reply.ts'
@@ -17,6 +20,7 @@ export interface WorkspaceHostParts extends HandoverParts {
   readonly site: Site
   readonly directory: Directory
   readonly policy: AccessPolicy
+  readonly reviews?: Reviews
   readonly authenticator: SessionAuthenticator
   readonly tenants: TenantCookies
   readonly renderPage: RenderPage
@@ -101,10 +105,20 @@ export class WorkspaceHost {
     const { port: number } = target.address
     const port = entry?.ports.find((candidate) => candidate.port === (number ?? entry.ports[0].port))
     const wanted = port && { port, connectionType: 'web-ui' }
-    const isAllowed =
-      entry && wanted && decideAccess(entry, known.session.identity, wanted, policy, clock.now()).allowed
-    if (!isAllowed) return refuse(problemOfDenial('no-grant', 403))
+    const { identity } = known.session
+    if (!entry || !wanted) return refuse(problemOfDenial('no-grant', 403))
+    const access = decideAccess(entry, identity, wanted, policy, clock.now())
+    if (!access.allowed) return refuse(problemOfDenial('no-grant', 403))
+    const refusal = await this.#refusalByReview(entry, identity, access.grant)
+    if (refusal) return refuse(refusal)
     const { phase, reason, message } = entry.state
     return json(200, { ...entry.ref, state: phase, reason, message })
+  }
+
+  async #refusalByReview(entry: WorkspaceEntry, identity: Identity, grant: Grant): Promise<Problem | undefined> {
+    const { reviews } = this.#parts
+    const decision = reviews ? await reviews.decide(mayConnect(reviews, entry, identity, grant)) : 'allowed'
+    if (decision === 'allowed') return undefined
+    return decision === 'denied' ? problemOfDenial('rbac', 403) : problemOfDenial('review-unavailable', 503)
   }
 }

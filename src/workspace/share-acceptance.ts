@@ -6,8 +6,11 @@ import { GatewayError } from '#errors.ts'
 import type { Resources, Uid } from '#resources/contract.ts'
 import { type ShareStatus, shareKind, type WorkspaceShare } from './share.ts'
 
-/** Whose word a share is. `unverified`: somebody wrote the object, and nothing proves that he was allowed to share. */
-export type Authorship = 'OwnerGranted' | 'AdministratorGranted' | 'ManifestGranted' | 'unverified'
+/**
+ * Whose word a share is. `RbacGranted`: of somebody with the verb `share` on its workspaces, and `own` where it appoints owners.
+ * `unverified`: somebody wrote the object, and nothing proves that he was allowed to share.
+ */
+export type Authorship = 'OwnerGranted' | 'AdministratorGranted' | 'RbacGranted' | 'ManifestGranted' | 'unverified'
 
 /** What the status of a share should say; a value, so that it can be compared before it is written. */
 export function judgeShare(

@@ -16,6 +16,7 @@ import { createMetrics, type Metrics } from '#observe/metrics.ts'
 import { runOperator } from '#operator/operator.ts'
 import type { Resources } from '#resources/contract.ts'
 import { openEmbeddedStore } from '#resources/embedded/store.ts'
+import type { Reviewer } from '#resources/reviewer.ts'
 import { dialEndpoint } from '#runtime/processes/dial.ts'
 import { loadSettings } from '#settings/load.ts'
 import type { Secret } from '#settings/secret.ts'
@@ -38,6 +39,8 @@ export interface WorldOptions {
   readonly settings?: (settings: Settings) => Settings
   /** Whose word a share is that was not made through Gatehouse; nobody judges them when absent. */
   readonly authorshipOf?: Ground['authorshipOf']
+  /** As in a cluster, where RBAC has its say; nobody is asked when absent. */
+  readonly reviewer?: Reviewer
   /** Where browsers reach it; a free one when absent. */
   readonly port?: number
   /** Of issuers that `settings` adds, by id. */
@@ -122,6 +125,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     runtime,
     dial: dialEndpoint,
     authorshipOf: options.authorshipOf ?? (() => undefined),
+    ...(options.reviewer ? { reviewer: options.reviewer } : {}),
     manifestProblems: () => [],
     lookup: localhostLookup,
     clock,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { revokeOnChange, type SessionChange } from '#gateway/revocation.ts'
 import type { Session } from '#identity/session.ts'
 import { type EndReason, StreamGroup, StreamIndex } from '#live/streams.ts'
+import { createLog } from '#observe/log.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { instance, session, share, workspace } from '#test/support/objects.ts'
 import { Directory } from '#workspace/directory.ts'
@@ -31,6 +32,7 @@ function world() {
     directory,
     streams,
     clock,
+    log: createLog({ level: 'error', clock, sink: { write: () => undefined } }),
     policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
     sessionOf: (name) => sessions.get(name),
     subscribeSessions(listener) {
