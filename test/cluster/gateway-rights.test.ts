@@ -103,6 +103,30 @@ describeWith('cluster', "the gateway's rights", () => {
     expect((await asGateway(listOf('gatehouse-session-keys'), 'kube-system')).stderr).toContain('forbidden')
   })
 
+  test('[SO2.2] for every namespace its ClusterRole gives it the same, and no list of Secrets, no impersonation, no exec', async () => {
+    const wide = (await rolesIn('config/rbac')).filter(({ kind, metadata }) => {
+      return kind.startsWith('Cluster') && metadata.name === 'gatehouse-gateway'
+    })
+    const text = JSON.stringify({ apiVersion: 'v1', kind: 'List', items: wide })
+    const own = text.replaceAll('"gatehouse-gateway"', `"${namespace.name}"`)
+    await using stack = new AsyncDisposableStack()
+    stack.defer(async () => void (await kubectl(['delete', 'clusterrole,clusterrolebinding', namespace.name])))
+    await kubectl(['create', '-f', '-'], {
+      input: own.replaceAll('"namespace":"gatehouse"', `"namespace":"${namespace.name}"`),
+    })
+    for (const where of ['default', 'kube-system', namespace.name]) {
+      await expect.poll(() => mayIt('patch', 'workspaces.workspace.jupyter.org', where)).toBe('yes')
+      const never = [
+        ['list', 'secrets'],
+        ['get', 'secrets'],
+        ['impersonate', 'users'],
+        ['impersonate', 'groups'],
+      ] as const
+      for (const [verb, resource] of [...never, ['create', 'pods/exec'], ['get', 'pods/exec']] as const)
+        expect(await mayIt(verb, resource, where), `${verb} ${resource} in ${where}`).toBe('no')
+    }
+  })
+
   test('an administrator alone sees who is logged in: no role that the cluster came with does', async () => {
     const rolebinding = ['create', 'rolebinding', 'viewer', '--clusterrole=admin', '--user=viewer']
     await kubectl([...rolebinding, '--namespace', namespace.name])

@@ -11,14 +11,14 @@
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gatehouse.dev]
   resources: [workspacesessions, workspaceactivities]
-  verbs: [get, list, watch, create, update, patch, delete]
+  verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [gatehouse.dev]
   resources: [onetimerecords]
   verbs: [get, list, watch, create, delete]
 - apiGroups: [""]
   resources: [secrets]
   resourceNames: [gatehouse-session-keys]
-  verbs: [get, list, watch, update, patch]
+  verbs: [get, list, watch, patch]
 {{- with .secrets }}
 - apiGroups: [""]
   resources: [secrets]
@@ -31,7 +31,7 @@
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
   resourceNames: [gatehouse-housekeeping]
-  verbs: [get, list, watch, update]
+  verbs: [get, list, watch, patch]
 {{- end -}}
 
 {{- define "gatehouse.workspaceRules" -}}
