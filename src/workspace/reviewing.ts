@@ -1,6 +1,6 @@
 /** What Kubernetes RBAC is asked about workspaces, in the words of the upstream contract and of the admission policies in `config/`. */
 import type { Identity } from '#identity/identity.ts'
-import type { Action, ReviewQuestion } from '#resources/reviewer.ts'
+import type { Action, Reviewer, ReviewQuestion } from '#resources/reviewer.ts'
 import type { Grant } from './access.ts'
 import type { DirectoryChange, WorkspaceEntry } from './directory.ts'
 import type { Reviews } from './reviews.ts'
@@ -23,7 +23,7 @@ export function mayConnectIn(namespace: string, subject: Identity): ReviewQuesti
  * right.
  */
 export function mayConnect(
-  reviews: Pick<Reviews, 'isPerWorkspace'>,
+  reviews: Pick<Reviewer, 'isPerWorkspace'>,
   entry: WorkspaceEntry,
   subject: Identity,
   grant: Grant,
