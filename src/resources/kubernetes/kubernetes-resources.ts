@@ -22,6 +22,7 @@ import { ApiFault } from './api-fault.ts'
 import { heartbeatName } from './heartbeat.ts'
 import { apiSource } from './list-watch.ts'
 import { apiVersionOf, type ResourcePlace, resourcePath } from './resource-path.ts'
+import { severalSources } from './several-sources.ts'
 import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
 import { plainForm, type WireForm } from './wire-form.ts'
 import { parseWireObject, type WireObject } from './wire-object.ts'
@@ -35,8 +36,8 @@ export interface Keeping {
 
 export interface KubernetesOptions {
   readonly client: ApiClient
-  /** What a list or watch without a namespace means, where Gatehouse may see this one alone. Absent: all. */
-  readonly namespace?: string
+  /** What a list or watch without a namespace means, where Gatehouse may see these alone. Absent or empty: all. */
+  readonly namespaces?: readonly string[] | undefined
   readonly keeping?: ReadonlyMap<ResourceKind<Resource>, Keeping>
   /** Kinds with a heartbeat in `namespace`: its changes are told as such, and it is never an object of theirs. */
   readonly heartbeats?: { readonly namespace: string; readonly kinds: readonly ResourceKind<Resource>[] }
@@ -175,12 +176,18 @@ class KubernetesResources implements Resources {
   }
 
   #source<T extends Resource>(kind: ResourceKind<T>, namespace: string | undefined): Source<T> {
+    const { namespaces = [] } = this.#options
+    const places = namespace === undefined ? namespaces : [namespace]
+    if (places.length === 0) return this.#sourceIn(kind, undefined)
+    return severalSources(places.map((place) => this.#sourceIn(kind, place)))
+  }
+
+  #sourceIn<T extends Resource>(kind: ResourceKind<T>, namespace: string | undefined): Source<T> {
     const { client, heartbeats } = this.#options
     const only = this.#options.keeping?.get(kind)?.only
     const hasHeartbeat = heartbeats?.kinds.some((one) => one.group === kind.group && one.plural === kind.plural)
     return apiSource({
-      ...{ client, type: kind, read: (object) => this.#read(kind, object) },
-      namespace: namespace ?? this.#options.namespace,
+      ...{ client, type: kind, read: (object) => this.#read(kind, object), namespace },
       ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only}` }),
       heartbeat: hasHeartbeat ? { namespace: heartbeats?.namespace ?? '', name: heartbeatName } : undefined,
     })
