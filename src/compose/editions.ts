@@ -47,6 +47,8 @@ export class Editions {
   /** One at a time. Throws `invalid_settings`: then nothing has changed. */
   async apply(edition: Edition): Promise<void> {
     const before = this.#inForce
+    if (before && isDeepStrictEqual(before.edition.settings, edition.settings) && isSameFront(before.edition, edition))
+      return
     // Who is locked concerns nobody else, and no part of the front.
     if (before && isSameFront(before.edition, edition)) this.#inForce = { ...before, edition }
     else this.#replace(await openFront(this.#state, edition), edition)

@@ -3,12 +3,14 @@ import { GatewayError } from '#errors.ts'
 import type { KeyRing } from '#identity/key-ring.ts'
 import type { SessionStore } from '#identity/session-store.ts'
 import type { StreamIndex } from '#live/streams.ts'
+import type { Condition } from '#server/operations.ts'
 import type { Site } from '#workspace/address.ts'
 import { Editions } from './editions.ts'
 import type { Entrance } from './entrance.ts'
 import type { Front } from './front.ts'
 import type { Ground } from './ground.ts'
 import type { Identities } from './identity.ts'
+import { followManager } from './manager-follower.ts'
 import { openState, type State } from './state.ts'
 import type { Tasks } from './tasks.ts'
 import type { Workspaces } from './workspaces.ts'
@@ -24,6 +26,8 @@ export interface OpenGateway {
   readonly workspaces: Workspaces
   readonly streams: StreamIndex
   readonly tasks: Tasks
+  /** What else must hold before traffic is welcome. */
+  readonly conditions: readonly Condition[]
   /** Its own pages stop listening for news, and come again: nothing of its own keeps a connection open. */
   endNews(): void
   /** Its own surface, and the loop in the background, have ended. */
@@ -38,7 +42,18 @@ export async function openGateway(ground: Ground): Promise<OpenGateway> {
   return gatewayOf(state, editions)
 }
 
-export function gatewayOf(state: State, editions: Editions): OpenGateway {
+/**
+ * A gateway whose settings are those of its `WorkspaceManager`, over those it was started with, for as long as it runs. Until there is one that can be
+ * served, every request is told so.
+ */
+export function openManagedGateway(ground: Ground): OpenGateway {
+  const state = openState(ground)
+  const editions = new Editions(state)
+  followManager({ ...state, editions })
+  return gatewayOf(state, editions)
+}
+
+function gatewayOf(state: State, editions: Editions): OpenGateway {
   const { keeping, workspaces, streams, tasks, ground } = state
   const front = (): Front => {
     if (!editions.front) throw new GatewayError('invalid_settings', 'no settings are in force yet')
@@ -53,6 +68,7 @@ export function gatewayOf(state: State, editions: Editions): OpenGateway {
       return front().identities
     },
     ...{ keyRing: keeping.keyRing, sessions: keeping.sessions, workspaces, streams, tasks },
+    conditions: [{ name: 'manager-known', isMet: () => editions.front !== undefined }],
     endNews: () => editions.front?.endNews(),
     ended: endWith(ground.signal, [() => editions.end(), () => tasks.ended]),
   }

@@ -36,12 +36,11 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
   let isDraining = false
   const conditions: readonly Condition[] = [
     { name: 'state-known', isMet: () => isKnown },
+    ...open.conditions,
     { name: 'workspaces-known', isMet: () => directory.isComplete },
     { name: 'keys-loaded', isMet: () => open.keyRing.all().length > 0 },
     { name: 'not-draining', isMet: () => !isDraining },
   ]
-  metrics.gauge('workspaces', () => [...directory.all()].length)
-  metrics.gauge('streams', () => open.streams.all().reduce((sum, group) => sum + group.size, 0))
   const { hosts, port } = settings.operations
   await using opened = new AsyncDisposableStack()
   opened.use(await listenForOperations({ hosts, port, conditions, metrics, log }))

@@ -48,7 +48,7 @@ export function openWorkspaces(parts: WorkspacesParts): Workspaces {
   const prober = new Prober({ dial, settings: probe, publicPath, clock, log, signal })
   const directory = new Directory({
     clock,
-    serves: (workspace) => isServed(workspace, settings.managerName),
+    serves: (workspace) => isServed(workspace, settings),
     readinessOf: (instance, ports) => prober.readinessOf(instance, ports),
   })
   const joined = joinProber(prober, directory)
@@ -57,9 +57,9 @@ export function openWorkspaces(parts: WorkspacesParts): Workspaces {
 }
 
 /** One that names no manager is everybody's who has only one. */
-function isServed(workspace: Workspace, managerName: string): boolean {
+function isServed(workspace: Workspace, { managerName, cluster }: Settings): boolean {
   const named = workspace.spec.managerRef?.name
-  return named === undefined || named === managerName
+  return named === undefined ? cluster.servesUnclaimed : named === managerName
 }
 
 function follow(parts: WorkspacesParts, directory: Directory): void {

@@ -4,8 +4,8 @@ import { GatewayError } from '#errors.ts'
 import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
 
-/** By key. Decoded: in a cluster `data` is base64. */
-const ClientSecretSpec = Type.Object({ data: Type.Record(Type.String(), Type.String(), { default: {} }) })
+/** Its texts by key; in a cluster `data` holds them in base64. */
+const ClientSecretSpec = Type.Record(Type.String(), Type.String())
 
 export type ClientSecretRecord = Resource<Static<typeof ClientSecretSpec>, undefined>
 

@@ -22,6 +22,8 @@ export interface TestIdentityProvider extends IdentityProvider, AsyncDisposable 
 export interface TestIdentityProviderOptions {
   /** Where the client is, `http://localhost:8800`; gives its redirect addresses. */
   readonly clientOrigin: string
+  /** Where the client may be as well. */
+  readonly otherOrigins?: readonly string[]
   /** The paths of the client; Gatehouse's own when absent. */
   readonly callbackPath?: string
   readonly loggedOutPath?: string
@@ -39,7 +41,8 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
   const port = options.port ?? (await freePort())
   const clientSecret = new Secret('a-client-secret-of-the-tests-0123456789')
   const password = 'correct horse battery staple'
-  const { clientOrigin } = options
+  const { clientOrigin, otherOrigins = [] } = options
+  const origins = [clientOrigin, ...otherOrigins]
   const ending = new AbortController()
   const provider = await startIdentityProvider({
     port,
@@ -49,8 +52,8 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
       {
         clientId: 'gatehouse',
         clientSecret,
-        redirectUris: [`${clientOrigin}${options.callbackPath ?? paths.callback}`],
-        postLogoutRedirectUris: [`${clientOrigin}${options.loggedOutPath ?? paths.loggedOut}`],
+        redirectUris: origins.map((origin) => `${origin}${options.callbackPath ?? paths.callback}`),
+        postLogoutRedirectUris: origins.map((origin) => `${origin}${options.loggedOutPath ?? paths.loggedOut}`),
         backchannelLogoutUri: `${clientOrigin}${options.backchannelLogoutPath ?? paths.backchannelLogout}`,
       },
     ],

@@ -19,10 +19,11 @@ export async function openReplica(
   ground: Omit<Ground, 'metrics'>,
   listeners: readonly ListenerSettings[],
   metrics: Metrics = createMetrics(),
+  opening: (ground: Ground) => Promise<OpenGateway> | OpenGateway = openGateway,
 ): Promise<OpenGateway> {
-  const open = await openGateway({ ...ground, metrics })
-  const { gateway, identities } = open
-  await Promise.all([identities.keyRing.ready, identities.sessions.ready])
+  const open = await opening({ ...ground, metrics })
+  const { gateway, keyRing, sessions } = open
+  await Promise.all([keyRing.ready, sessions.ready])
   await openListeners(
     listeners,
     {

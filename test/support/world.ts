@@ -3,7 +3,7 @@
  * the test behind it. Only what runs is static: the apps are servers of the test.
  */
 
-import type { OpenGateway } from '#compose/gateway.ts'
+import { type OpenGateway, openGateway, openManagedGateway } from '#compose/gateway.ts'
 import type { Ground } from '#compose/ground.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
 import { oneTimeKind } from '#identity/one-time-record.ts'
@@ -23,12 +23,14 @@ import type { Secret } from '#settings/secret.ts'
 import type { ListenerSettings, Settings } from '#settings/settings.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { consoleOrigin, placeOf, urlOf } from '#workspace/address.ts'
+import { managerKind } from '#workspace/manager.ts'
 import { shareKind } from '#workspace/share.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { createScriptedBrowser, type ScriptedBrowser, thisMachine } from './browser-session.ts'
 import { type EchoApp, echoApp } from './echo-app.ts'
 import { freePort } from './free-port.ts'
 import { type TestIdentityProvider, testIdentityProvider } from './identity-provider.ts'
+import { createManager, unmanaged } from './managed.ts'
 import { openReplica, type Replica } from './replica.ts'
 import { type StaticRuntime, staticRuntime } from './static-runtime.ts'
 
@@ -43,6 +45,10 @@ export interface WorldOptions {
   readonly reviewer?: Reviewer
   /** Where browsers reach it; a free one when absent. */
   readonly port?: number
+  /** Its settings are those of a WorkspaceManager, which says this beside a domain and an issuer and may be changed. */
+  readonly managed?: Readonly<Record<string, unknown>>
+  /** Where it may be as well, `http://other.localhost:8800`: people can log in from there. */
+  readonly otherOrigins?: readonly string[]
   /** Of issuers that `settings` adds, by id. */
   readonly clientSecrets?: ReadonlyMap<string, Secret>
   /** HTTPS on this domain with these files, instead of plain HTTP on localhost. */
@@ -81,7 +87,14 @@ export interface World extends AsyncDisposable {
   as(username: string): Promise<ScriptedBrowser>
   until(isTrue: () => boolean | Promise<boolean>, what: string): Promise<void>
   /** One more gateway on the same store, listening on a port of its own; browsers know it by the names of the first. */
-  replica(): Promise<Replica>
+  replica(options?: ReplicaOptions): Promise<Replica>
+}
+
+export interface ReplicaOptions {
+  /** Where it listens; a free one when absent. */
+  readonly port?: number
+  /** Of its own, after those of the world. */
+  readonly settings?: (settings: Settings) => Settings
 }
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
@@ -100,15 +113,17 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const identityProvider = opened.use(
     await testIdentityProvider({
       clientOrigin,
+      otherOrigins: options.otherOrigins ?? [],
       clock,
       ...(options.tls ? { lookup: thisMachine, clientCa: options.tls.ca } : {}),
     }),
   )
-  const settings = await settingsOf(options, port, identityProvider)
+  const whole = await settingsOf(options, port, identityProvider)
+  const settings = options.managed ? unmanaged(whole) : whole
   const store = opened.use(
     openEmbeddedStore({
       file: ':memory:',
-      kinds: [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind],
+      kinds: [keyRingKind, managerKind, oneTimeKind, sessionKind, shareKind, workspaceKind],
       clock,
       log,
       signal: new AbortController().signal,
@@ -144,12 +159,19 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     await Promise.all(gateways.map(({ ended }) => ended))
   })
   const metrics = createMetrics()
-  const openOne = async (listeners: readonly ListenerSettings[], figures?: Metrics) => {
-    const one = await openReplica(ground, listeners, figures)
+  if (options.managed) await createManager(ground, whole, options.managed)
+  const opening = options.managed ? openManagedGateway : openGateway
+  const openOne = async (
+    listeners: readonly ListenerSettings[],
+    figures?: Metrics,
+    own: (settings: Settings) => Settings = (same) => same,
+  ) => {
+    const one = await openReplica({ ...ground, settings: own(settings) }, listeners, figures, opening)
     gateways.push(one)
     return one
   }
   const open = await openOne(settings.listeners, metrics)
+  await until(() => open.conditions.every((condition) => condition.isMet()), 'settings are in force')
   open.tasks.run('operator', (signal) =>
     runOperator({
       resources: store.resources,
@@ -169,7 +191,6 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       signal,
     }),
   )
-  const { site } = open
   const apps = opened.use(new AsyncDisposableStack())
   const browser = () =>
     createScriptedBrowser({
@@ -178,16 +199,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       lookup: thisMachine,
       ...(options.tls ? { ca: options.tls.ca } : {}),
     })
-  const until: World['until'] = async (isTrue, what) => {
-    const limit = performance.now() + 5_000
-    while (!(await isTrue())) {
-      if (performance.now() > limit) throw new Error(`waited in vain for: ${what}`)
-      await new Promise((resolve) => setTimeout(resolve, 10))
-    }
-  }
   const running = opened.move()
   return {
-    origin: consoleOrigin(site),
+    get origin() {
+      return consoleOrigin(open.site)
+    },
     port,
     open,
     resources: store.resources,
@@ -197,11 +213,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     figure: async (name, labels = '') => figureIn(await metrics.render(), labels === '' ? name : `${name}{${labels}}`),
     lines,
     until,
-    url: (ref, of) => urlOf(site, ref, of),
+    url: (ref, of) => urlOf(open.site, ref, of),
     browser,
     async as(username) {
       const visitor = browser()
-      await visitor.open(`${consoleOrigin(site)}/`)
+      await visitor.open(`${consoleOrigin(open.site)}/`)
       await visitor.login(username, identityProvider.password)
       return visitor
     },
@@ -216,13 +232,22 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
       await store.resources.create(workspaceKind, { metadata: { name, namespace, annotations }, spec: full })
       const wanted = full.desiredStatus === 'Running' ? 'Running' : 'Stopped'
       await until(() => open.workspaces.directory.get(ref)?.state.phase === wanted, `${namespace}/${name} is ${wanted}`)
-      return { ref, url: urlOf(site, ref, undefined), host: placeOf(site, ref, undefined).host, app }
+      return { ref, url: urlOf(open.site, ref, undefined), host: placeOf(open.site, ref, undefined).host, app }
     },
-    async replica() {
-      const own = await freePort()
-      return { port: own, open: await openOne(settings.listeners.map((listener) => ({ ...listener, port: own }))) }
+    async replica(wanted = {}) {
+      const own = wanted.port ?? (await freePort())
+      const listeners = settings.listeners.map((listener) => ({ ...listener, port: own }))
+      return { port: own, open: await openOne(listeners, undefined, wanted.settings) }
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
+  }
+}
+
+const until: World['until'] = async (isTrue, what) => {
+  const limit = performance.now() + 5_000
+  while (!(await isTrue())) {
+    if (performance.now() > limit) throw new Error(`waited in vain for: ${what}`)
+    await new Promise((resolve) => setTimeout(resolve, 10))
   }
 }
 
