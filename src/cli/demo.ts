@@ -27,6 +27,8 @@ export interface LaptopWish {
   readonly env: Readonly<Record<string, string>>
   readonly clock: Clock
   readonly log: Log
+  /** Of log and audit trail, that could not be written so far. */
+  readonly lostLines: () => number
   readonly audit: ReturnType<typeof createAudit>
   readonly signal: AbortSignal
 }
@@ -90,9 +92,11 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   const password = await demoPassword(home, secrets.demoPassword)
   const ending = new AbortController()
   const signal = AbortSignal.any([ending.signal, stopping.beforeReady])
+  const lostLines = () => logOutput.lost + auditOutput.lost
   const start = async () => {
     const programs = await findPrograms({ settings, env: io.env, userId: io.userId, say, clock, signal })
-    return io.openLaptop({ settings, secrets, password, programs, env: definedIn(io.env), clock, log, audit, signal })
+    const observing = { log, audit, lostLines }
+    return io.openLaptop({ settings, secrets, password, programs, env: definedIn(io.env), clock, ...observing, signal })
   }
   const laptop = await start().catch((error: unknown) => {
     if (!stopping.beforeReady.aborted) throw error

@@ -7,6 +7,7 @@ import type { Audit } from '#observe/audit.ts'
 import type { Metrics, Outcome, RouteKind } from '#observe/metrics.ts'
 import { paths } from '#surface/urls.ts'
 import type { Directory } from '#workspace/directory.ts'
+import { workspacePhases } from '#workspace/state.ts'
 
 /** Longest first where one begins like another. */
 const kinds: readonly (readonly [prefix: string, kind: RouteKind])[] = [
@@ -73,8 +74,12 @@ export interface Accountable {
 }
 
 export function keepAccounts({ metrics, audit, sessions, streams, directory, signal }: Accountable): void {
-  metrics.gauge('workspaces', () => [...directory.all()].length)
-  metrics.gauge('streams', () => streams.all().reduce((sum, group) => sum + group.size, 0))
+  metrics.gauge('workspaces', () => {
+    const counts = new Map(workspacePhases.map((phase) => [phase, 0]))
+    for (const { state } of directory.all()) counts.set(state.phase, (counts.get(state.phase) ?? 0) + 1)
+    return counts
+  })
+  metrics.gauge('streams', () => streams.count())
   metrics.gauge('sessions', () => sessions.find(() => true).length)
   const following = sessions.subscribe((change) => {
     if (change.type !== 'ended') return

@@ -12,6 +12,7 @@ import { type UsernameClaims, usernameClaims } from '#identity/username-claim.ts
 import type { Clock } from '#lib/clock.ts'
 import type { StreamIndex } from '#live/streams.ts'
 import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Settings } from '#settings/settings.ts'
 
@@ -25,6 +26,7 @@ export interface KeepingParts {
   readonly lookup: LookupFunction
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'renewals' | 'watchInterruptions'>
   readonly signal: AbortSignal
 }
 
@@ -40,10 +42,11 @@ export interface Keeping {
 }
 
 export function openKeeping(parts: KeepingParts): Keeping {
-  const { settings, present, resources, streams, clock } = parts
+  const { settings, present, resources, streams, clock, metrics } = parts
   const { stateNamespace: namespace, renewEvery: lifetime, horizon } = settings.sessions
-  const keyRing = openKeyRing({ ...parts, namespace })
-  const sessions = openSessions({ ...parts, keyRing, namespace, lifetime, horizon })
+  const onInterruption = (kind: string) => metrics.watchInterruptions(kind).add()
+  const keyRing = openKeyRing({ ...parts, namespace, onInterruption })
+  const sessions = openSessions({ ...parts, onInterruption, keyRing, namespace, lifetime, horizon })
   const sealer = createSealer({ keyRing, clock })
   const isLive = (name: string) => streams.ofSession(name).length > 0
   return {

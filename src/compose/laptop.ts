@@ -39,6 +39,8 @@ export interface LaptopParts {
   readonly clock: Clock
   readonly log: Log
   readonly audit: Audit
+  /** Of log and audit trail, that could not be written so far. */
+  readonly lostLines: () => number
   /** Ends everything at once. */
   readonly signal: AbortSignal
 }
@@ -89,6 +91,7 @@ async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<O
   const runtime = await openProcessRuntime({ home: settings.home, clock, log, baseEnv: parts.env, signal })
   ends.push(runtime.ended)
   const metrics = createMetrics()
+  metrics.gauge('lost-log-lines', parts.lostLines)
   const open = await openGateway({
     ...{ ...parts, settings, secrets, runtime, metrics },
     resources: store.resources,

@@ -2,6 +2,7 @@
 import { messageOf } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
 import { reflect } from '#resources/reflect.ts'
 import type { Instances } from '#runtime/contract.ts'
@@ -31,6 +32,7 @@ export interface WorkspacesParts {
   readonly tasks: Tasks
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'watchInterruptions'>
   readonly signal: AbortSignal
 }
 
@@ -63,17 +65,18 @@ function isServed(workspace: Workspace, { managerName, cluster }: Settings): boo
 }
 
 function follow(parts: WorkspacesParts, directory: Directory): void {
-  const { resources, runtime, tasks, clock, log } = parts
+  const { resources, runtime, tasks, clock, log, metrics } = parts
+  const onInterruption = (kind: string) => metrics.watchInterruptions(kind).add()
   const judge = new ShareJudge(parts)
   tasks.run('workspaces', async (signal) => {
-    for await (const event of reflect(resources, workspaceKind, { clock, signal })) {
+    for await (const event of reflect(resources, workspaceKind, { clock, signal, onInterruption })) {
       if (event.type === 'stale')
         log.warn({ kind: 'Workspace', reason: messageOf(event.error) }, 'a watch was interrupted')
       directory.applyWorkspaces(event)
     }
   })
   tasks.run('shares', async (signal) => {
-    for await (const event of reflect(resources, shareKind, { clock, signal })) {
+    for await (const event of reflect(resources, shareKind, { clock, signal, onInterruption })) {
       if (event.type === 'stale')
         log.warn({ kind: 'WorkspaceShare', reason: messageOf(event.error) }, 'a watch was interrupted')
       directory.applyShares(event)

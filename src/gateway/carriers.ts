@@ -7,7 +7,7 @@ import { ResponseHeads } from '#http/response-fields.ts'
 import type { Assertions } from '#identity/assertion.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Audit, StreamKind } from '#observe/audit.ts'
-import type { Metrics, StreamEnd } from '#observe/metrics.ts'
+import type { Duration, Metrics, StreamEnd } from '#observe/metrics.ts'
 import { forwardRequest, type Outcome, type Passage } from '#proxy/forward.ts'
 import type { Lasting } from '#proxy/lasting.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
@@ -37,9 +37,13 @@ type Fail = (fault: GatewayError) => void
 export class Carriers {
   readonly #parts: CarriersParts
   readonly #heads: { readonly requestHeads: RequestHeads; readonly responseHeads: ResponseHeads }
+  /** Resolved once: every request is timed. */
+  readonly #answerTimes: { readonly plain: Duration; readonly upgrade: Duration }
 
   constructor(parts: CarriersParts) {
     this.#parts = parts
+    const { metrics } = parts
+    this.#answerTimes = { plain: metrics.answerTime('workspace'), upgrade: metrics.answerTime('upgrade') }
     this.#heads = { requestHeads: new RequestHeads(parts.isOwnCookie), responseHeads: new ResponseHeads() }
   }
 
@@ -85,6 +89,8 @@ export class Carriers {
       isAuthorizationOurs: visit.isBearer,
       policy: pass.policy,
       group: pass.group,
+      began: visit.began,
+      answerTime: visit.isUpgrade ? this.#answerTimes.upgrade : this.#answerTimes.plain,
       onFailure: (fault) => {
         if (fault.code === 'upstream_unreachable') this.#parts.suspect(pass)
         fail(fault)

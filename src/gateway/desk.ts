@@ -5,6 +5,7 @@ import type { Clock } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
 import type { StreamIndex } from '#live/streams.ts'
 import type { Audit } from '#observe/audit.ts'
+import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Explanation, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
@@ -33,6 +34,7 @@ export interface DeskParts {
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
   readonly isPortReady: (entry: WorkspaceEntry, port: WorkspacePort) => boolean
   readonly audit: Audit
+  readonly metrics: Pick<Metrics, 'starts'>
   readonly clock: Clock
 }
 
@@ -103,18 +105,25 @@ export class Desk {
 
   /** 403 for those who may only connect; 404 for those who may not even know. */
   async setDesiredStatus(actor: Actor, ref: WorkspaceRef, desired: DesiredStatus): Promise<Outcome<WorkspaceView>> {
+    const isStart = desired === 'Running'
+    const permitted = await permit(this.#parts, actor, ref, isStart ? starting : stopping)
+    if (!permitted.ok) {
+      if (isStart) this.#parts.metrics.starts(permitted.problem.status < 500 ? 'refused' : 'failed').add()
+      return permitted
+    }
+    const outcome = await attempt(() => this.#wish(actor, permitted.value, desired))
+    if (isStart) this.#parts.metrics.starts(outcome.ok ? 'ok' : 'failed').add()
+    return outcome
+  }
+
+  async #wish(actor: Actor, entry: WorkspaceEntry, desired: DesiredStatus): Promise<WorkspaceView> {
     const { resources, audit } = this.#parts
-    const permitted = await permit(this.#parts, actor, ref, desired === 'Running' ? starting : stopping)
-    if (!permitted.ok) return permitted
-    const entry = permitted.value
-    const action = desired === 'Running' ? 'start' : 'stop'
-    return attempt(async () => {
-      const written = await wish(resources, entry, desired)
-      if (written !== entry.workspace) {
-        audit.record({ event: action, ...auditActor(actor), workspace: refKey(ref), reason: 'asked' })
-      }
-      return this.#find(actor, ref) ?? this.#viewFor(actor, entry)
-    })
+    const written = await wish(resources, entry, desired)
+    if (written !== entry.workspace) {
+      const event = desired === 'Running' ? 'start' : 'stop'
+      audit.record({ event, ...auditActor(actor), workspace: refKey(entry.ref), reason: 'asked' })
+    }
+    return this.#find(actor, entry.ref) ?? this.#viewFor(actor, entry)
   }
 
   async logs(actor: Actor, ref: WorkspaceRef): Promise<Outcome<readonly string[]>> {

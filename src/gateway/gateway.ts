@@ -141,7 +141,8 @@ export class Gateway {
     if (target.kind === 'workspace') {
       const isBearer = ownBearerOf(head.authorization) !== undefined
       const isUpgrade = response === undefined
-      this.#visit({ request, head, place: target.place, isUpgrade, expectsContinue, isBearer, ...origin }, exit)
+      const began = this.#parts.clock.now()
+      this.#visit({ request, head, place: target.place, isUpgrade, began, expectsContinue, isBearer, ...origin }, exit)
       return
     }
     if (response === undefined) {

@@ -1,6 +1,7 @@
 /** One request for a place of a workspace, as it passes from reading to the decision and to whoever carries it out. */
 import type { IncomingMessage } from 'node:http'
 import type { RequestHead } from '#http/request-head.ts'
+import type { Timestamp } from '#lib/clock.ts'
 import type { Place } from './target.ts'
 
 /** Where a request came from, and how it is called in the logs. */
@@ -16,6 +17,8 @@ export interface Visit extends Origin {
   readonly head: RequestHead
   readonly place: Place
   readonly isUpgrade: boolean
+  /** When its head was here. */
+  readonly began: Timestamp
   /** The client waits for `100 Continue`. */
   readonly expectsContinue: boolean
   /** Its Authorization field is a token of ours, which is nobody else's to see. */

@@ -40,6 +40,8 @@ export interface KeyRingOptions {
   readonly log: Log
   /** Ends following and rotating. What is known stays usable. */
   readonly signal: AbortSignal
+  /** A watch, of this kind, was interrupted and goes on. */
+  readonly onInterruption?: ((kind: string) => void) | undefined
   readonly times?: Partial<RingTimes>
 }
 
@@ -156,8 +158,8 @@ class StoredKeyRing implements KeyRing {
   }
 
   async #follow(): Promise<void> {
-    const { resources, namespace, clock, log, signal } = this.#options
-    for await (const fact of reflect(resources, keyRingKind, { namespace, clock, signal })) {
+    const { resources, log, signal } = this.#options
+    for await (const fact of reflect(resources, keyRingKind, this.#options)) {
       switch (fact.type) {
         case 'synced':
           this.#sync(fact.objects.find((object) => object.metadata.name === keyRingName))

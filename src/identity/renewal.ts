@@ -5,6 +5,7 @@
 import { GatewayError } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { Identity } from './identity.ts'
 import type { Issuer } from './issuer.ts'
@@ -36,6 +37,7 @@ export interface RenewalOptions {
   readonly sealer: Sealer
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'renewals'>
   /** Names this process in claims; no two have the same. */
   readonly replica: string
   readonly signal: AbortSignal
@@ -121,6 +123,7 @@ async function refused(
 ): Promise<Renewal> {
   if (reason !== 'code_refused') return failed(options, claim, reason, { isOutcomeKnown: true, tokens })
   if (!claim.isAfterAbandoned) return end(options, claim, reason, tokens)
+  options.metrics.renewals('refused').add()
   // The one who abandoned its claim may have used the token up, so this says nothing about the person.
   options.log.warn(
     { component: 'renewal', session: claim.name, reason },
@@ -137,6 +140,7 @@ async function failed(
   reason: string,
   known: { readonly isOutcomeKnown: boolean; readonly tokens: IssuerTokens | undefined },
 ): Promise<Renewal> {
+  options.metrics.renewals('failed').add()
   options.log.warn({ component: 'renewal', session: claim.name, reason }, 'a session could not be renewed')
   const { isOutcomeKnown, tokens } = known
   if (isOutcomeKnown || tokens?.refreshToken) {
@@ -148,13 +152,15 @@ async function failed(
 
 async function end(
   options: RenewalOptions,
-  { name, issuer }: Claim,
+  { name, issuer, refreshToken }: Claim,
   reason: string,
   tokens: IssuerTokens | undefined,
 ): Promise<Renewal> {
+  options.metrics.renewals('refused').add()
   options.log.info({ component: 'renewal', session: name, reason }, 'the issuer no longer vouches for a session')
   await options.sessions.end(name, 'refused-by-issuer')
-  await revoke(options, issuer, tokens)
+  // Without a new one it is the one before that the issuer still takes.
+  await revoke(options, issuer, tokens && { refreshToken: tokens.refreshToken ?? refreshToken })
   return { kind: 'ended' }
 }
 
@@ -164,13 +170,16 @@ async function write(
   tokens: IssuerTokens,
   identity: Identity | undefined,
 ): Promise<Renewal> {
-  const { sessions, clock, signal, log } = options
+  const { sessions, clock, signal, log, metrics } = options
   let record: WorkspaceSession | undefined = claim.record
   for (const pause of writePauses) {
     // Ended here while the issuer was asked: it must not come back.
     const live: WorkspaceSession | undefined = sessions.get(claim.name) && record
     const written = live ? await extended(options, live, { ...tokens, identity }) : 'gone'
-    if (written === 'written') return { kind: 'renewed' }
+    if (written === 'written') {
+      metrics.renewals('ok').add()
+      return { kind: 'renewed' }
+    }
     if (written === 'gone') {
       await revoke(options, claim.issuer, tokens)
       return { kind: 'ended' }
@@ -178,6 +187,7 @@ async function write(
     if (written === 'conflict') record = await sessions.fetchRecord(claim.name)
     else await sleep(clock, pause, signal)
   }
+  metrics.renewals('failed').add()
   log.error(
     { component: 'renewal', session: claim.name },
     'a renewed session could not be written; its refresh token is lost',

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
 import type { Issuers } from './issuers.ts'
 import { type Renewal, renewSession } from './renewal.ts'
 import type { Sealer } from './seal.ts'
@@ -28,6 +29,7 @@ export interface RenewalsOptions {
   readonly sealer: Sealer
   readonly clock: Clock
   readonly log: Log
+  readonly metrics: Pick<Metrics, 'renewals'>
   /** Ends the timers. */
   readonly signal: AbortSignal
   /** Of a session after login and after each renewal; 1 h. */

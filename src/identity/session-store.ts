@@ -56,6 +56,8 @@ export interface SessionStoreOptions {
   readonly log: Log
   /** Ends following and timers. */
   readonly signal: AbortSignal
+  /** A watch, of this kind, was interrupted and goes on. */
+  readonly onInterruption?: ((kind: string) => void) | undefined
   /** Without asking the issuer again; 1 h. */
   readonly lifetime?: Milliseconds
   /** At most; 12 h. */
@@ -195,8 +197,8 @@ class WatchedSessions implements SessionStore {
   }
 
   async #follow(): Promise<void> {
-    const { resources, namespace, clock, signal } = this.#options
-    for await (const fact of reflect(resources, sessionKind, { namespace, clock, signal })) this.#take(fact)
+    const { resources, signal } = this.#options
+    for await (const fact of reflect(resources, sessionKind, this.#options)) this.#take(fact)
     this.#table.dispose()
     this.#becameReady.reject(signal.reason)
   }

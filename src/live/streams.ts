@@ -3,6 +3,8 @@
  * not why. A group is everything one session has open on one port of one workspace under one grant, so that a decision is made once a group.
  */
 
+import { type StreamKind, streamKinds } from '#observe/audit.ts'
+
 /** RFC 6455 section 7.4.1 and the registry it names. 1001 workspace stops, 1008 access ended, 1012 gateway restarts, 1011 upstream broke. */
 export interface EndReason {
   readonly code: 1001 | 1008 | 1011 | 1012
@@ -10,6 +12,8 @@ export interface EndReason {
 }
 
 export interface LiveStream {
+  /** What it counts as, asked when it is counted; `http` when absent. */
+  readonly kind?: StreamKind
   /** It goes on for as long as it is let, such as an upgraded socket; anything else is over by itself before long. */
   readonly isLasting?: boolean
   /** Ends it now: a close frame where the stream has frames, a reset elsewhere. Called at most once. */
@@ -41,6 +45,10 @@ export class StreamGroup {
 
   get size(): number {
     return this.#streams.size
+  }
+
+  streams(): Iterable<LiveStream> {
+    return this.#streams
   }
 
   add(stream: LiveStream): void {
@@ -87,6 +95,17 @@ export class StreamIndex {
 
   all(): readonly StreamGroup[] {
     return [...this.#byWorkspace.values()].flatMap((groups) => [...groups])
+  }
+
+  /** How many are open now, of every kind. */
+  count(): ReadonlyMap<StreamKind, number> {
+    const counts = new Map(streamKinds.map((kind) => [kind, 0]))
+    for (const groups of this.#byWorkspace.values()) {
+      for (const group of groups) {
+        for (const { kind = 'http' } of group.streams()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+      }
+    }
+    return counts
   }
 
   /** For {@link StreamGroup} alone. */

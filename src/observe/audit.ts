@@ -68,7 +68,9 @@ export type AuditEvent = AuditActor &
       } & AuditTarget)
   )
 
-export type StreamKind = 'http' | 'event-stream' | 'websocket' | 'tunnel'
+export const streamKinds = ['http', 'event-stream', 'websocket', 'tunnel'] as const
+
+export type StreamKind = (typeof streamKinds)[number]
 
 export interface AuditTarget {
   /** `namespace/name`. */

@@ -4,9 +4,10 @@
  *
  * What the hot path counts is resolved once and kept by its caller: `const count = metrics.requests('workspace', 'forwarded')`, then `count.add()`.
  */
-import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Registry } from 'prom-client'
 import type { Milliseconds } from '#lib/clock.ts'
 import type { StreamKind } from './audit.ts'
+import { histogram } from './histogram.ts'
 import { addProcessMetrics } from './process-metrics.ts'
 
 /** Which of Gatehouse's routes; `workspace` is everything that belongs to a workspace, `unknown` what belongs to nobody. */
@@ -67,6 +68,8 @@ export interface Metrics {
   starts(outcome: Attempt): Count
   /** A watch lost its connection or had to start over; `kind` is a kind of resource, from the code. */
   watchInterruptions(kind: string): Count
+  /** A version of an object that its parser refuses; `plural` is a resource type, from the code. */
+  unreadableObjects(plural: string): Count
   /**
    * `read` is asked at each scrape: one figure, or one for each label value (a stream kind, a workspace's phase), which come from closed lists too.
    * A later call replaces an earlier one.
@@ -96,23 +99,26 @@ export function createMetrics(): Metrics {
     'direction',
   ])
   const logins = counter(registry, 'gatehouse_logins_total', 'Logins tried.', ['outcome'])
-  const renewals = counter(registry, 'gatehouse_renewals_total', 'Renewals of sessions tried.', ['outcome'])
-  const starts = counter(registry, 'gatehouse_workspace_starts_total', 'Starts of workspaces asked for.', ['outcome'])
+  const renewals = counter(registry, 'gatehouse_renewals_total', 'Renewals of sessions that issuers were asked for.', [
+    'outcome',
+  ])
+  const starts = counter(registry, 'gatehouse_workspace_starts_total', 'Starts of workspaces that people asked for.', [
+    'outcome',
+  ])
   const watches = counter(registry, 'gatehouse_watch_interruptions_total', 'Watches that had to reconnect.', ['kind'])
-  const answerTime = new Histogram({
+  const unreadable = counter(registry, 'gatehouse_unreadable_objects_total', 'Objects that could not be read.', [
+    'plural',
+  ])
+  const answerTime = histogram(registry, {
     name: 'gatehouse_answer_seconds',
     help: "From a request's head to its answer's head.",
-    labelNames: ['route'],
-    buckets: answerTimeBuckets,
-    registers: [registry],
+    label: 'route',
+    bounds: answerTimeBuckets,
   })
   const gauges = addGauges(registry)
   return {
     requests: (route, outcome) => requests([route, outcome]),
-    answerTime(route) {
-      const series = answerTime.labels(route)
-      return { observe: (span) => series.observe(span / 1000) }
-    },
+    answerTime,
     streamsOpened: (kind) => opened([kind]),
     streamsClosed: (kind, end) => closed([kind, end]),
     streamBytes: (kind, direction) => bytes([kind, direction]),
@@ -120,6 +126,7 @@ export function createMetrics(): Metrics {
     renewals: (outcome) => renewals([outcome]),
     starts: (outcome) => starts([outcome]),
     watchInterruptions: (kind) => watches([kind]),
+    unreadableObjects: (plural) => unreadable([plural]),
     gauge: (name, read) => void gauges.set(name, read),
     contentType: registry.contentType,
     render: () => registry.metrics(),
@@ -170,25 +177,33 @@ function counter(
 
 type Read = () => number | ReadonlyMap<string, number>
 
-const gaugeNames: { readonly [Name in Gauged]: { name: string; help: string } } = {
-  streams: { name: 'gatehouse_streams', help: 'Streams open now, by kind.' },
+interface GaugeText {
+  readonly name: string
+  readonly help: string
+  /** Of a figure for each of several values. */
+  readonly label?: string
+}
+
+const gaugeTexts: { readonly [Name in Gauged]: GaugeText } = {
+  streams: { name: 'gatehouse_streams', help: 'Streams, and answers under way, now, by kind.', label: 'kind' },
   sessions: { name: 'gatehouse_sessions', help: 'Sessions that are good now.' },
-  workspaces: { name: 'gatehouse_workspaces', help: 'Workspaces served, by phase.' },
+  workspaces: { name: 'gatehouse_workspaces', help: 'Workspaces served, by phase.', label: 'phase' },
   'lost-log-lines': { name: 'gatehouse_lost_log_lines', help: 'Log and audit lines that could not be written.' },
 }
 
 function addGauges(registry: Registry): Map<Gauged, Read> {
   const readers = new Map<Gauged, Read>()
   const add = (gauged: Gauged) => {
+    const { name, help, label } = gaugeTexts[gauged]
     new Gauge({
-      ...gaugeNames[gauged],
-      labelNames: ['kind'],
+      ...{ name, help },
+      labelNames: label === undefined ? [] : [label],
       registers: [registry],
       collect() {
         this.reset()
         const figure = readers.get(gauged)?.()
         if (typeof figure === 'number') this.set(figure)
-        else for (const [kind, value] of figure ?? []) this.labels(kind).set(value)
+        else for (const [value, count] of figure ?? []) this.labels(value).set(count)
       },
     })
   }

@@ -7,8 +7,10 @@ import { GatewayError } from '#errors.ts'
 import type { OutgoingHead, RequestHeads } from '#http/end-to-end.ts'
 import { reset } from '#http/reset.ts'
 import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
-import type { Clock, Milliseconds } from '#lib/clock.ts'
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { LiveStream, StreamGroup } from '#live/streams.ts'
+import type { StreamKind } from '#observe/audit.ts'
+import type { Duration } from '#observe/metrics.ts'
 import { isEventStream, type Lasting, tellOfLasting } from './lasting.ts'
 import { carriesBody } from './request-text.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -28,6 +30,10 @@ export interface Passage {
   readonly policy: ResponsePolicy
   /** The answer is live in it, and is ended with it. */
   readonly group: StreamGroup
+  /** When the request's head was here. */
+  readonly began: Timestamp
+  /** Is told how long the answer's head took from then on; one that comes before the answer proper does not count. */
+  readonly answerTime: Duration
   /** Nothing was answered, and the caller still can. The last call of this passage. */
   onFailure(error: GatewayError): void
   /** The answer is over, whole or not. The last call of this passage. */
@@ -109,6 +115,10 @@ class Forwarding implements ResponseListener, LiveStream {
     this.#call = this.#parts.client.start(upstream, sent, this)
   }
 
+  get kind(): StreamKind {
+    return this.isLasting ? 'event-stream' : 'http'
+  }
+
   /** Event streams go on until somebody ends them. */
   get isLasting(): boolean {
     return this.#head !== undefined && isEventStream(this.#head)
@@ -145,8 +155,9 @@ class Forwarding implements ResponseListener, LiveStream {
   }
 
   onHead(head: ResponseHead): void {
-    const { response, policy } = this.#exchange
+    const { response, policy, answerTime, began } = this.#exchange
     this.#head = head
+    answerTime.observe(this.#parts.clock.now() - began)
     const isChunked = head.body.kind === 'chunked'
     const fields = this.#parts.responseHeads.build({ status: head.status, headers: head.headers, isChunked }, policy)
     try {

@@ -36,6 +36,7 @@ export function forwardUpgrade(parts: ForwardParts, exchange: UpgradeExchange): 
 }
 
 class Upgrading implements ResponseListener, LiveStream {
+  readonly kind = 'websocket'
   readonly isLasting = true
   readonly #parts: ForwardParts
   readonly #exchange: UpgradeExchange
@@ -107,6 +108,7 @@ class Upgrading implements ResponseListener, LiveStream {
     }
     const { status, headers } = head
     const fields = this.#parts.responseHeads.build({ status, headers, isChunked: false }, policy)
+    this.#timeAnswer()
     this.#letGo()
     socket.write(rawHead(101, ['Upgrade', 'websocket', 'Connection', 'Upgrade', ...fields]), 'latin1')
     socket.pause()
@@ -122,6 +124,7 @@ class Upgrading implements ResponseListener, LiveStream {
     const fields = this.#parts.responseHeads.build({ status, headers, isChunked }, policy)
     const framing = isChunked ? ['Transfer-Encoding', 'chunked'] : []
     this.#refusal = { status, isChunked }
+    this.#timeAnswer()
     socket.write(rawHead(status, [...fields, ...framing, 'Connection', 'close']), 'latin1')
   }
 
@@ -168,6 +171,11 @@ class Upgrading implements ResponseListener, LiveStream {
     if (this.#heldLength >= mostHeld) this.#exchange.socket.pause()
   }
 
+  #timeAnswer(): void {
+    const { answerTime, began } = this.#exchange
+    answerTime.observe(this.#parts.clock.now() - began)
+  }
+
   #tooSlow(): void {
     this.#call?.abort()
     this.onFailure(new GatewayError('upstream_unreachable', `no answer to the handshake in ${longestHandshake} ms`))
@@ -202,7 +210,7 @@ function join(
   { clock }: ForwardParts,
   { group, onSwitched, onDone }: UpgradeExchange,
 ): void {
-  const stream: LiveStream = { isLasting: true, end: (reason: CloseReason) => joined.end(reason) }
+  const stream: LiveStream = { kind: 'websocket', isLasting: true, end: (reason: CloseReason) => joined.end(reason) }
   const onClosed = ({ bytesFromClient, bytesFromUpstream, cut }: Splice) => {
     group.delete(stream)
     onDone({ status: 101, bytesIn: bytesFromClient, bytesOut: bytesFromUpstream, cut })

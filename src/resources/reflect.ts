@@ -8,10 +8,12 @@ export type Reflected<T extends Resource> = Fact<T>
 export interface ReflectOptions extends FollowOptions {
   /** Absent: all that the store may show. */
   readonly namespace?: string
+  /** A list or a watch, of this kind, failed or fell silent, and is begun again. */
+  readonly onInterruption?: ((kind: string) => void) | undefined
 }
 
 /** As {@link follow}. */
-export function reflect<T extends Resource>(
+export async function* reflect<T extends Resource>(
   resources: Resources,
   kind: ResourceKind<T>,
   options: ReflectOptions,
@@ -21,5 +23,8 @@ export function reflect<T extends Resource>(
     list: (signal) => resources.list(kind, { ...scope, signal }),
     watch: (resourceVersion, signal) => resources.watch(kind, { ...scope, resourceVersion, signal }),
   }
-  return follow(source, options)
+  for await (const fact of follow(source, options)) {
+    if (fact.type === 'stale') options.onInterruption?.(kind.kind)
+    yield fact
+  }
 }

@@ -3,7 +3,9 @@ import type { Instance, InstanceStep } from '#runtime/contract.ts'
 import { conditionsIn, startTimedOut } from './conditions.ts'
 import type { Workspace } from './workspace.ts'
 
-export type WorkspacePhase = 'Stopped' | 'Starting' | 'Running' | 'Stopping' | 'Degraded'
+export const workspacePhases = ['Stopped', 'Starting', 'Running', 'Stopping', 'Degraded'] as const
+
+export type WorkspacePhase = (typeof workspacePhases)[number]
 
 export interface WorkspaceState {
   readonly phase: WorkspacePhase

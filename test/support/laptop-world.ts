@@ -72,6 +72,7 @@ export async function laptopParts(
     clock: systemClock,
     log: createLog({ level: 'info', clock: systemClock, sink }),
     audit: createAudit({ sink, clock: systemClock }),
+    lostLines: () => 0,
     signal,
   }
 }

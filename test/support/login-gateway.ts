@@ -15,6 +15,7 @@ import { consoleFrontPage, parseReturnTo } from '#identity/return-to.ts'
 import type { Session } from '#identity/session.ts'
 import { usernameClaims } from '#identity/username-claim.ts'
 import { localhostLookup } from '#lib/localhost-lookup.ts'
+import { createMetrics } from '#observe/metrics.ts'
 import { paths } from '#surface/urls.ts'
 import { createScriptedBrowser, type ScriptedBrowser } from './browser-session.ts'
 import { dateFollows } from './date-follows.ts'
@@ -89,7 +90,7 @@ export async function loginGateway(): Promise<LoginGateway> {
   const usernames = usernameClaims({ resources: replica.resources, namespace })
   const logins = createLogins({ ...common, issuers, usernames, cookies, returnTo })
   const live = new Set<string>()
-  const renewals = createRenewals({ ...common, issuers, isLive: (name) => live.has(name) })
+  const renewals = createRenewals({ ...common, issuers, metrics: createMetrics(), isLive: (name) => live.has(name) })
   const logouts = createLogouts({ ...common, issuers, loggedOutUri: `${origin}${paths.loggedOut}` })
   const cli = createCliLogins({ ...common, issuers, logins, consoleAuthority: scope.authority })
 

@@ -90,5 +90,5 @@ test('[JK23.1] alive at once; ready when caches and keys are there, whatever the
   const { body, headers } = await plainRequest(`${operations}/metrics`)
   expect(headers['content-type']).toContain('text/plain')
   for (const name of ['alice', 'bob', 'team', 'demo-alice']) expect(body).not.toContain(name)
-  expect(body).toMatch(/^gatehouse_workspaces 1$/m)
+  expect(body).toMatch(/^gatehouse_workspaces{phase="Running"} 1$/m)
 })

@@ -6,6 +6,7 @@ import type { Session } from '#identity/session.ts'
 import type { SessionStore } from '#identity/session-store.ts'
 import type { IssuerTokens } from '#identity/session-tokens.ts'
 import type { Refreshed } from '#identity/vouching.ts'
+import { createMetrics } from '#observe/metrics.ts'
 import { Secret } from '#settings/secret.ts'
 import { type IdentityWorld, identityWorld, loginOf, type Replica } from '#test/support/identity-world.ts'
 
@@ -67,6 +68,8 @@ interface RenewingReplica extends Replica {
   readonly renewals: Renewals
   /** Names of the sessions that have something open. */
   readonly live: Set<string>
+  /** How many renewals came out so: `ok`, `refused`, `failed`. */
+  figures(): Promise<Readonly<Record<string, number>>>
 }
 
 async function renewing(world: IdentityWorld, issuer: ScriptedIssuer, lifetime = hour): Promise<RenewingReplica> {
@@ -76,10 +79,17 @@ async function renewing(world: IdentityWorld, issuer: ScriptedIssuer, lifetime =
   const { clock, log } = world
   const signal = new AbortController().signal
   const isLive = (name: string) => live.has(name)
+  const metrics = createMetrics()
   return {
     ...replica,
     live,
-    renewals: createRenewals({ sessions, sealer, issuers: issuer.issuers, clock, log, signal, isLive, lifetime }),
+    async figures() {
+      const lines = (await metrics.render()).matchAll(/^gatehouse_renewals_total{outcome="(\w+)"} (\d+)$/gm)
+      return Object.fromEntries([...lines].map(([, outcome = '', figure]) => [outcome, Number(figure)]))
+    },
+    renewals: createRenewals({
+      ...{ sessions, sealer, issuers: issuer.issuers, clock, log, metrics, signal, isLive, lifetime },
+    }),
   }
 }
 
@@ -120,6 +130,7 @@ describe('a session in use', () => {
     expect(replica.sessions.get(session.name)?.expiresAt).toBe(session.createdAt + 50 * minute + hour)
     expect(tokenOf(replica.sessions, session)).toBe('r1+')
     expect(replica.sessions.record(session.name)?.spec.renewal).toBeUndefined()
+    expect(await replica.figures()).toEqual({ ok: 1 })
   })
 
   test('gets the groups that the issuer says now', async () => {
@@ -290,6 +301,7 @@ describe('a renewal', () => {
     expect(other.sessions.get(session.name)?.expiresAt).toBe(session.expiresAt)
     expect(await other.renewals.renewNow(session.name)).toEqual({ kind: 'not-renewable' })
     expect(issuer.refreshed).toHaveLength(2)
+    expect(await other.figures()).toEqual({ refused: 1 })
     await world.clock.advance(8 * minute)
     expect(other.sessions.get(session.name)).toBeUndefined()
   })
@@ -311,6 +323,7 @@ describe('a renewal', () => {
     expect(replica.sessions.get(session.name)?.expiresAt).toBe(session.expiresAt)
     issuer.answer = () => issuer.vouch('r2')
     expect(await replica.renewals.renewNow(session.name)).toEqual({ kind: 'renewed' })
+    expect(await replica.figures()).toEqual({ failed: 1, ok: 1 })
   })
 
   test('that was cut off may have used the token up: a refusal after it ends only renewal', async () => {
@@ -378,7 +391,8 @@ describe('a renewal', () => {
     await administrator.sessions.end(session.name, 'revoked')
     answer.resolve(issuer.vouch('r2'))
     expect(await renewal).toEqual({ kind: 'ended' })
-    expect(issuer.revoked).toEqual(['r2'])
+    // The old one with the session, the new one when it came.
+    expect(issuer.revoked).toEqual(['r1', 'r2'])
     expect(await administrator.sessions.fetchRecord(session.name)).toBeUndefined()
   })
 
@@ -399,7 +413,8 @@ describe('a renewal', () => {
     }
     answer.resolve(issuer.vouch('r2'))
     expect(await renewal).toEqual({ kind: 'ended' })
-    expect(issuer.revoked).toEqual(['r2'])
+    // The old one with the session, the new one when it came.
+    expect(issuer.revoked).toEqual(['r1', 'r2'])
     expect(other.sessions.get(session.name)?.expiresAt).toBe(session.expiresAt)
   })
 

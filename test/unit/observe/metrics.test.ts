@@ -1,5 +1,7 @@
+import fc from 'fast-check'
+import { Histogram, Registry } from 'prom-client'
 import { expect, test } from 'vitest'
-import { createMetrics } from '#observe/metrics.ts'
+import { createMetrics, type RouteKind } from '#observe/metrics.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 
 test('requests are counted by route and outcome', async () => {
@@ -26,6 +28,29 @@ test('answer times are in seconds', async () => {
   expect(text).toContain('gatehouse_answer_seconds_bucket{le="0.025",route="api"} 0')
   expect(text).toContain('gatehouse_answer_seconds_bucket{le="0.05",route="api"} 1')
   expect(text).toContain('gatehouse_answer_seconds_sum{route="api"} 0.03')
+  expect(text).toContain('# TYPE gatehouse_answer_seconds histogram')
+})
+
+test('answer times are told as prom-client’s own histogram tells them', async () => {
+  const bounds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10]
+  const spans = fc.array(fc.tuple(fc.constantFrom<RouteKind>('api', 'workspace'), fc.nat(20_000)), { maxLength: 50 })
+  await fc.assert(
+    fc.asyncProperty(spans, async (all) => {
+      const registry = new Registry()
+      const theirs = new Histogram({
+        ...{ name: 'gatehouse_answer_seconds', help: "From a request's head to its answer's head." },
+        ...{ labelNames: ['route'], buckets: bounds, registers: [registry] },
+      })
+      const ours = createMetrics()
+      for (const [route, span] of all) {
+        theirs.observe({ route }, span / 1000)
+        ours.answerTime(route).observe(span)
+      }
+      const told = (await ours.render()).split('\n').filter((line) => line.includes('gatehouse_answer_seconds'))
+      const expected = (await registry.metrics()).split('\n').filter((line) => line !== '')
+      expect(told.sort()).toEqual(expected.sort())
+    }),
+  )
 })
 
 test('a gauge is read when it is scraped, alone or by kind', async () => {
@@ -36,7 +61,7 @@ test('a gauge is read when it is scraped, alone or by kind', async () => {
   sessions = 5
   const text = await metrics.render()
   expect(text).toContain('gatehouse_sessions 5')
-  expect(text).toContain('gatehouse_workspaces{kind="Running"} 2')
+  expect(text).toContain('gatehouse_workspaces{phase="Running"} 2')
 })
 
 test('a kind that is gone is no longer shown', async () => {

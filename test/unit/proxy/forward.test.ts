@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { get, type IncomingMessage, request } from 'node:http'
+import { get, type IncomingMessage, request, type ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { added, answering, ask, createProxy, hostPolicy, httpUpstream, rawClient, rawUpstream } from './proxy-world.ts'
@@ -137,6 +137,27 @@ describe('an answer', () => {
     expect(proxy.group.size).toBe(1)
     expect(proxy.group.endLasting({ code: 1012, reason: 'restart' })).toBe(1)
     await client.closed
+  })
+
+  test('is timed to its head, and not to its end', async () => {
+    const clock = fakeClock()
+    const held: ServerResponse[] = []
+    await using upstream = await httpUpstream((_incoming, response) => {
+      held.push(response)
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port, clock })
+    using client = rawClient(proxy.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+    await expect.poll(() => held).toHaveLength(1)
+    await clock.advance(30)
+    held[0]?.writeEarlyHints({ link: '</a>; rel=preload' })
+    await client.until(/103/)
+    await clock.advance(40)
+    held[0]?.write('begin')
+    await client.until(/begin/)
+    await clock.advance(1_000)
+    held[0]?.end('end')
+    await client.until(/end\r\n0/)
+    expect(proxy.answerTimes).toEqual([70])
   })
 
   test('is a stream by what it says of itself, or when its body is still under way after 10 s', async () => {

@@ -36,6 +36,8 @@ export interface ProxyWorld extends AsyncDisposable {
   readonly failures: GatewayError[]
   /** Answers that turned out to be streams. */
   readonly lasting: readonly Lasting[]
+  /** From each request's head to its answer's head. */
+  readonly answerTimes: readonly number[]
   readonly switched: () => number
   /** Sockets of clients that are open. */
   readonly open: () => number
@@ -73,6 +75,7 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
   const outcomes: Outcome[] = []
   const failures: GatewayError[] = []
   const lasting: Lasting[] = []
+  const answerTimes: number[] = []
   let dials = 0
   let switched = 0
   const dial = options.dial ?? dialPort(options.upstreamPort)
@@ -91,6 +94,8 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
     isAuthorizationOurs: options.isAuthorizationOurs ?? false,
     policy: options.policy ?? hostPolicy,
     group,
+    began: clock.now(),
+    answerTime: { observe: (span) => void answerTimes.push(span) },
     onFailure(error) {
       failures.push(error)
       fail(error)
@@ -125,6 +130,7 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
     outcomes,
     failures,
     lasting,
+    answerTimes,
     dials: () => dials,
     switched: () => switched,
     open: () => sockets.size,

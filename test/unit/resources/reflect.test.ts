@@ -51,6 +51,7 @@ describe('what the consumer sees', () => {
     const missed = await world.create()
     await world.clock.advance(100)
     expect(world.seen.map(kindOfFact)).toEqual(['synced', 'applied', 'stale', 'applied'])
+    expect(world.interruptions).toEqual(['Workspace'])
     expect(world.objects()).toEqual([first, missed])
     expect(world.resources.watchedFrom[1]).toBe(first.metadata.resourceVersion)
     expect(world.resources.lists).toBe(1)
@@ -202,6 +203,8 @@ interface ReflectWorld extends AsyncDisposable {
   readonly clock: FakeClock
   readonly resources: FaultyResources
   readonly seen: readonly Reflected<Workspace>[]
+  /** Kinds, one for each interruption. */
+  readonly interruptions: readonly string[]
   objects(): readonly Workspace[]
   start(namespace?: string): void
   /** Rejects when the reflection did. */
@@ -218,14 +221,16 @@ async function reflectWorld(faults: Faults): Promise<ReflectWorld> {
   const resources = faultyResources(inner, faults)
   const stopping = new AbortController()
   const seen: Reflected<Workspace>[] = []
+  const interruptions: string[] = []
   let running = Promise.resolve()
   const run = async (namespace?: string) => {
     const scope = namespace === undefined ? {} : { namespace }
-    const options = { ...scope, clock, signal: stopping.signal }
+    const onInterruption = (kind: string) => void interruptions.push(kind)
+    const options = { ...scope, clock, signal: stopping.signal, onInterruption }
     for await (const fact of reflect(resources, workspaceKind, options)) seen.push(fact)
   }
   return {
-    ...{ clock, resources, seen },
+    ...{ clock, resources, seen, interruptions },
     start: (namespace) => {
       running = run(namespace)
     },
