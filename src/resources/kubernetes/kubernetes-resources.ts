@@ -21,6 +21,7 @@ import type { ApiClient } from './api-client.ts'
 import { ApiFault } from './api-fault.ts'
 import { heartbeatName } from './heartbeat.ts'
 import { apiSource } from './list-watch.ts'
+import { isMissing, ofKnownKind, unknownKind } from './missing.ts'
 import { apiVersionOf, type ResourcePlace, resourcePath } from './resource-path.ts'
 import { severalSources } from './several-sources.ts'
 import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
@@ -65,7 +66,7 @@ class KubernetesResources implements Resources {
     options: { namespace?: string; signal?: AbortSignal } = {},
   ): Promise<Listing<T>> {
     const signal = options.signal ?? new AbortController().signal
-    return known(kind, () => this.#source(kind, options.namespace).list(signal))
+    return ofKnownKind(kind, () => this.#source(kind, options.namespace).list(signal))
   }
 
   watch<T extends Resource>(
@@ -76,14 +77,8 @@ class KubernetesResources implements Resources {
   }
 
   async get<T extends Resource>(kind: ResourceKind<T>, name: ObjectName): Promise<T | undefined> {
-    const path = pathOf(kind, name)
-    try {
-      const object = parseWireObject(await this.#options.client.get(path))
-      return this.#read(kind, object)
-    } catch (error) {
-      if (isMissing(error, name)) return undefined
-      throw unknownKind(kind, error)
-    }
+    const object = await this.#find(kind, name)
+    return object && this.#read(kind, object)
   }
 
   async create<T extends Resource>(kind: ResourceKind<T>, object: NewResource<T>): Promise<T> {
@@ -91,7 +86,10 @@ class KubernetesResources implements Resources {
     // For its check of the names: the path of a creation has none of the object.
     pathOf(kind, { namespace, name })
     const spec = parsed(() => kind.parseSpec(plain(object.spec)))
-    const body = { ...typeOf(kind), metadata: object.metadata, ...this.#form(kind).write(spec, 1) }
+    const fields = this.#form(kind).write(spec, 1)
+    const filled = await this.#fill(kind, { namespace, name }, fields)
+    if (filled) return filled
+    const body = { ...typeOf(kind), metadata: object.metadata, ...fields }
     const created = await this.#write(kind, () => this.#options.client.post(pathOf(kind, { namespace }), body))
     if (object.status === undefined) return created
     const { uid, resourceVersion } = created.metadata
@@ -105,12 +103,7 @@ class KubernetesResources implements Resources {
     const spec = parsed(() => kind.parseSpec(plain(object.spec)))
     const fields = this.#form(kind).write(spec, generation + 1)
     const about = { uid, resourceVersion, labels, annotations, ownerReferences }
-    const operations = [
-      ...Object.entries(about).map(([field, value]) => ({ op: 'add', path: `/metadata/${field}`, value })),
-      ...Object.entries(fields).map(([field, value]) => ({ op: 'add', path: `/${field}`, value })),
-    ]
-    const path = pathOf(kind, metadata)
-    return this.#write(kind, () => this.#options.client.patch(path, 'application/json-patch+json', operations))
+    return this.#set(kind, metadata, about, fields)
   }
 
   async patchSpec<T extends Resource>(
@@ -137,7 +130,7 @@ class KubernetesResources implements Resources {
       return this.#write(kind, () => this.#patch(path, { metadata: { resourceVersion }, status: patch }))
     }
     for (let attempt = 1; ; attempt += 1) {
-      const { metadata } = await known(kind, async () =>
+      const { metadata } = await ofKnownKind(kind, async () =>
         parseWireObject(await this.#options.client.get(pathOf(kind, name))),
       )
       if (metadata.uid !== uid) throw new GatewayError('conflict', `${kind.kind} ${name.name} is another object by now`)
@@ -165,13 +158,55 @@ class KubernetesResources implements Resources {
     }
   }
 
+  async #find(kind: ResourceKind<Resource>, name: ObjectName): Promise<WireObject | undefined> {
+    const path = pathOf(kind, name)
+    try {
+      return parseWireObject(await this.#options.client.get(path))
+    } catch (error) {
+      if (isMissing(error, name)) return undefined
+      throw unknownKind(kind, error)
+    }
+  }
+
+  /** Writes into the object that an administrator made for it and left empty. `undefined`: there is none, so it has to be made. */
+  async #fill<T extends Resource>(
+    kind: ResourceKind<T>,
+    name: ObjectName,
+    fields: Readonly<Record<string, unknown>>,
+  ): Promise<T | undefined> {
+    const { isEmpty } = this.#form(kind)
+    const found = isEmpty && (await this.#find(kind, name))
+    if (!found) return undefined
+    const taken = new GatewayError('already_exists', `${kind.kind} ${name.namespace}/${name.name} is in use already`)
+    if (!isEmpty(found)) throw taken
+    const { uid, resourceVersion } = found.metadata
+    return this.#set(kind, name, { uid, resourceVersion }, fields).catch((error: unknown) => {
+      throw error instanceof ApiFault && error.code === 'conflict' ? taken : error
+    })
+  }
+
+  /** Each field stands for all that was in it. The version is a precondition. */
+  #set<T extends Resource>(
+    kind: ResourceKind<T>,
+    name: ObjectName,
+    metadata: Readonly<Record<string, unknown>>,
+    fields: Readonly<Record<string, unknown>>,
+  ): Promise<T> {
+    const operations = [
+      ...Object.entries(metadata).map(([field, value]) => ({ op: 'add', path: `/metadata/${field}`, value })),
+      ...Object.entries(fields).map(([field, value]) => ({ op: 'add', path: `/${field}`, value })),
+    ]
+    const path = pathOf(kind, name)
+    return this.#write(kind, () => this.#options.client.patch(path, 'application/json-patch+json', operations))
+  }
+
   #patch(path: string, body: unknown): Promise<unknown> {
     return this.#options.client.patch(path, 'application/merge-patch+json', body)
   }
 
   /** Throws `invalid_resource` where the server took what the kind's parsers refuse. */
   async #write<T extends Resource>(kind: ResourceKind<T>, send: () => Promise<unknown>): Promise<T> {
-    const object = parseWireObject(await known(kind, send))
+    const object = parseWireObject(await ofKnownKind(kind, send))
     return this.#parse(kind, object)
   }
 
@@ -194,6 +229,7 @@ class KubernetesResources implements Resources {
   }
 
   #read<T extends Resource>(kind: ResourceKind<T>, object: WireObject): T | undefined {
+    if (this.#form(kind).isEmpty?.(object)) return undefined
     return this.#unreadable.read(kind.plural, object, () => this.#parse(kind, object))
   }
 
@@ -223,25 +259,6 @@ function typeOf(kind: ResourceKind<Resource>): { readonly apiVersion: string; re
 
 function pathOf(kind: ResourceKind<Resource>, { namespace, name, subresource }: ResourcePlace): string {
   return resourcePath(kind, { namespace, name, ...(subresource === undefined ? {} : { subresource }) })
-}
-
-/** The server has the kind, but no such object of it. */
-function isMissing(error: unknown, { name }: ObjectName): boolean {
-  return error instanceof ApiFault && error.code === 'not_found' && error.about.name === name
-}
-
-/** A kind that is not installed is no proof that an object is not there. */
-function unknownKind(kind: ResourceKind<Resource>, error: unknown): unknown {
-  if (!(error instanceof ApiFault) || error.code !== 'not_found' || error.about.name !== '') return error
-  return new GatewayError('store_unavailable', `the API server does not serve ${kind.plural}`, { cause: error })
-}
-
-async function known<R>(kind: ResourceKind<Resource>, ask: () => Promise<R>): Promise<R> {
-  try {
-    return await ask()
-  } catch (error) {
-    throw unknownKind(kind, error)
-  }
 }
 
 /** What is left of a value on its way through JSON. */

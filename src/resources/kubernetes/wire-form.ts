@@ -17,13 +17,13 @@ export interface WireForm {
   read(object: WireObject): WireContent
   /** Fields of the object; each stands for all that was in it. */
   write(spec: unknown, generation: number): Readonly<Record<string, unknown>>
+  /**
+   * Whether an administrator has made the object for Gatehouse to fill: for whoever reads there is none yet, and to create it is to fill it. So
+   * Gatehouse needs no right to create what it may change by name.
+   */
+  readonly isEmpty?: (object: WireObject) => boolean
   /** Whether a patch of the spec is one of the object. */
   readonly isPatchable: boolean
-  /**
-   * Whether an administrator has made the object for Gatehouse to fill: there is none yet, for whoever reads, and to create it is to fill it.
-   * So Gatehouse needs no right to create what it may change by name.
-   */
-  isBlank?(object: WireObject): boolean
 }
 
 /** `spec` and `status`, as custom resources have them. */
@@ -46,16 +46,16 @@ export const jsonSecret: WireForm = {
   write: (spec, generation) => ({
     data: { spec: encode(JSON.stringify(spec)), generation: encode(String(generation)) },
   }),
+  isEmpty: ({ body }) => Object.keys(dataOf(body)).length === 0,
   isPatchable: false,
-  isBlank: ({ body }) => Object.keys(dataOf(body)).length === 0,
 }
 
-/** A `Secret` that people write: the spec has its keys under `data`, each with the text it holds. */
+/** A `Secret` that people write: the spec is its keys, each with the text it holds. */
 export const textSecret: WireForm = {
-  read: ({ body, metadata }) => ({ spec: { data: dataOf(body) }, status: undefined, generation: metadata.generation }),
+  read: ({ body, metadata }) => ({ spec: dataOf(body), status: undefined, generation: metadata.generation }),
   write(spec) {
-    const data = isJsonObject(spec) && isJsonObject(spec.data) ? spec.data : {}
-    return { data: Object.fromEntries(Object.entries(data).map(([key, value]) => [key, encode(String(value))])) }
+    const entries = Object.entries(isJsonObject(spec) ? spec : {})
+    return { data: Object.fromEntries(entries.map(([key, value]) => [key, encode(String(value))])) }
   },
   isPatchable: false,
 }
