@@ -2,6 +2,7 @@
  * Which addresses a pod may be reached at. `Pod.status.podIP` holds whatever somebody with rights on `pods/status` has written there, and a pod
  * on its node's network has its node's: neither may lead the gateway to itself, to a node, to the API server or to a cloud's metadata.
  */
+import { isIPv4 } from 'node:net'
 import { canonicalAddress } from '#http/ip-address.ts'
 import { isInNetworks, type Network, parseNetwork } from '#lib/network.ts'
 
@@ -28,9 +29,25 @@ const refused: readonly { readonly networks: readonly string[]; readonly why: st
     networks: ['fd00:ec2::/32', 'fd20:ce::254', '100.100.100.200', '168.63.129.16'],
     why: "is a cloud's metadata service",
   },
+  // What is left of IPv6 beside global unicast (2000::/3) and unique local addresses (fc00::/7): nobody has any of it (RFC 4291 section 2.4).
+  {
+    networks: ['::/3', '4000::/2', '8000::/2', 'c000::/3', 'e000::/4', 'f000::/5', 'f800::/6', 'fe00::/9'],
+    why: 'is a reserved address',
+  },
 ]
 
-const ranges = refused.map(({ networks, why }) => ({ contains: isInNetworks(networks.flatMap(network)), why }))
+/** Apart by family: to a list of both, IPv4 lies within `::/3`. */
+const ranges = {
+  4: refused.map(({ networks, why }) => ({
+    contains: containing(networks.filter((text) => !text.includes(':'))),
+    why,
+  })),
+  6: refused.map(({ networks, why }) => ({ contains: containing(networks.filter((text) => text.includes(':'))), why })),
+}
+
+function containing(networks: readonly string[]): (address: string) => boolean {
+  return isInNetworks(networks.flatMap(network))
+}
 
 function network(text: string): readonly Network[] {
   const parsed = parseNetwork(text)
@@ -48,7 +65,7 @@ export function judgeAddress(podIP: string, surroundings: Surroundings): PodAddr
   if (podIP === '') return { kind: 'none' }
   const address = canonicalAddress(podIP)
   if (address === undefined) return { kind: 'refused', why: 'is no IP address' }
-  const range = ranges.find(({ contains }) => contains(address))
+  const range = ranges[isIPv4(address) ? 4 : 6].find(({ contains }) => contains(address))
   const why = range?.why ?? surroundings.refusalOf(address)
   return why === undefined ? { kind: 'good', address } : { kind: 'refused', why }
 }

@@ -1,0 +1,84 @@
+/** A small app for real pods, in what the image of JupyterLab has anyway: HTTP answers say who was asked, WebSockets are echoed. */
+
+/** Made by `cluster jupyterlab`, or any other image with `python3`. */
+export const testImage = process.env.GATEHOUSE_TEST_IMAGE ?? 'docker.io/local/jupyterlab:1'
+
+/** Is up in a quarter of a second, and ends at once when told to. */
+const program = `
+import base64, hashlib, http.server, json, os, signal, socketserver, sys, threading
+signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+
+class Echo(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def log_message(self, *_):
+        pass
+    def do_GET(self):
+        if self.headers.get('Upgrade', '').lower() == 'websocket':
+            return self.echo()
+        length = int(self.headers.get('Content-Length') or 0)
+        body = json.dumps({
+            'pod': os.environ.get('POD_UID', ''), 'port': self.server.server_address[1], 'method': self.command, 'url': self.path,
+            'headers': dict(self.headers), 'body': self.rfile.read(length).decode('latin1'), 'env': dict(os.environ),
+        }).encode()
+        self.send_response(200)
+        self.send_header('Content-Type', 'application/json')
+        self.send_header('Content-Length', str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+    do_POST = do_PUT = do_DELETE = do_GET
+    def echo(self):
+        key = self.headers['Sec-WebSocket-Key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
+        accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
+        self.wfile.write(('HTTP/1.1 101 Switching Protocols\\r\\nUpgrade: websocket\\r\\nConnection: Upgrade\\r\\nSec-WebSocket-Accept: ' + accept + '\\r\\n\\r\\n').encode())
+        self.close_connection = True
+        while True:
+            head = self.rfile.read(2)
+            if len(head) < 2:
+                return
+            size = head[1] & 127
+            if size >= 126:
+                size = int.from_bytes(self.rfile.read(2 if size == 126 else 8), 'big')
+            mask = self.rfile.read(4)
+            data = bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.rfile.read(size)))
+            opcode = 10 if head[0] & 15 == 9 else head[0] & 15
+            length = bytes([size]) if size < 126 else b'\\x7e' + size.to_bytes(2, 'big') if size < 65536 else b'\\x7f' + size.to_bytes(8, 'big')
+            self.wfile.write(bytes([head[0] & 128 | opcode]) + length + data)
+            if opcode == 8:
+                return
+
+class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+servers = [Server(('', int(port)), Echo) for port in sys.argv[1:]]
+print('listening on', *sys.argv[1:], flush=True)
+for server in servers:
+    threading.Thread(target=server.serve_forever).start()
+`
+
+export interface ContainerConfig {
+  readonly command: readonly string[]
+  readonly args: readonly string[]
+}
+
+/** For `spec.containerConfig` of a Workspace. */
+export function echoContainer(...ports: readonly number[]): ContainerConfig {
+  return { command: ['python3', '-c', program], args: (ports.length === 0 ? [8888] : ports).map(String) }
+}
+
+/** What one answer of it says. */
+export interface EchoAnswer {
+  /** UID of the pod. */
+  readonly pod: string
+  readonly port: number
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body: string
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** A container that runs this shell script. */
+export function shellContainer(script: string): ContainerConfig {
+  return { command: ['/bin/sh', '-c'], args: [script] }
+}
