@@ -1,12 +1,15 @@
 /** Where every command begins: reads what was asked for, and wires it. */
 import { checkConfig } from '#cli/check-config.ts'
 import { demo } from '#cli/demo.ts'
+import { serve } from '#cli/serve.ts'
+import { openCluster } from '#compose/cluster.ts'
 import { openLaptop } from '#compose/laptop.ts'
 import { systemClock } from '#lib/clock.ts'
 
 const usage = `usage: gatehouse COMMAND
 
   demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
+  serve               the gateway of a cluster
   check-config FILE   would Gatehouse start with these settings?
 
 gatehouse COMMAND --help says more.
@@ -26,6 +29,8 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
         onSignal: (handle) => onSignal(program, handle),
         userId: program.getuid?.(),
       })
+    case 'serve':
+      return serve(args, { ...io, clock: systemClock, openCluster, onSignal: (handle) => onSignal(program, handle) })
     case 'check-config':
       return checkConfig(args, io)
     case undefined:

@@ -11,7 +11,7 @@ import { trustedNetworks } from '#http/forwarded.ts'
 import { parseSessionName } from '#identity/session-id.ts'
 import type { Edition } from '#settings/managed.ts'
 import type { Settings } from '#settings/settings.ts'
-import type { AccessPolicy } from '#workspace/access.ts'
+import type { AccessPolicy, Trust } from '#workspace/access.ts'
 import { makeSite, type Site } from '#workspace/address.ts'
 import { countAnswer } from './accounts.ts'
 import { upstreamBy } from './ended-routes.ts'
@@ -52,7 +52,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     ...edition,
     ...{ site, directory, streams, cookies, authenticator, identities },
     ...(state.reviews ? { reviews: state.reviews } : {}),
-    policy: policyOf(settings),
+    policy: policyOf(settings, ground.trust),
     handovers: identities.handovers,
     sessionOf: (name: string) => {
       const parsed = parseSessionName(name)
@@ -112,8 +112,8 @@ function siteOf({ domain, external, routing }: Settings): Site {
   })
 }
 
-function policyOf({ access, administrators }: Settings): AccessPolicy {
-  return { defaultAccessType: access.defaultAccessType, administrators }
+function policyOf({ access, administrators }: Settings, trust: Trust | undefined): AccessPolicy {
+  return { defaultAccessType: access.defaultAccessType, administrators, ...(trust ? { trust } : {}) }
 }
 
 function carriersOf({ ground, client, workspaces: { prober } }: State, identities: Identities): Carriers {

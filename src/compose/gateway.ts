@@ -28,6 +28,8 @@ export interface OpenGateway {
   readonly tasks: Tasks
   /** What else must hold before traffic is welcome. */
   readonly conditions: readonly Condition[]
+  /** What access leans on has changed: everything decided is decided anew, and what is live ends where it is no longer permitted. */
+  reconsider(): void
   /** Its own pages stop listening for news, and come again: nothing of its own keeps a connection open. */
   endNews(): void
   /** Its own surface, and the loop in the background, have ended. */
@@ -69,6 +71,10 @@ function gatewayOf(state: State, editions: Editions): OpenGateway {
     },
     ...{ keyRing: keeping.keyRing, sessions: keeping.sessions, workspaces, streams, tasks },
     conditions: [{ name: 'manager-known', isMet: () => editions.front !== undefined }],
+    reconsider() {
+      workspaces.directory.reconsider()
+      editions.front?.decideAllLive()
+    },
     endNews: () => editions.front?.endNews(),
     ended: endWith(ground.signal, [() => editions.end(), () => tasks.ended]),
   }

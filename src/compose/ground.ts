@@ -8,6 +8,7 @@ import type { Resources } from '#resources/contract.ts'
 import type { Reviewer } from '#resources/reviewer.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
+import type { Trust } from '#workspace/access.ts'
 import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Authorship } from '#workspace/share-acceptance.ts'
@@ -24,7 +25,11 @@ export interface Ground {
   readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
   /** Whom Kubernetes RBAC is asked of; absent where there is no cluster. */
   readonly reviewer?: Reviewer
-  /** Files that could not be read as manifests; none in a cluster. */
+  /** What admission to the store keeps true; absent where nobody but the administrator writes to it. */
+  readonly trust?: Trust
+  /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */
+  readonly keepHouse?: (chores: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>
+  /** What the administrator should know: files that could not be read as manifests on a laptop, missing policies in a cluster. */
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly lookup: LookupFunction
   readonly clock: Clock

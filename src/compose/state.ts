@@ -55,12 +55,13 @@ export function openState(ground: Ground): State {
 const housekeepingEvery = 5 * 60_000
 
 /** What nobody else does: what has run out is deleted. */
-function keepHouse(tasks: Tasks, { sessions, once }: Keeping, { clock }: Ground): void {
-  tasks.run('housekeeping', async (signal) => {
+function keepHouse(tasks: Tasks, { sessions, once }: Keeping, { clock, keepHouse: inTurn }: Ground): void {
+  const chores = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await sleep(clock, housekeepingEvery, signal)
       await sessions.collectExpired()
       await once.collectExpired()
     }
-  })
+  }
+  tasks.run('housekeeping', (signal) => (inTurn ? inTurn(chores, signal) : chores(signal)))
 }

@@ -62,6 +62,11 @@ export class Directory {
   }
 
   /** Grows with every change; equal numbers mean equal answers. */
+  /** Something outside of it has changed that decisions lean on: what was derived from it is of today no more. */
+  reconsider(): void {
+    this.#generation++
+  }
+
   get generation(): number {
     return this.#generation
   }

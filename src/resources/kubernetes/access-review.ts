@@ -15,8 +15,8 @@ export interface AccessReviewOptions {
   readonly client: Pick<ApiClient, 'post'>
   readonly clock: Clock
   readonly log: Log
-  /** Where it is installed for one namespace alone: asks there with a LocalSubjectAccessReview, and of others says no. */
-  readonly namespace?: string
+  /** Where it is installed for some namespaces alone: asks there with a LocalSubjectAccessReview, and of others says no. */
+  readonly namespaces?: readonly string[]
 }
 
 const authorization = { group: 'authorization.k8s.io', version: 'v1' }
@@ -27,10 +27,11 @@ const refusedPauses: readonly Milliseconds[] = [500, 1_500]
 
 /** What Kubernetes RBAC says, or whatever authorizes in this cluster. */
 export function subjectAccessReviewer(options: AccessReviewOptions): Reviewer {
-  const { namespace } = options
+  const { namespaces } = options
   return {
     review({ subject, namespace: asked, action }, signal) {
-      if (namespace !== undefined && asked !== namespace) return Promise.resolve('denied')
+      if (namespaces !== undefined && !namespaces.includes(asked)) return Promise.resolve('denied')
+      const namespace = namespaces && asked
       const kind = namespace === undefined ? 'SubjectAccessReview' : 'LocalSubjectAccessReview'
       const body = {
         apiVersion: `${authorization.group}/${authorization.version}`,

@@ -66,7 +66,7 @@ test('a SubjectAccessReview names the user, the uid and the groups, and what ups
 
 test('installed for one namespace it asks there, and says no elsewhere without asking', async () => {
   const { posted, options } = apiServer(yes)
-  const reviewer = subjectAccessReviewer({ ...options, namespace: 'team' })
+  const reviewer = subjectAccessReviewer({ ...options, namespaces: ['team'] })
   expect(await reviewer.review(question, signal)).toBe('allowed')
   expect(await reviewer.review(mayConnectIn('other', bob), signal)).toBe('denied')
   expect(posted).toHaveLength(1)
@@ -140,7 +140,7 @@ describe('a fault', () => {
 
   test('of a name that would lead elsewhere posts nothing', async () => {
     const { options, posted } = apiServer(yes)
-    const reviewer = subjectAccessReviewer({ ...options, namespace: '../x' })
+    const reviewer = subjectAccessReviewer({ ...options, namespaces: ['../x'] })
     expect(await reviewer.review(mayConnectIn('../x', bob), signal)).toBe('denied')
     expect(posted).toEqual([])
   })

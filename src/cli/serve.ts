@@ -1,0 +1,87 @@
+/**
+ * `gatehouse serve`: the gateway of a cluster. It logs to its standard output, the audit trail included: lines of the log have a `level`,
+ * those of the audit trail an `event`.
+ */
+
+import { type StopSignal, stopWishes } from '#cli/demo-parts/stop-wishes.ts'
+import { GatewayError } from '#errors.ts'
+import type { Clock } from '#lib/clock.ts'
+import { type Audit, createAudit } from '#observe/audit.ts'
+import { createLog, type Log } from '#observe/log.ts'
+import { describeFlags, parseFlags } from '#settings/flags.ts'
+import { insecureChoices } from '#settings/insecure.ts'
+import { loadSettings } from '#settings/load.ts'
+import { sayProblem } from '#settings/problem.ts'
+import type { Secrets, Settings } from '#settings/settings.ts'
+import type { CommandIo } from './check-config.ts'
+
+export interface ClusterWish {
+  readonly settings: Settings
+  readonly secrets: Secrets
+  /** Where the API server is, for a pod: `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT`. */
+  readonly env: CommandIo['env']
+  readonly clock: Clock
+  readonly log: Log
+  readonly audit: Audit
+  readonly signal: AbortSignal
+}
+
+export interface ServeIo extends CommandIo {
+  cwd(): string
+  readonly clock: Clock
+  readonly openCluster: (
+    wish: ClusterWish,
+  ) => Promise<{ drain(impatient: AbortSignal): Promise<void>; readonly ended: Promise<void> }>
+  readonly onSignal: (handle: (name: StopSignal) => void) => Disposable
+}
+
+const usage = 'usage: gatehouse serve [FLAG ...]\n'
+
+/** The exit code: 0 after an orderly end, 1 when it can't begin, 2 when the command was not understood. */
+export async function serve(args: readonly string[], io: ServeIo): Promise<number> {
+  if (args.includes('--help')) {
+    io.stdout.write(`${usage}\n${describeFlags().join('\n')}\n`)
+    return 0
+  }
+  const flags = parseFlags(args)
+  if (flags.kind === 'invalid') {
+    io.stderr.write(`gatehouse serve: ${flags.message}\n${usage}`)
+    return 2
+  }
+  const loaded = await loadSettings({ face: 'serve', file: flags.file, flags: flags.flags, env: io.env, cwd: io.cwd() })
+  for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`)
+  if (loaded.kind === 'invalid') {
+    for (const problem of loaded.problems) io.stderr.write(`${sayProblem(problem)}\n`)
+    return 1
+  }
+  try {
+    return await run(loaded.settings, loaded.secrets, io)
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    io.stderr.write(`gatehouse serve: ${error.message} (${error.code})\n`)
+    return 1
+  }
+}
+
+async function run(settings: Settings, secrets: Secrets, io: ServeIo): Promise<number> {
+  const { clock, env } = io
+  const sink = { write: (line: string) => void io.stdout.write(line) }
+  const log = createLog({ level: settings.log.level, clock, sink })
+  const audit = createAudit({ sink, clock })
+  for (const { name, meaning } of insecureChoices(settings)) log.warn({ setting: name }, meaning)
+  using stopping = stopWishes(io.onSignal)
+  const ending = new AbortController()
+  const signal = AbortSignal.any([ending.signal, stopping.beforeReady])
+  const opened = await io.openCluster({ settings, secrets, env, clock, log, audit, signal }).catch((error: unknown) => {
+    if (!stopping.beforeReady.aborted) throw error
+    return undefined
+  })
+  if (opened === undefined) return stopping.exitCode()
+  stopping.isReady()
+  await stopping.asked
+  log.info({}, 'stopping: requests in flight may finish, sockets are told to come back')
+  await opened.drain(stopping.impatient)
+  ending.abort()
+  await opened.ended
+  return 0
+}

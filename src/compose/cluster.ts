@@ -1,0 +1,157 @@
+/** The gateway of a cluster: the API server for a store, pods for instances, RBAC for a reviewer, and a WorkspaceManager for its settings. */
+import { randomUUID } from 'node:crypto'
+import { lookup } from 'node:dns'
+import { GatewayError } from '#errors.ts'
+import { clientSecretKind } from '#identity/client-secret.ts'
+import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
+import { sessionKind } from '#identity/session-record.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { Audit } from '#observe/audit.ts'
+import type { Log } from '#observe/log.ts'
+import { createMetrics, type Metrics } from '#observe/metrics.ts'
+import { lead } from '#operator/leader.ts'
+import { leaseKind } from '#operator/lease.ts'
+import type { Resource, ResourceKind, Resources } from '#resources/contract.ts'
+import { connectionAccessReviewer, subjectAccessReviewer } from '#resources/kubernetes/access-review.ts'
+import { type ApiAccess, inClusterAccess, kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
+import { type ApiClient, openApiClient } from '#resources/kubernetes/api-client.ts'
+import { type HeartbeatKind, keepBeating } from '#resources/kubernetes/heartbeat.ts'
+import { type Keeping, kubernetesResources } from '#resources/kubernetes/kubernetes-resources.ts'
+import { jsonSecret, plainForm, textSecret } from '#resources/kubernetes/wire-form.ts'
+import type { Reviewer } from '#resources/reviewer.ts'
+import { openPodRuntime } from '#runtime/pods/pod-runtime.ts'
+import type { Secrets, Settings } from '#settings/settings.ts'
+import { shareKind } from '#workspace/share.ts'
+import { endAfter } from './end-after.ts'
+import { type OpenGateway, openManagedGateway } from './gateway.ts'
+import type { Ground } from './ground.ts'
+import { Policies } from './policies.ts'
+import { serve } from './serving.ts'
+
+export interface ClusterParts {
+  readonly settings: Settings
+  readonly secrets: Secrets
+  /** `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` of a pod. */
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly clock: Clock
+  readonly log: Log
+  readonly audit: Audit
+  /** Ends everything at once. */
+  readonly signal: AbortSignal
+}
+
+export interface Cluster {
+  readonly gateway: OpenGateway
+  /** Takes nothing new, lets requests come to their end within the grace, and tells sockets to come back. */
+  drain(impatient: AbortSignal): Promise<void>
+  /** After the signal: nothing is listened on or asked for any more. */
+  readonly ended: Promise<void>
+}
+
+const leaseName = 'gatehouse-housekeeping'
+
+const longAgo = '2000-01-01T00:00:00Z'
+const nobody = 'system:gatehouse-heartbeat'
+
+/** Of what authorises and is ours to write; each over long ago, and somebody's who is nobody. */
+const heartbeats: readonly HeartbeatKind[] = [
+  {
+    kind: shareKind,
+    spec: { workspaces: [{ name: 'none' }], grantees: [{ kind: 'User', name: nobody }], expiresAt: longAgo },
+  },
+  {
+    kind: sessionKind,
+    spec: {
+      ...{ kind: 'browser', issuer: 'none', subject: nobody, username: nobody, uid: 'none', groups: [], userAgent: '' },
+      ...{ createdAt: longAgo, expiresAt: longAgo, notAfter: longAgo },
+    },
+  },
+]
+
+type Keeper = NonNullable<Ground['keepHouse']>
+
+export async function openCluster(parts: ClusterParts): Promise<Cluster> {
+  const { settings, clock, log, signal } = parts
+  const metrics = createMetrics()
+  const access = accessOf(parts)
+  // Outlives the rest, which still writes while it ends.
+  const life = new AbortController()
+  const client = openApiClient({ access, clock, signal: life.signal })
+  const resources = storeOf(client, settings, log, metrics)
+  const { origin } = await access.current()
+  const runtime = openPodRuntime({
+    ...{ client, origin, clock, log, signal },
+    namespaces: namespacesOf(settings),
+    onInterruption: (kind) => metrics.watchInterruptions(kind).add(),
+  })
+  const policies = new Policies({ ...parts, client })
+  const open = openManagedGateway({
+    ...{ ...parts, resources, runtime, metrics, lookup },
+    dial: (endpoint, dialing) => runtime.dial(endpoint, dialing),
+    reviewer: reviewerOf(client, parts),
+    authorshipOf: (share) => policies.authorshipOf(share),
+    trust: policies.trust,
+    manifestProblems: () => policies.problems(),
+    keepHouse: housekeeper(parts, client, resources),
+  })
+  open.tasks.run('policies', (ending) => policies.follow(ending, () => open.reconsider()))
+  const known = Promise.all([open.keyRing.ready, open.sessions.ready, policies.known])
+  const serving = await serve({ settings, open, metrics, clock, log, signal }, known)
+  const ended = endAfter(signal, async () => {
+    await Promise.all([open.ended, serving.ended, runtime.ended])
+    life.abort()
+  })
+  return { gateway: open, drain: serving.drain, ended }
+}
+
+/** By Lease: one replica does the chores and writes the heartbeats that all of them look for. */
+function housekeeper({ settings, env, clock, log }: ClusterParts, client: ApiClient, resources: Resources): Keeper {
+  const namespace = settings.sessions.stateNamespace
+  const holder = `${env.GATEHOUSE_POD ?? 'gatehouse'}_${randomUUID()}`
+  const hearts = { client, namespace, kinds: heartbeats, clock, log }
+  return (chores, signal) =>
+    lead({ ...{ resources, namespace, name: leaseName, holder, clock, log, signal } }, async (term) => {
+      await Promise.all([chores(term), keepBeating(hearts, term)])
+    })
+}
+
+function accessOf({ settings, env, clock }: ClusterParts): ApiAccess {
+  const { kubeconfig } = settings.cluster
+  if (kubeconfig !== undefined) return kubeconfigAccess({ file: kubeconfig, clock })
+  const { KUBERNETES_SERVICE_HOST: host, KUBERNETES_SERVICE_PORT: port } = env
+  if (host && port) return inClusterAccess({ host, port, clock })
+  throw new GatewayError('invalid_settings', 'this is no pod of a cluster; name a kubeconfig in cluster.kubeconfig')
+}
+
+/** `undefined`: all. */
+function namespacesOf({ cluster }: Settings): readonly string[] | undefined {
+  return cluster.namespaces.length > 0 ? cluster.namespaces : undefined
+}
+
+function storeOf(client: ApiClient, settings: Settings, log: Log, metrics: Metrics): Resources {
+  const keeping = new Map<ResourceKind<Resource>, Keeping>([
+    [keyRingKind, { form: jsonSecret, only: keyRingName }],
+    [clientSecretKind, { form: textSecret }],
+    [leaseKind, { form: plainForm, only: leaseName }],
+  ])
+  return kubernetesResources({
+    client,
+    keeping,
+    namespaces: namespacesOf(settings),
+    heartbeats: { namespace: settings.sessions.stateNamespace, kinds: [shareKind, sessionKind] },
+    onUnreadable: ({ plural, namespace, name, reason }) => {
+      metrics.unreadableObjects(plural).add()
+      log.warn(
+        { kind: plural, name: `${namespace}/${name}`, reason },
+        'an object can not be read, and counts as not there',
+      )
+    },
+  })
+}
+
+function reviewerOf(client: ApiClient, { settings, clock, log }: ClusterParts): Reviewer {
+  const namespaces = namespacesOf(settings)
+  const options = { client, clock, log, ...(namespaces ? { namespaces } : {}) }
+  const plain = subjectAccessReviewer(options)
+  return settings.cluster.accessReview === 'connection' ? connectionAccessReviewer(options, plain) : plain
+}
