@@ -49,11 +49,10 @@ export function createLogouts(options: LogoutOptions): Logouts {
 
 async function atIssuer(options: LogoutOptions, issuer: Issuer, record: WorkspaceSession): Promise<string | undefined> {
   const { sessions, sealer, clock, log, loggedOutUri } = options
-  const { idToken, refreshToken } = sessions.tokens(record)
+  const { idToken } = sessions.tokens(record)
   const state = sealer.seal('logout/state', 'logout', { expiresAt: clock.now() + stateLifetime })
   try {
     const url = await issuer.logoutUrl({ idTokenHint: idToken, returnTo: loggedOutUri, state })
-    if (url === undefined && refreshToken) await issuer.revoke(refreshToken)
     return url?.href
   } catch (error) {
     const isAway = error instanceof GatewayError && error.code === 'issuer_unavailable'

@@ -1,6 +1,6 @@
 /**
  * When sessions are renewed: ahead of their end, while somebody uses them or has something open. Asked on every request, so the usual answer costs
- * a comparison.
+ * a comparison. What would renew a session that has ended is given back.
  */
 import { randomUUID } from 'node:crypto'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
@@ -12,6 +12,7 @@ import { type Renewal, renewSession } from './renewal.ts'
 import type { Sealer } from './seal.ts'
 import type { Session, SessionName } from './session.ts'
 import type { SessionStore } from './session-store.ts'
+import { giveTokensBack } from './token-return.ts'
 
 export interface Renewals {
   /**
@@ -64,8 +65,10 @@ class ScheduledRenewals implements Renewals {
     const following = options.sessions.subscribe((change) => {
       if (change.type === 'ended') this.#forget(change.session.name)
     })
+    const returning = giveTokensBack(options)
     const stop = () => {
       following[Symbol.dispose]()
+      returning[Symbol.dispose]()
       for (const name of [...this.#timers.keys()]) this.#forget(name)
     }
     options.signal.addEventListener('abort', stop, { once: true })

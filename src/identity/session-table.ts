@@ -24,7 +24,13 @@ export type SessionEnd =
 
 export type SessionChange =
   | { readonly type: 'changed'; readonly session: Session; readonly before: Session }
-  | { readonly type: 'ended'; readonly session: Session; readonly why: SessionEnd }
+  /** `record`: as it was known last; it may be in the store no more. */
+  | {
+      readonly type: 'ended'
+      readonly session: Session
+      readonly why: SessionEnd
+      readonly record: WorkspaceSession
+    }
 
 export type SessionListener = (change: SessionChange) => void
 
@@ -118,7 +124,7 @@ export class SessionTable {
     if (!entry) return false
     entry.timer[Symbol.dispose]()
     this.#live.delete(name)
-    this.#tell({ type: 'ended', session: entry.session, why })
+    this.#tell({ type: 'ended', session: entry.session, why, record: entry.record })
     return true
   }
 

@@ -17,6 +17,8 @@ export interface TestIdentityProvider extends IdentityProvider, AsyncDisposable 
   readonly clientSecret: Secret
   /** Of all its users: alice, bob, carol (group admins), dave (group ds). */
   readonly password: string
+  /** How many refresh tokens are good there at this moment, by the subject. */
+  refreshTokens(): Readonly<Record<string, number>>
 }
 
 export interface TestIdentityProviderOptions {
@@ -43,6 +45,7 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
   const password = 'correct horse battery staple'
   const { clientOrigin, otherOrigins = [] } = options
   const origins = [clientOrigin, ...otherOrigins]
+  const table = options.table ?? memoryTable(options.clock)
   const ending = new AbortController()
   const provider = await startIdentityProvider({
     port,
@@ -59,7 +62,7 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
     ],
     users: demoPeople,
     password: new Secret(password),
-    table: options.table ?? memoryTable(options.clock),
+    table,
     reach: { kind: 'network', lookup: options.lookup ?? localhostLookup, ca: options.clientCa },
     clock: options.clock ?? systemClock,
     log: createLog({ level: 'error', clock: systemClock, sink: { write: () => undefined } }),
@@ -71,6 +74,14 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
     clientId: 'gatehouse',
     clientSecret,
     password,
+    refreshTokens() {
+      const counts: Record<string, number> = {}
+      for (const [, token] of table.entries('object:RefreshToken:')) {
+        const { accountId, consumed } = token as { readonly accountId: string; readonly consumed?: number } // As the library writes it.
+        if (consumed === undefined) counts[accountId] = (counts[accountId] ?? 0) + 1
+      }
+      return counts
+    },
     async [Symbol.asyncDispose]() {
       ending.abort()
       await provider.closed
