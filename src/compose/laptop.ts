@@ -150,6 +150,7 @@ function startProvider(
     clients: [
       {
         clientId: issuer.clientId,
+        name: 'Gatehouse',
         clientSecret,
         redirectUris: [origin + paths.callback],
         postLogoutRedirectUris: [origin + paths.loggedOut],

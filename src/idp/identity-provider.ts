@@ -120,13 +120,21 @@ function answerer(options: IdentityProviderOptions, persons: People, current: { 
   const guesses = attempts(clock, (username) => persons.find(username) !== undefined)
   const headers = securityHeaders(options.clients)
   const { origin } = new URL(options.issuer)
+  const clientNames = new Map(options.clients.map(({ clientId, name }) => [clientId, name]))
   const inTurn = queue()
   const route = async (request: IncomingMessage, response: ServerResponse) => {
     const { provider } = current
     const path = request.url?.split('?', 1)[0] ?? ''
     const callback = provider.callback()
     if (path.startsWith('/login/')) {
-      return answerLogin(request, response, { provider, origin, people: persons, password, attempts: guesses })
+      return answerLogin(request, response, {
+        provider,
+        origin,
+        clientNames,
+        people: persons,
+        password,
+        attempts: guesses,
+      })
     }
     // The library reads a login, changes it and writes it back: two authorizations of one browser at once would lose one's `sid`.
     if (path.startsWith('/authorize')) return inTurn(() => callback(request, response))

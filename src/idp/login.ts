@@ -5,10 +5,12 @@ import type { Provider } from 'oidc-provider'
 import { messageOf } from '#errors.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { Attempts } from './attempts.ts'
-import { loginPage, messagePage } from './pages.ts'
+import { type LoginQuestion, loginPage, messagePage, tooManyAttempts } from './pages.ts'
 import type { People } from './people.ts'
 
 export interface LoginOptions {
+  /** How a program that asks is called, by its id. */
+  readonly clientNames: ReadonlyMap<unknown, string>
   readonly provider: Provider
   readonly origin: string
   readonly people: People
@@ -31,7 +33,8 @@ export async function answerLogin(
   if (interaction.prompt.name !== 'login') {
     return options.provider.interactionFinished(request, response, { consent: {} }, { mergeWithLastSubmission: true })
   }
-  if (request.method === 'GET' || request.method === 'HEAD') return send(response, 200, loginPage(undefined, ''))
+  const client = options.clientNames.get(interaction.params.client_id)
+  if (request.method === 'GET' || request.method === 'HEAD') return send(response, 200, loginPage({ client }))
   if (request.method !== 'POST') return send(response, 405, messagePage('Method not allowed', 'Use the form.'))
   const { origin } = request.headers
   if (origin !== undefined && origin !== options.origin) {
@@ -39,26 +42,27 @@ export async function answerLogin(
   }
   const form = await readForm(request)
   if (!form) return send(response, 413, messagePage('Too long', 'The form is too long.'))
-  await checkPassword(request, response, form, options)
+  await checkPassword(request, response, { form, client }, options)
 }
 
 async function checkPassword(
   request: IncomingMessage,
   response: ServerResponse,
-  form: URLSearchParams,
+  { form, client }: Pick<LoginQuestion, 'client'> & { readonly form: URLSearchParams },
   { provider, people, password, attempts }: LoginOptions,
 ): Promise<void> {
   const username = form.get('username') ?? ''
   const wait = attempts.wait(username)
   if (wait > 0) {
-    response.setHeader('Retry-After', Math.ceil(wait / 1000))
-    return send(response, 429, loginPage('Too many attempts. Wait a moment, then try again.', username))
+    const seconds = Math.ceil(wait / 1000)
+    response.setHeader('Retry-After', seconds)
+    return send(response, 429, loginPage({ client, username, fault: tooManyAttempts(seconds) }))
   }
   // Compared for unknown names too, so that the time does not tell which names exist.
   const isRight = isSame(form.get('password') ?? '', password.reveal())
   if (!isRight || !people.find(username)) {
     attempts.failed(username)
-    return send(response, 401, loginPage('The user name or the password is wrong.', username))
+    return send(response, 401, loginPage({ client, username, fault: 'The user name or the password is wrong.' }))
   }
   attempts.succeeded(username)
   await provider.interactionFinished(

@@ -10,6 +10,8 @@ import { claimsByScope, type People } from './people.ts'
 /** A program that may log people in. It is first-party: nobody is asked for consent. */
 export interface ProviderClient {
   readonly clientId: string
+  /** For people. */
+  readonly name: string
   readonly clientSecret: Secret
   readonly redirectUris: readonly string[]
   readonly postLogoutRedirectUris: readonly string[]

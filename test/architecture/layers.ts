@@ -8,10 +8,10 @@ const layers: readonly (readonly string[])[] = [
   ['runtime', 'live'],
   ['identity', 'proxy', 'tunnel'],
   ['workspace'],
-  ['activity', 'idp'],
+  ['activity'],
   ['operator', 'gateway'],
   ['server', 'ui'],
-  ['cli', 'routes'],
+  ['cli', 'routes', 'idp'],
   ['compose'],
   ['main'],
 ]
@@ -28,7 +28,11 @@ const walls: readonly { readonly from: readonly string[]; readonly to: readonly 
     to: ['gateway'],
     why: 'the composition alone puts them together',
   },
-  { from: ['idp'], to: ['identity', 'workspace', 'proxy'], why: 'the embedded provider is a party of its own' },
+  {
+    from: ['idp'],
+    to: ['identity', 'workspace', 'proxy', 'server', 'gateway', 'operator'],
+    why: 'the embedded provider is a party of its own, which has its look in common with us',
+  },
   { from: ['resources'], to: ['settings'], why: 'a store is given what it needs' },
 ]
 

@@ -99,6 +99,19 @@ export async function tabTo(page: Page, name: string | RegExp): Promise<void> {
   throw new Error(`${name} is not reached by Tab`)
 }
 
+/** The names of all that Tab stops at, in order, from where the focus is. Throws where the focus is not seen. */
+export async function focusOrder(page: Page): Promise<readonly string[]> {
+  const names: string[] = []
+  for (let presses = 0; presses < 60; presses++) {
+    await page.keyboard.press('Tab')
+    const focus = await page.evaluate<{ name: string; isSeen: boolean }>(focused)
+    if (!focus.isSeen) throw new Error(`the focus is not seen on ${focus.name}`)
+    if (focus.name === '' || focus.name === names[0]) return names
+    names.push(focus.name)
+  }
+  throw new Error(`the focus does not come round: ${names.join(', ')}`)
+}
+
 const focused = `(() => {
   const element = document.activeElement
   if (element === document.body || element === null) return { name: '', isSeen: true }

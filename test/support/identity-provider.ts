@@ -54,6 +54,7 @@ export async function testIdentityProvider(options: TestIdentityProviderOptions)
     clients: [
       {
         clientId: 'gatehouse',
+        name: 'Gatehouse',
         clientSecret,
         redirectUris: origins.map((origin) => `${origin}${options.callbackPath ?? paths.callback}`),
         postLogoutRedirectUris: origins.map((origin) => `${origin}${options.loggedOutPath ?? paths.loggedOut}`),

@@ -1,8 +1,7 @@
 /** The style of the page of a refusal. A constant, because its hash stands in that page's policy. */
-export const problemStyle = `
-:root{color-scheme:light dark;--paper:#f6f6f3;--ink:#1d2422;--soft:#58625f;--line:#d9dcd7;--accent:#0f6b57;--on-accent:#fff;font:16px/1.55 system-ui,-apple-system,"Segoe UI",Roboto,"Noto Sans",sans-serif}
-@media (prefers-color-scheme:dark){:root{--paper:#121615;--ink:#e6ebe9;--soft:#9daaa6;--line:#2d3634;--accent:#7fd1b9;--on-accent:#0c1f1a}}
-body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--paper);color:var(--ink)}
+import { colours } from '#ui/colours.ts'
+
+export const problemStyle = `${colours}body{margin:0;min-height:100vh;display:grid;place-items:center;background:var(--paper);color:var(--ink)}
 main{box-sizing:border-box;width:min(34rem,100%);padding:2rem 1.5rem}
 .mark{color:var(--accent)}
 h1{font-size:1.5rem;line-height:1.25;font-weight:650;letter-spacing:-.01em;margin:1.25rem 0 .75rem;text-wrap:balance;overflow-wrap:anywhere}
