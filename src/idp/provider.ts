@@ -62,7 +62,7 @@ export function createProvider(options: ProviderOptions): Provider {
       dPoP: { enabled: false },
       pushedAuthorizationRequests: { enabled: false },
       backchannelLogout: { enabled: true },
-      revocation: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: isOwnToken },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: async (ctx: KoaContext, form: string) => html(ctx, logoutPage(form, isOwnLogout(ctx))),
@@ -137,6 +137,10 @@ async function newGrant(provider: Provider, client: Client, accountId: string) {
 function isOwnLogout(ctx: KoaContext): boolean {
   const subject = ctx.oidc.entities.IdTokenHint?.payload.sub
   return typeof subject === 'string' && subject === ctx.oidc.session?.accountId
+}
+
+async function isOwnToken(_ctx: KoaContext, client: Client, token: { readonly clientId: string }): Promise<boolean> {
+  return token.clientId === client.clientId
 }
 
 function html(ctx: KoaContext, body: string): void {

@@ -75,7 +75,7 @@ describe('a logout token is refused and ends nothing', () => {
       const answer = await s.send(await s.made.issuer.sign(claims))
       expect(answer.status, reason).toBe(400)
       expect(answer.body).not.toContain(reason)
-      expect(s.made.world.lines.slice(lines).map((line) => JSON.parse(line).reason)).toContain(reason)
+      expect(s.made.world.lines.slice(lines).map((line) => JSON.parse(line).reason)).toContain(`logout:${reason}`)
       expect(s.made.sessions()).toHaveLength(1)
     }
     expect((await s.browser.navigate(`${s.made.world.origin}/`)).status).toBe(200)

@@ -19,6 +19,8 @@ interface Place {
   /** The cookie that is good there. */
   readonly name: string
   readonly value: string
+  /** What else her browser sends there, none of which says who she is. */
+  readonly beside: string
 }
 
 /** Where alice is logged in: her workspace and the console. */
@@ -30,7 +32,8 @@ function placesOf({ world, a, alice }: Tenants): readonly Place[] {
     const header = alice.cookies.header({ url, isSameSite: true, isSafeNavigation: true })
     const [value] = cookieValues(header, name)
     if (value === undefined) throw new Error(`no ${name} for ${url}`)
-    return { target, scope, name, value }
+    const others = (header ?? '').split('; ').filter((cookie) => !cookie.startsWith(`${name}=`))
+    return { target, scope, name, value, beside: others.map((cookie) => `${cookie}; `).join('') }
   }
   return [
     placed(`${a.prefix}lab`, { kind: 'workspace', authority: a.authority, path: a.prefix }),
@@ -38,8 +41,8 @@ function placesOf({ world, a, alice }: Tenants): readonly Place[] {
   ]
 }
 
-function ask({ world }: Tenants, { target, scope }: Place, cookie: string): Promise<ThreeAnswers> {
-  return askThreeWays({ port: world.port, target, host: scope.authority, cookie })
+function ask({ world }: Tenants, { target, scope, beside }: Place, cookie: string): Promise<ThreeAnswers> {
+  return askThreeWays({ port: world.port, target, host: scope.authority, cookie: beside + cookie })
 }
 
 /** A navigation is led to the login, everything else is a 401, and no workspace hears of it. */

@@ -111,7 +111,9 @@ async function operationsAreOnLoopbackAlone(): Promise<void> {
     const loaded = await loadSettings({ face, ...from, readText: async () => text })
     if (loaded.kind === 'invalid') throw new Error(JSON.stringify(loaded.problems))
     expect(loaded.settings.operations.hosts).toEqual(['127.0.0.1', '::1'])
-    expect((await loadSettings({ face, ...from, readText: async () => text + wide })).kind).toBe('invalid')
+    const opened = await loadSettings({ face, ...from, readText: async () => text + wide })
+    // In a cluster the kubelet and Prometheus come from outside of the pod; there it has to be said.
+    expect(opened.kind).toBe(face === 'serve' ? 'loaded' : 'invalid')
   }
   const log = createLog({ level: 'error', clock: systemClock, sink: { write: () => undefined } })
   await using operations = await listenForOperations({
