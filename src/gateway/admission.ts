@@ -22,6 +22,7 @@ import type { WorkspacePort } from '#workspace/workspace.ts'
 import { fixedHeadersOf, policyOf } from './forwarding.ts'
 import type { Pass, Passes } from './passes.ts'
 import type { Place } from './target.ts'
+import type { Visit } from './visit.ts'
 
 export type DenyReason =
   | 'cross-origin'
@@ -218,6 +219,14 @@ function carryTo(
   const policy = policyOf(parts.site, entry, port, parts.isOwnCookie)
   const pass = parts.passes.keep({ ...permitted, upstream, fixedHeaders, policy }, generationOf(parts))
   return { kind: 'forward', pass }
+}
+
+/** For a request that was to be forwarded, and found that nobody listens. */
+export function waitedFor(visit: Visit, { session, entry, port }: Pass): Settled & { readonly kind: 'starting' } {
+  const { request, head, isUpgrade } = visit
+  const navigation = !isUpgrade && isNavigation(request.method ?? '', head)
+  const isMain = port === entry.ports[0]
+  return { kind: 'starting', session, ref: entry.ref, phase: 'Starting', port, isMain, navigation }
 }
 
 const undeclared: WorkspacePort = { name: '', port: 0, expose: false, path: 'preserve' }

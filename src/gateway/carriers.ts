@@ -29,7 +29,7 @@ export interface CarriersParts {
   readonly metrics: Metrics
   readonly clock: Clock
   /** A connection to this port could not be made: it may have gone. */
-  readonly suspect: (pass: Pass) => void
+  readonly suspect: (pass: Pass, fault: GatewayError) => void
 }
 
 type Fail = (fault: GatewayError) => void
@@ -92,7 +92,7 @@ export class Carriers {
       began: visit.began,
       answerTime: visit.isUpgrade ? this.#answerTimes.upgrade : this.#answerTimes.plain,
       onFailure: (fault) => {
-        if (fault.code === 'upstream_unreachable') this.#parts.suspect(pass)
+        if (fault.code === 'upstream_unreachable') this.#parts.suspect(pass, fault)
         fail(fault)
       },
       onDone,

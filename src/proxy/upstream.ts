@@ -1,9 +1,18 @@
 /** Where bytes go. The proxy knows this and nothing of workspaces. */
 import type { Duplex } from 'node:stream'
+import type { GatewayError } from '#errors.ts'
 
 export interface Upstream {
   /** Connections are shared between requests of one key only: an instance and one of its ports. */
   readonly key: string
   /** Opens a fresh connection. Throws `GatewayError('upstream_unreachable')`. Aborted: the connection is torn down. */
   dial(signal: AbortSignal): Promise<Duplex>
+}
+
+/** Errors of connecting alone: the port has no listener, the socket's file is not there. */
+const shut: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT'])
+
+/** Does nobody listen there? Then nothing was sent to anybody, and waiting helps if the app comes back. */
+export function isShut({ cause }: GatewayError): boolean {
+  return cause instanceof Error && 'code' in cause && shut.has(cause.code)
 }

@@ -49,10 +49,14 @@ export class PortProbing {
     return this.#status
   }
 
-  /** Tries until it answers. What is known stays in force until a try says otherwise, so that one lost connection is no outage. */
-  begin(): void {
+  /**
+   * Tries until it answers. What is known stays in force until a try says otherwise, so that one lost connection is no outage; unless somebody has
+   * found that nobody listens (`shutBy`), which is a try as good as any.
+   */
+  begin(shutBy?: string): void {
     if (this.#isRunning) return
     this.#isRunning = true
+    if (shutBy !== undefined) this.#become(this.#failing(0, shutBy))
     void this.#run()
   }
 

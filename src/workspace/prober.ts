@@ -100,10 +100,10 @@ export class Prober {
     return probing?.status ?? { kind: 'unknown' }
   }
 
-  /** A connection to this port failed: it is tried again, and shut only if that fails too. */
-  suspect(ref: WorkspaceRef, instanceUid: InstanceUid, port: number): void {
+  /** A connection to this port failed: it is tried again, and shut only if that fails too, or at once where it is known why (`shutBy`). */
+  suspect(ref: WorkspaceRef, instanceUid: InstanceUid, port: number, shutBy?: string): void {
     const probed = this.#probed.get(refKey(ref))
-    if (probed?.instanceUid === instanceUid) probed.probings.get(port)?.begin()
+    if (probed?.instanceUid === instanceUid) probed.probings.get(port)?.begin(shutBy)
   }
 
   /** Whether the ports that gate readiness answer. */
