@@ -4,12 +4,13 @@ import { beforeAll, expect, test } from 'vitest'
 import type { Endpoint, Instance } from '#runtime/contract.ts'
 import { apply, kubectl } from '#test/support/cluster.ts'
 import { installCrds } from '#test/support/cluster-install.ts'
-import { echoContainer, shellContainer, testImage } from '#test/support/echo-container.ts'
+import { echoContainer, jupyterContainer, shellContainer, testImage } from '#test/support/echo-container.ts'
 import { openGatewayAccount } from '#test/support/gateway-account.ts'
 import {
   ask,
   endpointOf,
   followPods,
+  get,
   isRunning,
   openPodWorld,
   patience,
@@ -38,6 +39,14 @@ describeWith('cluster', 'pods as instances', () => {
     expect(instance.steps.map(({ reason }) => reason)).toEqual(expect.arrayContaining(['Scheduled', 'Started']))
     expect(world.runtime.age).toBeLessThan(15_000)
     expect(world.problems).toEqual([])
+  })
+
+  test('a real JupyterLab starts in a pod and answers', { timeout: 2 * patience }, async () => {
+    await using world = await openPodWorld()
+    await world.put('lab', jupyterContainer())
+    const instance = await world.instance('lab', isRunning)
+    const status = await until(() => get(world.runtime, instance, '/api/status'))
+    expect(JSON.parse(status)).toMatchObject({ kernels: 0 })
   })
 
   test('stopped, it ends at once and is gone; deleted, its pod has a successor of its own', {
@@ -157,7 +166,7 @@ describeWith('cluster', 'pods as instances', () => {
 
   test('how it ended is said, with its last words', { timeout: patience }, async () => {
     await using world = await openPodWorld()
-    const uid = await world.put('crash', shellContainer('echo first; echo no such table >&2; exit 3'))
+    const uid = await world.put('crash', shellContainer('echo first; sleep 0.2; echo no such table >&2; exit 3'))
     const crashed = await world.instance('crash', ({ reason }) => reason === 'CrashLoopBackOff')
     expect(crashed).toMatchObject({ phase: 'failed', message: expect.stringMatching(/exit code 3/) })
     expect(crashed.endpoints.get(8888)).toBeUndefined()

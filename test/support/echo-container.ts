@@ -78,6 +78,19 @@ export interface EchoAnswer {
   readonly env: Readonly<Record<string, string>>
 }
 
+/** The real JupyterLab of the image, whose login is the gateway's alone. `basePath` is the public prefix of its port. */
+export function jupyterContainer(basePath = '/'): ContainerConfig {
+  return {
+    command: ['/opt/jupyter/bin/jupyter', 'lab'],
+    args: [
+      ...['--ServerApp.ip=0.0.0.0', '--ServerApp.port=8888', `--ServerApp.base_url=${basePath}`],
+      ...['--IdentityProvider.token=', '--ServerApp.password=', '--ServerApp.allow_remote_access=True'],
+      ...['--ServerApp.open_browser=False', '--ServerApp.trust_xheaders=True', '--ServerApp.root_dir=/home/jovyan'],
+      ...['--LabApp.news_url=None', '--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate'],
+    ],
+  }
+}
+
 /** A container that runs this shell script. */
 export function shellContainer(script: string): ContainerConfig {
   return { command: ['/bin/sh', '-c'], args: [script] }

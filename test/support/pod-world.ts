@@ -139,14 +139,21 @@ export function endpointOf(instance: Instance, port = 8888): Endpoint {
 
 /** What a port of the echo app answers, as soon as it does. */
 export async function ask(runtime: PodRuntime, instance: Instance, port = 8888): Promise<EchoAnswer> {
-  const endpoint = endpointOf(instance, port)
-  return until(async () => {
-    try {
-      const socket = await runtime.dial(endpoint, AbortSignal.timeout(5_000))
-      socket.end('GET /x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n')
-      return JSON.parse((await text(socket)).split('\r\n\r\n')[1] ?? '')
-    } catch {
-      return undefined
-    }
-  })
+  return JSON.parse(await until(() => get(runtime, instance, '/x', port)))
+}
+
+/** The body of an answer; `undefined` where there is none. */
+export async function get(
+  runtime: PodRuntime,
+  instance: Instance,
+  path: string,
+  port = 8888,
+): Promise<string | undefined> {
+  try {
+    const socket = await runtime.dial(endpointOf(instance, port), AbortSignal.timeout(5_000))
+    socket.end(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
+    return (await text(socket)).split('\r\n\r\n')[1] || undefined
+  } catch {
+    return undefined
+  }
 }

@@ -24,7 +24,7 @@ const limit: Milliseconds = 5_000
 /** Of where requests go, and of the Service and the EndpointSlices `kubernetes` where they may be read. Never rejects. */
 export async function apiServerAddresses(parts: ApiAddressesParts): Promise<ReservedAddresses> {
   const found = await Promise.all([addressesOfHost(parts), addressesOfService(parts), addressesOfSlices(parts)])
-  return { networks: found.flat().flatMap(networkOf), why: "is the API server's" }
+  return { networks: [...new Set(found.flat().flatMap(networkOf))].sort(), why: "is the API server's" }
 }
 
 function networkOf(address: string): readonly Network[] {

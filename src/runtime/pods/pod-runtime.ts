@@ -6,19 +6,20 @@
  * await openGateway({ ...ground, runtime, dial: (endpoint, dialing) => runtime.dial(endpoint, dialing) })
  */
 import type { Duplex } from 'node:stream'
-import { GatewayError } from '#errors.ts'
+import { isDeepStrictEqual } from 'node:util'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Network } from '#lib/network.ts'
 import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { ApiClient } from '#resources/kubernetes/api-client.ts'
-import { connectTo, refusedPorts } from '#runtime/connection.ts'
 import type { Endpoint, InstanceEvent, Instances } from '#runtime/contract.ts'
 import { InstanceFeed } from '#runtime/instance-feed.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { apiServerAddresses } from './api-addresses.ts'
 import type { Owner, OwnerKind } from './owner.ts'
 import type { Pod } from './pod.ts'
+import type { ReservedAddresses } from './pod-addresses.ts'
+import { dialPod, type PodDialParts } from './pod-dial.ts'
 import { PodEvents } from './pod-events.ts'
 import { readPodLog } from './pod-log.ts'
 import { type InstanceChange, PodTable } from './pod-table.ts'
@@ -45,10 +46,7 @@ export interface PodRuntimeOptions {
 }
 
 export interface PodRuntime extends Instances {
-  /**
-   * A connection to a port of the very pod that the endpoint names, at the address it has now. Throws `upstream_unreachable`, and
-   * `store_unavailable` when what is known of the pod is too old.
-   */
+  /** As {@link dialPod}. */
   dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex>
   /** For how long it has not been proven that nothing is missing of what is known of the pods. */
   readonly age: Milliseconds
@@ -109,31 +107,13 @@ class ClusterPods implements PodRuntime {
     return pod ? readPodLog(this.#options.client, pod, lines) : []
   }
 
-  async dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex> {
-    const target = this.#confirm(endpoint)
-    const socket = await connectTo(target, signal)
-    try {
-      // While it was opened, the address may have become another pod's: nothing has been said yet.
-      this.#confirm(endpoint)
-      return socket
-    } catch (error) {
-      socket.destroy()
-      throw error
+  dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex> {
+    const parts: PodDialParts = {
+      routeTo: (instanceUid) => this.#table.routeTo(instanceUid),
+      ageOf: (namespace) => this.#watches.age(namespace),
+      ageLimit: this.#options.routeAgeLimit ?? defaultRouteAgeLimit,
     }
-  }
-
-  /** Throws unless the pod has this address, as far as is known, and what is known is fresh. */
-  #confirm(endpoint: Endpoint): { readonly host: string; readonly port: number } {
-    if (endpoint.kind !== 'pod') throw unreachable('what is no pod is not reached from here')
-    const { instanceUid, host, port } = endpoint
-    if (refusedPorts.includes(port)) throw unreachable(`port ${port} is never reached`)
-    const route = this.#table.routeTo(instanceUid)
-    if (route?.host !== host) throw unreachable('the pod is gone')
-    const { routeAgeLimit = defaultRouteAgeLimit } = this.#options
-    if (this.#watches.age(route.namespace) > routeAgeLimit) {
-      throw new GatewayError('store_unavailable', 'nobody knows any more whose address this is')
-    }
-    return { host, port }
+    return dialPod(parts, endpoint, signal)
   }
 
   #hearPods(fact: Known<Pod>, namespace: string | undefined): void {
@@ -180,16 +160,15 @@ class ClusterPods implements PodRuntime {
   /** Until the signal; `once` after the first time. Never rejects. */
   async #reserve(once: () => void): Promise<void> {
     const { clock, reserved = [], signal } = this.#options
+    let known: readonly ReservedAddresses[] = []
     while (!signal.aborted) {
       const apiServer = await apiServerAddresses(this.#options)
-      this.#tell(this.#table.reserve([apiServer, { networks: reserved, why: 'is not for workspaces here' }]))
+      const now = [apiServer, { networks: reserved, why: 'is not for workspaces here' }]
+      if (!isDeepStrictEqual(now, known)) this.#tell(this.#table.reserve(now))
+      known = now
       once()
       await sleep(clock, addressesEvery, signal).catch(() => undefined)
     }
     once()
   }
-}
-
-function unreachable(message: string): GatewayError {
-  return new GatewayError('upstream_unreachable', message)
 }
