@@ -17,6 +17,7 @@ import { createTestCa } from './test-ca.ts'
 export interface SeenRequest {
   readonly method: string
   readonly path: string
+  readonly query: URLSearchParams
   readonly isWatch: boolean
   readonly token: string | undefined
 }
@@ -174,7 +175,7 @@ function describe(incoming: IncomingMessage): SeenRequest {
   const url = new URL(incoming.url ?? '/', 'https://api')
   const token = incoming.headers.authorization?.replace(/^Bearer /, '')
   const isWatch = url.searchParams.get('watch') === 'true'
-  return { method: incoming.method ?? '', path: url.pathname, isWatch, token }
+  return { method: incoming.method ?? '', path: url.pathname, query: url.searchParams, isWatch, token }
 }
 
 /** As the API server writes a `Status`. */
