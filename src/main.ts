@@ -10,7 +10,7 @@ const usage = `usage: gatehouse COMMAND
 
   demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
   serve               the gateway of a cluster
-  check-config FILE   would Gatehouse start with these settings?
+  check-config FILE   would Gatehouse start with these settings (--face serve: in a cluster)?
 
 gatehouse COMMAND --help says more.
 `

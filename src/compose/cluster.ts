@@ -25,6 +25,7 @@ import { shareKind } from '#workspace/share.ts'
 import { endAfter } from './end-after.ts'
 import { type OpenGateway, openManagedGateway } from './gateway.ts'
 import type { Ground } from './ground.ts'
+import { machineIssuers } from './machines.ts'
 import { Policies } from './policies.ts'
 import { serve } from './serving.ts'
 
@@ -89,6 +90,7 @@ export async function openCluster(parts: ClusterParts): Promise<Cluster> {
     ...{ ...parts, resources, runtime, metrics, lookup },
     dial: (endpoint, dialing) => runtime.dial(endpoint, dialing),
     reviewer: reviewerOf(client, parts),
+    machines: machineIssuers({ ...parts, client, lookup }),
     authorshipOf: (share) => policies.authorshipOf(share),
     trust: policies.trust,
     manifestProblems: () => policies.problems(),

@@ -52,9 +52,7 @@ export class Editions {
     // Who is locked concerns nobody else, and no part of the front.
     if (before && isSameFront(before.edition, edition)) this.#inForce = { ...before, edition }
     else this.#replace(await openFront(this.#state, edition), edition)
-    const { ground, keeping } = this.#state
-    if (before) ground.log.info({ component: 'settings' }, 'changed settings are in force')
-    await keeping.sessions.setLocked(edition.settings.locked)
+    await this.#state.keeping.sessions.setLocked(edition.settings.locked)
   }
 
   /** For who ends the process: all of it ends at once. */

@@ -8,7 +8,9 @@ import { decideAllLive, type RevocationParts, revokeOnChange } from '#gateway/re
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
 import { expectBody } from '#http/body-deadline.ts'
 import { trustedNetworks } from '#http/forwarded.ts'
+import { withMachines } from '#identity/machine-authenticator.ts'
 import { parseSessionName } from '#identity/session-id.ts'
+import { isShut } from '#proxy/upstream.ts'
 import type { Edition } from '#settings/managed.ts'
 import type { Settings } from '#settings/settings.ts'
 import type { AccessPolicy, Trust } from '#workspace/access.ts'
@@ -38,11 +40,12 @@ export interface Front {
 
 /** Throws `invalid_settings`; then nothing is held. Nothing goes by it yet. */
 export async function openFront(state: State, edition: Edition): Promise<Front> {
-  const { ground, keeping, streams, witness, nextRequestId } = state
+  const { ground, keeping, machines, streams, witness, nextRequestId } = state
   const { clock, log, audit, metrics, signal } = ground
   const { settings } = edition
   const site = siteOf(settings)
-  const identities = await openIdentities({ ...edition, site, keeping, clock, log, signal })
+  const people = await openIdentities({ ...edition, site, keeping, clock, log, signal })
+  const identities: Identities = { ...people, authenticator: withMachines(people.authenticator, machines) }
   await using opened = new AsyncDisposableStack()
   opened.use(identities.issuers)
   const { authenticator, cookies, sessions } = identities
@@ -56,7 +59,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     handovers: identities.handovers,
     sessionOf: (name: string) => {
       const parsed = parseSessionName(name)
-      return parsed && sessions.get(parsed)
+      return parsed && (sessions.get(parsed) ?? machines.get(parsed))
     },
     isOwnCookie: (name: string) => authenticator.isOwnCookie(name),
   }
@@ -89,7 +92,12 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
   })
   const revocation: RevocationParts = {
     ...shared,
-    subscribeSessions: (listener) => sessions.subscribe(listener),
+    subscribeSessions(listener) {
+      const both = new DisposableStack()
+      both.use(sessions.subscribe(listener))
+      both.use(machines.subscribe(listener))
+      return both
+    },
   }
   const held = opened.move()
   return {
@@ -119,9 +127,10 @@ function policyOf({ access, administrators }: Settings, trust: Trust | undefined
 function carriersOf({ ground, client, workspaces: { prober } }: State, identities: Identities): Carriers {
   const { authenticator, assertions } = identities
   const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
-  const suspect: CarriersParts['suspect'] = (pass) => {
+  const suspect: CarriersParts['suspect'] = (pass, fault) => {
     const { instance, ref } = pass.entry
-    if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port)
+    const shutBy = isShut(fault) ? fault.message : undefined
+    if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port, shutBy)
   }
   return new Carriers({ ...ground, client, isOwnCookie, assertions, suspect })
 }

@@ -1,5 +1,6 @@
 /** What a gateway stands on; a cluster and a laptop differ in these alone. */
 import type { LookupFunction } from 'node:net'
+import type { MachineIssuer } from '#identity/machine-sessions.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
@@ -25,6 +26,8 @@ export interface Ground {
   readonly authorshipOf: (share: WorkspaceShare) => Authorship | undefined
   /** Whom Kubernetes RBAC is asked of; absent where there is no cluster. */
   readonly reviewer?: Reviewer
+  /** Whose tokens let machines in. */
+  readonly machines?: readonly MachineIssuer[]
   /** What admission to the store keeps true; absent where nobody but the administrator writes to it. */
   readonly trust?: Trust
   /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */

@@ -90,12 +90,10 @@ class ManagerFollower {
     if (!manager) return
     try {
       const verdict = await this.#putInForce(manager)
-      this.#say(
-        verdict.reason === 'InForce' ? 'info' : 'warn',
-        verdict.reason === 'InForce'
-          ? 'what the WorkspaceManager says is in force'
-          : `what the WorkspaceManager says is refused: ${verdict.message}`,
-      )
+      const { generation } = manager.metadata
+      if (verdict.reason === 'InForce')
+        this.#say('info', `generation ${generation} of the WorkspaceManager is in force`)
+      else this.#say('warn', `generation ${generation} of the WorkspaceManager is refused: ${verdict.message}`)
       await this.#writeStatus(manager, verdict)
       this.#lookAgain(lookEvery)
     } catch (error) {

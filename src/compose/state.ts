@@ -1,5 +1,6 @@
 /** What lives as long as the process, whatever becomes of its settings: keys, sessions, what is known of workspaces, all that is live. */
 import { Witness } from '#gateway/witness.ts'
+import { type MachineSessions, openMachineSessions } from '#identity/machine-sessions.ts'
 import { sleep } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
@@ -21,6 +22,7 @@ export interface State {
   readonly tasks: Tasks
   readonly streams: StreamIndex
   readonly keeping: Keeping
+  readonly machines: MachineSessions
   readonly workspaces: Workspaces
   /** What RBAC said lately; in a cluster alone. */
   readonly reviews?: Reviews
@@ -35,6 +37,9 @@ export function openState(ground: Ground): State {
   const tasks = startTasks(ground)
   const streams = new StreamIndex()
   const keeping = openKeeping({ ...ground, present, streams })
+  const { sessions } = keeping
+  const isLocked = (username: string) => sessions.isLocked(username)
+  const machines = openMachineSessions({ ...ground, issuers: ground.machines ?? [], isLocked })
   const workspaces = openWorkspaces({ ...ground, site: () => present.site, tasks })
   const { directory } = workspaces
   const reviews = ground.reviewer && new Reviews({ ...ground, reviewer: ground.reviewer })
@@ -46,7 +51,7 @@ export function openState(ground: Ground): State {
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
   const witness = new Witness({ audit, metrics })
   return {
-    ...{ ground, present, tasks, streams, keeping, workspaces, client, witness },
+    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, witness },
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),
   }

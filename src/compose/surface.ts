@@ -78,7 +78,7 @@ export async function openSurface(parts: SurfaceParts) {
       formTargets: settings.oidc.map(({ issuer }) => new URL(issuer).origin),
       assets: await loadAssets(),
       authenticate: async (head) => {
-        const visitor = await authenticator.resolve(credentialsOf(head), scope)
+        const visitor = await authenticator.resolve(credentialsOf(head, authenticator), scope)
         // Who is at the console alone is at work as well, and stays logged in.
         if (visitor.kind === 'session') identities.renewals.touch(visitor.session, { live: false })
         return visitor

@@ -11,11 +11,12 @@ import type { SessionAuthenticator } from '#identity/authenticate.ts'
 import type { Authentication } from '#identity/authentication.ts'
 import type { Renewals } from '#identity/renewals.ts'
 import type { Log } from '#observe/log.ts'
+import { isShut } from '#proxy/upstream.ts'
 import type { ReviewQuestion } from '#resources/reviewer.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { openPath } from '#surface/urls.ts'
 import { consoleOrigin, originOf } from '#workspace/address.ts'
-import { type AdmissionParts, admit, type Settled, undecided } from './admission.ts'
+import { type AdmissionParts, admit, type Settled, undecided, waitedFor } from './admission.ts'
 import type { Carriers } from './carriers.ts'
 import { credentialsOf, ownBearerOf } from './credentials.ts'
 import {
@@ -93,7 +94,7 @@ export class Gateway {
       {
         reply,
         forward: (visit, pass) =>
-          this.#parts.carriers.forward(visit, pass, response, (fault) => this.#faulted(visit, fault, reply)),
+          this.#parts.carriers.forward(visit, pass, response, (fault) => reply(this.#faulted(visit, pass, fault))),
         again: (gateway) => gateway.request(request, response, connection, expectsContinue),
       },
     )
@@ -107,7 +108,7 @@ export class Gateway {
       {
         reply,
         forward: (visit, pass) =>
-          carriers.upgrade(visit, pass, socket, head, (fault) => this.#faulted(visit, fault, reply)),
+          carriers.upgrade(visit, pass, socket, head, (fault) => reply(this.#faulted(visit, pass, fault))),
         again: (gateway) => gateway.upgrade(request, socket, head, connection),
       },
     )
@@ -139,7 +140,7 @@ export class Gateway {
       return
     }
     if (target.kind === 'workspace') {
-      const isBearer = ownBearerOf(head.authorization) !== undefined
+      const isBearer = ownBearerOf(head.authorization, this.#parts.authenticator) !== undefined
       const isUpgrade = response === undefined
       const began = this.#parts.clock.now()
       this.#visit({ request, head, place: target.place, isUpgrade, began, expectsContinue, isBearer, ...origin }, exit)
@@ -169,7 +170,7 @@ export class Gateway {
   }
 
   #authenticate(visit: Visit, exit: Exit, reviewed: number): void {
-    const credentials = credentialsOf(visit.head)
+    const credentials = credentialsOf(visit.head, this.#parts.authenticator)
     const known = this.#parts.authenticator.peek(credentials, visit.place.scope)
     if (known) {
       this.#decide(visit, known, exit, reviewed)
@@ -268,19 +269,15 @@ export class Gateway {
   }
 
   /** The upstream could not be reached, or spoke nonsense, before anything was answered. */
-  #faulted(visit: Visit, fault: GatewayError, reply: (reply: Reply) => void): void {
+  #faulted(visit: Visit, pass: Pass, fault: GatewayError): Reply {
     const { log, witness } = this.#parts
     log.warn({ requestId: visit.requestId, code: fault.code, error: fault }, 'a request could not be forwarded')
     witness.failed(visit, fault)
+    // The app has gone, and may come back: as if that had been known before the request was forwarded.
+    if (isShut(fault)) return this.#startingReply(visit, waitedFor(visit, pass))
     const navigation = visit.head.secFetchMode === 'navigate' && !visit.isUpgrade
-    reply(
-      this.#refusal(
-        visit.requestId,
-        problem(fault.code, fault.status),
-        navigation,
-        fault.retryable ? ['Retry-After', '2'] : [],
-      ),
-    )
+    const extra = fault.retryable ? ['Retry-After', '2'] : []
+    return this.#refusal(visit.requestId, problem(fault.code, fault.status), navigation, extra)
   }
 
   /** Whatever fails on the way is this request's alone: it gets a 500, or where even that fails, its connection ends. */

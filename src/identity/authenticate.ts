@@ -89,6 +89,10 @@ class CachedAuthenticator implements SessionAuthenticator {
     return sessionCookieName(this.#options.cookies, scope)
   }
 
+  isOwnBearer(token: string): boolean {
+    return token.startsWith(bearerPrefix)
+  }
+
   isOwnCookie(name: string): boolean {
     return isOwnCookie(name)
   }

@@ -49,6 +49,8 @@ export interface Authenticator {
   resolve(credentials: Credentials, scope: CookieScope): Promise<Authentication>
   /** The cookie's name in this scope: `__Host-`, `__Secure-`, or with the port where only plain HTTP is spoken. */
   cookieName(scope: CookieScope): string
+  /** Has this bearer a form of Gatehouse's own? Any other one is the app's affair, and reaches it. */
+  isOwnBearer(token: string): boolean
   /** Is this one of Gatehouse's own cookie names, in any scope? Such cookies never reach an upstream. */
   isOwnCookie(name: string): boolean
 }

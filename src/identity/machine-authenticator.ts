@@ -1,13 +1,13 @@
 /** Lets machines in beside people: a bearer of their form is asked of their sessions, everything else of the people's authenticator. */
 import type { SessionAuthenticator } from './authenticate.ts'
 import type { Authentication, CookieScope, Credentials } from './authentication.ts'
-import { isMachineToken, type MachineAnswer, type MachineSessions } from './machine-sessions.ts'
+import type { MachineAnswer, MachineSessions } from './machine-sessions.ts'
 
 /** A cookie goes before a bearer, as everywhere: whoever sends both is a browser. */
 export function withMachines(people: SessionAuthenticator, machines: MachineSessions): SessionAuthenticator {
   const tokenOf = (credentials: Credentials, scope: CookieScope): string | undefined => {
     const { cookie, bearer } = credentials
-    if (bearer === undefined || !isMachineToken(bearer)) return undefined
+    if (bearer === undefined || !machines.isOurs(bearer)) return undefined
     return cookie?.includes(people.cookieName(scope)) ? undefined : bearer
   }
   return {
@@ -22,6 +22,7 @@ export function withMachines(people: SessionAuthenticator, machines: MachineSess
       return token === undefined ? people.resolve(credentials, scope) : authenticationOf(await machines.resolve(token))
     },
     cookieName: (scope) => people.cookieName(scope),
+    isOwnBearer: (token) => people.isOwnBearer(token) || machines.isOurs(token),
     isOwnCookie: (name) => people.isOwnCookie(name),
     sessionIdOf: (cookieHeader, scope) => people.sessionIdOf(cookieHeader, scope),
   }

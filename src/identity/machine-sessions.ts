@@ -27,6 +27,8 @@ export type MachineAnswer =
   | { readonly kind: 'unavailable' }
 
 export interface MachineSessions {
+  /** Is it for one of our issuers to verify? Says nothing of whether it is good. */
+  isOurs(token: string): boolean
   /** From memory, without verifying anything; `undefined`: only {@link resolve} can tell. */
   peek(token: string): MachineAnswer | undefined
   resolve(token: string): Promise<MachineAnswer>
@@ -57,11 +59,6 @@ const reviewEvery: Milliseconds = 60_000
 /** As for access: an earlier yes stands for so long while nobody answers. */
 const staleWhileUnreachable: Milliseconds = 5 * 60_000
 
-/** Whether a bearer has the form of a machine's token at all; others are the app's affair. */
-export function isMachineToken(bearer: string): boolean {
-  return compactForm.test(bearer)
-}
-
 export function openMachineSessions(options: MachineSessionsOptions): MachineSessions {
   return new TokenSessions(options)
 }
@@ -76,6 +73,10 @@ class TokenSessions implements MachineSessions {
     this.#options = options
     // Who is pushed out is verified again with its next request; what it holds open would be ended too late.
     this.#known = new LRUCache({ max: mostKnown, dispose: (known, _name, why) => this.#forget(known, why) })
+  }
+
+  isOurs(token: string): boolean {
+    return this.#options.issuers.length > 0 && this.#issuerOf(token) !== undefined
   }
 
   peek(token: string): MachineAnswer | undefined {
@@ -172,6 +173,7 @@ class TokenSessions implements MachineSessions {
 
   /** By the unverified `iss`, which decides nothing but whose keys are tried. */
   #issuerOf(token: string): MachineIssuer | undefined {
+    if (!compactForm.test(token)) return undefined
     const claimed = unverifiedIssuer(token)
     return this.#options.issuers.find(({ issuer }) => issuer === claimed)
   }

@@ -185,7 +185,7 @@ describe('a bad change', () => {
     expect(verdict.message).toContain('oidc[1].usernamePrefix: overlaps')
     expect((await socket.ask('still there?')).toString()).toBe('still there?')
     expect((await alice.open(a.url)).status).toBe(200)
-    expect(world.lines.some((line) => line.includes('is refused') && line.includes('domain: must be'))).toBe(true)
+    expect(world.lines.some((line) => line.includes(' is refused: ') && line.includes('domain: must be'))).toBe(true)
 
     const missing = await change({
       domain: 'localhost',
@@ -250,6 +250,20 @@ describe('an issuer', () => {
     expect(world.audit).toContainEqual(
       expect.objectContaining({ event: 'session-ended', user: 'corp:alice', reason: 'untrusted' }),
     )
+  })
+
+  test('that is none any more ends when what was asked of it is over', async () => {
+    const clock = fakeClock()
+    using _date = dateFollows(clock)
+    await using scene = await openScene({ clock })
+    const { world, change } = scene
+    const [before] = world.open.identities.issuers.all
+    const issuer = await firstIssuer(scene)
+    expect(await change({ oidc: [{ ...issuer, displayName: 'Renamed' }] })).toEqual(inForce)
+    expect((await before?.metadata({ within: 0 }))?.issuer).toBe(world.identityProvider.issuer)
+    await clock.advance(60_000)
+    await expect(before?.metadata({ within: 0 })).rejects.toMatchObject({ code: 'issuer_unavailable' })
+    expect((await world.as('alice')).page.status).toBe(200)
   })
 
   test('whose secret is replaced is asked with the new one half a minute later', async () => {
