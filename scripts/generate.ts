@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { settingsSchema } from '#settings/schema.ts'
 import { settingsReference } from './settings-reference.ts'
+import { valuesSchema } from './values-schema.ts'
 
 const root = join(import.meta.dirname, '..')
 
@@ -11,8 +12,10 @@ const generated: ReadonlyMap<string, () => string> = new Map([
   ['docs/settings.md', settingsReference],
   // For editors: `# yaml-language-server: $schema=…/settings.schema.json`.
   ['docs/settings.schema.json', () => `${JSON.stringify(asWritten(settingsSchema), null, 2)}\n`],
+  ['charts/gatehouse/values.schema.json', valuesSchema],
   ...copies('config/crd/bases', 'charts/gatehouse/crds'),
   ...copies('config/policies', 'charts/gatehouse/policies'),
+  ...copies('config/rbac/people', 'charts/gatehouse/people'),
 ])
 
 /** A chart can't reach outside of its folder. */

@@ -75,7 +75,14 @@ interface People {
 /** The roles are those of `config/rbac`, under names of this world alone. */
 async function bindPeople(namespace: string, people: People): Promise<AsyncDisposable> {
   for (const role of ['administrator', 'sharer']) {
-    const text = await kubectl(['create', '--dry-run=client', '-o', 'yaml', '-f', `${rightsFolder}/${role}_role.yaml`])
+    const text = await kubectl([
+      'create',
+      '--dry-run=client',
+      '-o',
+      'yaml',
+      '-f',
+      `${rightsFolder}/people/${role}_role.yaml`,
+    ])
     await kubectl(['create', '-f', '-'], { input: text.replace(`gatehouse-${role}`, `${namespace}-${role}`) })
   }
   const verbs = 'get,list,watch,create,update,patch,delete,deletecollection'

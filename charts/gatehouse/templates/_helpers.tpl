@@ -32,6 +32,11 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if kindIs "bool" .Values.policies.create }}{{ if .Values.policies.create }}yes{{ end }}{{ else if not .Values.namespaces }}yes{{ end -}}
 {{- end -}}
 
+{{/* What a machine's token must be made for: this installation and no other one. */}}
+{{- define "gatehouse.audience" -}}
+{{- printf "%s.%s.svc" (include "gatehouse.name" .) .Release.Namespace -}}
+{{- end -}}
+
 {{/* The settings file. What stands in `settings` wins. */}}
 {{- define "gatehouse.settings" -}}
 {{- $listener := dict "kind" "plain" "host" "0.0.0.0" "port" 8080 -}}
@@ -42,11 +47,16 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- if .Values.proxyProtocolFrom -}}
 {{- $_ := set $listener "proxyProtocol" (dict "trusted" .Values.proxyProtocolFrom) -}}
 {{- end -}}
+{{- $machines := list -}}
+{{- range .Values.machines -}}
+{{- $machines = append $machines (merge (deepCopy .) (dict "audience" (include "gatehouse.audience" $))) -}}
+{{- end -}}
 {{- $settings := dict
   "managerName" (include "gatehouse.managerName" .)
   "listeners" (list $listener)
   "operations" (dict "hosts" (list "0.0.0.0") "port" 8802)
   "trustedProxies" .Values.trustedProxies
+  "machines" $machines
   "sessions" (dict "stateNamespace" .Release.Namespace)
   "cluster" (dict "namespaces" .Values.namespaces "servesUnclaimed" .Values.manager.servesUnclaimed "serviceAccount" (include "gatehouse.serviceAccount" .))
 -}}
