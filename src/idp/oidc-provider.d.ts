@@ -95,6 +95,8 @@ declare module 'oidc-provider' {
 
   export class Provider {
     constructor(issuer: string, configuration: Configuration)
+    /** Koa's: `X-Forwarded-Proto` and `-Host` are believed. */
+    proxy: boolean
     readonly Grant: {
       new (init: { accountId: string; clientId: string }): Grant
       find(id: string): Promise<Grant | undefined>

@@ -100,6 +100,8 @@ export function createProvider(options: ProviderOptions): Provider {
       html(ctx, messagePage('This login did not work', out.error_description ?? out.error)),
     fetch: options.fetch,
   })
+  // It speaks plain HTTP on loopback alone: an issuer in https has a TLS end of this machine before it, which says what browsers asked for.
+  provider.proxy = options.issuer.startsWith('https:')
   return provider
 }
 

@@ -16,6 +16,8 @@ export interface ScriptedBrowserOptions {
   /** For the expiry of cookies; the system's time when absent. */
   readonly now?: () => number
   readonly userAgent?: string
+  /** Those of another one that it is to share them with. */
+  readonly cookies?: CookieJar
 }
 
 /** One answer, not followed. */
@@ -67,7 +69,7 @@ const mostRedirects = 25
 
 export function createScriptedBrowser(options: ScriptedBrowserOptions = {}): ScriptedBrowser {
   const now = options.now ?? Date.now
-  return browserWith(options, new CookieJar(now))
+  return browserWith(options, options.cookies ?? new CookieJar(now))
 }
 
 function browserWith(options: ScriptedBrowserOptions, cookies: CookieJar): ScriptedBrowser {

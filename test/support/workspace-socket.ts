@@ -12,6 +12,8 @@ export interface SocketOptions {
   /** Beside the cookie and the origin, or instead of them. */
   readonly headers?: Readonly<Record<string, string>>
   readonly ws?: ClientOptions
+  /** How its name is resolved; to this machine when absent. */
+  readonly lookup?: LookupFunction
   /** Where to connect to, if not to the port of the URL: another replica. */
   readonly port?: number
 }
@@ -74,7 +76,7 @@ export function trySocket(
   const cookie = browser?.cookies.header({ url: target, isSameSite: true, isSafeNavigation: false })
   const ws = new WebSocket(target.href.replace(/^http/, 'ws'), [...(options.protocols ?? [])], {
     perMessageDeflate: false,
-    lookup: thisMachine,
+    lookup: options.lookup ?? thisMachine,
     ...elsewhere(options.port),
     ...options.ws,
     headers: { Origin: target.origin, ...(cookie === undefined ? {} : { Cookie: cookie }), ...options.headers },
