@@ -52,7 +52,10 @@ export class Editions {
     // Who is locked concerns nobody else, and no part of the front.
     if (before && isSameFront(before.edition, edition)) this.#inForce = { ...before, edition }
     else this.#replace(await openFront(this.#state, edition), edition)
-    await this.#state.keeping.sessions.setLocked(edition.settings.locked)
+    const { keeping, machines } = this.#state
+    const locking = keeping.sessions.setLocked(edition.settings.locked)
+    machines.endLocked()
+    await locking
   }
 
   /** For who ends the process: all of it ends at once. */

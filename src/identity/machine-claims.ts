@@ -51,7 +51,8 @@ export function judgeMachine(claims: Claims, rules: MachineRules, now: Timestamp
   return identity ? { kind: 'accepted', identity, issuedAt: iat * 1000, until: exp * 1000 } : refused('token_subject')
 }
 
-function audiencesOf({ aud }: Claims): readonly unknown[] {
+/** `aud` is one name, or a list of names (RFC 7519 section 4.1.3). */
+export function audiencesOf({ aud }: Claims): readonly unknown[] {
   return Array.isArray(aud) ? aud : [aud]
 }
 

@@ -10,8 +10,9 @@ import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import type { Log } from '#observe/log.ts'
 import type { AnonymousReason } from './authentication.ts'
+import { type Claims, isClaims } from './claims.ts'
 import type { IssuerKeys } from './issuer-keys.ts'
-import { judgeMachine, type MachineRules } from './machine-claims.ts'
+import { audiencesOf, judgeMachine, type MachineRules } from './machine-claims.ts'
 import type { Session, SessionName } from './session.ts'
 import { parseSessionName } from './session-id.ts'
 
@@ -27,12 +28,17 @@ export type MachineAnswer =
   | { readonly kind: 'unavailable' }
 
 export interface MachineSessions {
-  /** Is it for one of our issuers to verify? Says nothing of whether it is good. */
+  /**
+   * Is it meant for us, by one of our issuers? Says nothing of whether it is good: no app may see what could be good here. What the same issuer has made
+   * for somebody else, such as the app, is none of ours.
+   */
   isOurs(token: string): boolean
   /** From memory, without verifying anything; `undefined`: only {@link resolve} can tell. */
   peek(token: string): MachineAnswer | undefined
   resolve(token: string): Promise<MachineAnswer>
   get(name: SessionName): Session | undefined
+  /** Those whose names are locked by now end at once, with what they hold open. */
+  endLocked(): void
   subscribe(listener: (change: { readonly type: 'ended'; readonly session: Session }) => void): Disposable
 }
 
@@ -76,7 +82,7 @@ class TokenSessions implements MachineSessions {
   }
 
   isOurs(token: string): boolean {
-    return this.#options.issuers.length > 0 && this.#issuerOf(token) !== undefined
+    return this.#issuerOf(token) !== undefined
   }
 
   peek(token: string): MachineAnswer | undefined {
@@ -100,13 +106,18 @@ class TokenSessions implements MachineSessions {
     return this.#known.get(name)?.session
   }
 
+  endLocked(): void {
+    const locked = [...this.#known].filter(([, { session }]) => this.#options.isLocked(session.identity.username))
+    for (const [name] of locked) this.#known.delete(name)
+  }
+
   subscribe(listener: Parameters<MachineSessions['subscribe']>[0]): Disposable {
     this.#listeners.add(listener)
     return { [Symbol.dispose]: () => void this.#listeners.delete(listener) }
   }
 
   async #verify(token: string): Promise<MachineAnswer> {
-    const issuer = this.#issuerOf(token)
+    const issuer = compactForm.test(token) ? this.#issuerOf(token) : undefined
     if (!issuer) return { kind: 'anonymous', reason: 'malformed' }
     const { clock, log, isLocked } = this.#options
     try {
@@ -171,11 +182,15 @@ class TokenSessions implements MachineSessions {
     for (const listener of this.#listeners) listener({ type: 'ended', session })
   }
 
-  /** By the unverified `iss`, which decides nothing but whose keys are tried. */
+  /**
+   * By unverified claims, which decide nothing but whose keys are tried, and who may see the token. So it is found in whatever could be read as one by
+   * somebody less strict, however long.
+   */
   #issuerOf(token: string): MachineIssuer | undefined {
-    if (!compactForm.test(token)) return undefined
-    const claimed = unverifiedIssuer(token)
-    return this.#options.issuers.find(({ issuer }) => issuer === claimed)
+    const { issuers } = this.#options
+    const claims = issuers.length === 0 ? undefined : unverifiedClaims(token)
+    if (claims === undefined) return undefined
+    return issuers.find(({ issuer, audience }) => claims.iss === issuer && audiencesOf(claims).includes(audience))
   }
 
   #refuse({ issuer }: MachineIssuer, reason: string): MachineAnswer {
@@ -185,12 +200,12 @@ class TokenSessions implements MachineSessions {
   }
 }
 
-function unverifiedIssuer(token: string): unknown {
+function unverifiedClaims(token: string): Claims | undefined {
   try {
     const claims: unknown = JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString('utf8'))
-    return typeof claims === 'object' && claims !== null && 'iss' in claims ? claims.iss : undefined
+    return isClaims(claims) ? claims : undefined
   } catch {
-    // No JSON, no issuer: it is refused as malformed.
+    // No JSON, no claims: it is none of ours.
     return undefined
   }
 }

@@ -49,7 +49,9 @@ describeWith('cluster', 'a ServiceAccount of the cluster', () => {
       session: { kind: 'machine', identity: { kind: 'machine', username: subject } },
     })
     const refused = { kind: 'anonymous' }
-    expect(await world.sessions.resolve(await create('bot', 'gatehousf'))).toMatchObject(refused)
+    const forAnApp = await create('bot', 'gatehousf')
+    expect(world.sessions.isOurs(forAnApp)).toBe(false)
+    expect(await world.sessions.resolve(forAnApp)).toMatchObject(refused)
     expect(await world.sessions.resolve(await create('bou', 'gatehouse'))).toMatchObject(refused)
     const [head = '', body = '', signature = ''] = token.split('.')
     const other = signature[9] === 'A' ? 'B' : 'A'

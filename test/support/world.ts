@@ -43,6 +43,8 @@ export interface WorldOptions {
   readonly authorshipOf?: Ground['authorshipOf']
   /** As in a cluster, where RBAC has its say; nobody is asked when absent. */
   readonly reviewer?: Reviewer
+  /** Whose tokens let machines in; nobody's when absent. */
+  readonly machines?: Ground['machines']
   /** Where browsers reach it; a free one when absent. */
   readonly port?: number
   /** Its settings are those of a WorkspaceManager, which says this beside a domain and an issuer and may be changed. */
@@ -140,7 +142,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     runtime,
     dial: dialEndpoint,
     authorshipOf: options.authorshipOf ?? (() => undefined),
-    ...(options.reviewer ? { reviewer: options.reviewer } : {}),
+    ...asInCluster(options),
     manifestProblems: () => [],
     lookup: localhostLookup,
     clock,
@@ -241,6 +243,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+function asInCluster({ reviewer, machines }: WorldOptions): Pick<Ground, 'reviewer' | 'machines'> {
+  return { ...(reviewer ? { reviewer } : {}), ...(machines ? { machines } : {}) }
 }
 
 const until: World['until'] = async (isTrue, what) => {

@@ -179,10 +179,10 @@ describe("a machine's token", () => {
 
   test('is in no line of the log', async () => {
     const world = await machineWorld()
-    const [good, bad] = [await world.token(), await world.token({ aud: ['other'] })]
+    const [good, bad] = [await world.token(), await world.token({ sub: 'system:serviceaccount:ci:bou' })]
     await world.sessions.resolve(good)
     await world.sessions.resolve(bad)
-    expect(world.lines.text).toContain('token_audience')
+    expect(world.lines.text).toContain('token_subject')
     for (const token of [good, bad]) expect(world.lines.text).not.toContain(token.split('.')[2])
   })
 })
