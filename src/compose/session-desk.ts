@@ -1,5 +1,6 @@
 /** What the console and the API ask about sessions: one's own, and ending them. */
 
+import type { Identity } from '#identity/identity.ts'
 import type { Session } from '#identity/session.ts'
 import { parseSessionName } from '#identity/session-id.ts'
 import type { Audit, AuditActor } from '#observe/audit.ts'
@@ -38,6 +39,11 @@ export function sessionDesk({ identities: { sessions }, policy, audit, closing }
   closing.addEventListener('abort', () => following[Symbol.dispose](), { once: true })
   return {
     actorOf,
+    /** As the latest of his sessions says. */
+    identityOf(username: string): Identity | undefined {
+      const his = all().filter(({ identity }) => identity.username === username)
+      return his.sort((a, b) => b.createdAt - a.createdAt)[0]?.identity
+    },
     list(actor: Actor): readonly SessionView[] {
       return all()
         .filter((session) => visible(actor, session))

@@ -107,13 +107,14 @@ type App = Parameters<Parameters<typeof createSurface>[1]>[0]
 
 async function register(app: App, parts: SurfaceParts, scope: CookieScope): Promise<void> {
   const { identities, clock, site } = parts
+  const sessions = sessionDesk(parts)
   const desk = new Desk({
     ...parts,
+    identityOf: sessions.identityOf,
     subscribeSessions: (listener) => identities.sessions.subscribe(listener),
     isPortReady: (entry, port) => !(entry.instance && parts.prober.isAwaited(entry.instance, port)),
   })
   const shares = new ShareDesk(parts)
-  const sessions = sessionDesk(parts)
   const workspaces = {
     listWorkspaces: (actor: Actor) => desk.list(actor),
     viewWorkspace: desk.view.bind(desk),

@@ -1,5 +1,6 @@
 /** What the console and the API ask: which workspaces somebody may see, and what may be done with them. Refusals are values. */
 import { GatewayError } from '#errors.ts'
+import type { Identity } from '#identity/identity.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
@@ -31,6 +32,8 @@ export interface DeskParts {
   readonly runtime: Pick<Instances, 'logs'>
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
+  /** Whoever is logged in under this name. */
+  readonly identityOf: (username: string) => Identity | undefined
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
   readonly isPortReady: (entry: WorkspaceEntry, port: WorkspacePort) => boolean
   readonly audit: Audit
@@ -133,7 +136,7 @@ export class Desk {
     return attempt(() => this.#parts.runtime.logs(ref, { lines: logLines, workspaceUid }))
   }
 
-  /** What RBAC says is asked for anew, whatever is known. */
+  /** With his groups of now, where none are named. What RBAC says is asked for anew, whatever is known. */
   async explain(
     actor: Actor,
     ref: WorkspaceRef,
@@ -143,12 +146,16 @@ export class Desk {
     const permitted = await permit(this.#parts, actor, ref, asking)
     if (!permitted.ok) return permitted
     const entry = permitted.value
-    const identity = { kind: 'person', username: subject.user, uid: '', groups: subject.groups ?? [] } as const
+    const { user, groups } = subject
+    const known = groups === undefined ? this.#parts.identityOf(user) : undefined
+    const identity = known ?? { kind: 'person', username: user, uid: '', groups: groups ?? [] }
     const [grant] = grantsOf(entry, identity, policy, clock.now())
     const review =
       reviews && (grant ? await reviews.decideAfresh(mayConnect(reviews, entry, identity, grant)) : 'unasked')
     const { grant: named, ...explanation } = explainAccess(entry, identity, policy, clock.now(), review)
-    return { ok: true, value: named === undefined ? explanation : { ...explanation, grant: named } }
+    if (named !== undefined) return { ok: true, value: { ...explanation, grant: named } }
+    const reason = known || groups ? explanation.reason : `${explanation.reason} ${groupsUnknown}`
+    return { ok: true, value: { ...explanation, reason } }
   }
 
   isAdministrator(actor: Actor): boolean {
@@ -246,6 +253,8 @@ export class Desk {
     return [...counts].map(([user, streams]) => ({ user, streams }))
   }
 }
+
+const groupsUnknown = 'Nobody is logged in under this name, so that no groups are known.'
 
 function nobodyAnswers(): GatewayError {
   return new GatewayError('store_unavailable', 'Nobody answers access reviews.')

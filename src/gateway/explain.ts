@@ -1,9 +1,10 @@
 /** Why somebody may or may not use a workspace: the checks of access, one by one, for its owner and administrators to read. */
 import type { Identity } from '#identity/identity.ts'
 import type { Timestamp } from '#lib/clock.ts'
-import { type AccessPolicy, decideAccess, grantsOf, sayGrant } from '#workspace/access.ts'
+import { type AccessPolicy, decideAccess, type Grant, grantsOf, isNamedIn, sayGrant } from '#workspace/access.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
 import type { Decision } from '#workspace/reviews.ts'
+import type { WorkspaceShare } from '#workspace/share.ts'
 import { ownerOf } from '#workspace/workspace.ts'
 
 export interface Check {
@@ -43,13 +44,7 @@ export function explainAccess(
       detail: owner === undefined ? 'The workspace names no owner.' : `The owner is ${owner}.`,
     },
     { check: 'public', passed: has('public'), detail: `The access type is ${accessType}.` },
-    ...entry.shares.map((share): Check => {
-      const name = share.metadata.name
-      const applies = found.some((grant) => grant.kind === 'share' && grant.share === share)
-      const ports = share.spec.ports === undefined ? 'all ports' : `the ports ${share.spec.ports.join(', ')}`
-      const until = share.spec.expiresAt === undefined ? '' : ` until ${share.spec.expiresAt}`
-      return { check: `share ${name}`, passed: applies, detail: `Gives ${share.spec.access} on ${ports}${until}.` }
-    }),
+    ...entry.shares.map((share) => shareCheck(share, identity, found)),
     {
       check: 'administrators',
       passed: has('administrator'),
@@ -62,6 +57,16 @@ export function explainAccess(
   if (review === undefined || review === 'allowed')
     return { allowed: true, grant, reason: `Allowed by ${grant}.`, checks }
   return { allowed: false, grant, reason: reviewDenials[review], checks }
+}
+
+function shareCheck(share: WorkspaceShare, identity: Identity, found: readonly Grant[]): Check {
+  const { access, ports, expiresAt } = share.spec
+  const where = ports === undefined ? 'all ports' : `the ports ${ports.join(', ')}`
+  const until = expiresAt === undefined ? '' : ` until ${expiresAt}`
+  const passed = found.some((grant) => grant.kind === 'share' && grant.share === share)
+  const failing = isNamedIn(share, identity) ? ' It is not in force.' : ' It does not name them.'
+  const detail = `Gives ${access} on ${where}${until}.${passed ? '' : failing}`
+  return { check: `share ${share.metadata.name}`, passed, detail }
 }
 
 function reviewCheck({ ref }: WorkspaceEntry, review: ReviewAnswer): Check {

@@ -105,10 +105,15 @@ type ShareGrant = Extract<Grant, { kind: 'share' }>
 function sharesFor(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): readonly ShareGrant[] {
   if (policy.trust?.shares === false) return []
   return subject.shares
-    .filter((share) => share.spec.grantees.some((grantee) => isGrantee(grantee, identity)))
+    .filter((share) => isNamedIn(share, identity))
     .map((share): ShareGrant => ({ kind: 'share', share, until: expiryOf(share) }))
     .filter((grant) => grant.until === undefined || now < grant.until)
     .sort((a, b) => (b.until ?? Number.POSITIVE_INFINITY) - (a.until ?? Number.POSITIVE_INFINITY))
+}
+
+/** By name or by a group; whether the share is in force is another question. */
+export function isNamedIn(share: WorkspaceShare, identity: Identity): boolean {
+  return share.spec.grantees.some((grantee) => isGrantee(grantee, identity))
 }
 
 export function expiryOf(share: WorkspaceShare): Timestamp | undefined {

@@ -169,3 +169,29 @@ test('explain says to the owner and to administrators why somebody may or may no
     reason: expect.stringContaining('no live share'),
   })
 })
+
+test('explain asks for somebody as he is logged in, with his groups, and says where it knows none', async () => {
+  await using world = await createWorld()
+  const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice' })
+  const [alice, dave] = await Promise.all([world.as('alice'), world.as('dave')])
+  const made = await share(world, alice, ref, { grantees: [{ kind: 'Group', name: 'ds' }], access: 'connect' })
+  const ask = async (user: string) => {
+    await alice.open(`${world.origin}/`)
+    return JSON.parse((await alice.fetch(`${world.origin}${api.explain(ref)}?user=${user}`)).body)
+  }
+  expect((await dave.open(url)).status).toBe(200)
+  expect(await ask('dave')).toMatchObject({ allowed: true, grant: `share:team/${made.name}` })
+  const unmet = {
+    check: `share ${made.name}`,
+    passed: false,
+    detail: 'Gives connect on all ports. It does not name them.',
+  }
+  expect(await ask('erin')).toMatchObject({
+    allowed: false,
+    reason:
+      'Not the owner, not public, no live share, no administrator. Nobody is logged in under this name, so that no groups are known.',
+    checks: expect.arrayContaining([unmet]),
+  })
+  await world.as('bob')
+  expect(await ask('bob')).toMatchObject({ allowed: false, reason: expect.not.stringContaining('no groups are known') })
+})
