@@ -125,8 +125,9 @@ export class Gateway {
     const received = receive(site, entry.request, limits)
     if (received.kind === 'unreadable') {
       const { status, code } = received
+      const navigation = received.navigation && entry.response !== undefined
       witness.refused({ requestId, client: entry.connection.peer }, code)
-      exit.reply({ ...this.#refusal(requestId, problemOfUnreadable(status, code), false), isLast: true })
+      exit.reply({ ...this.#refusal(requestId, problemOfUnreadable(status, code), navigation), isLast: true })
       return
     }
     const client = addressOf(entry.connection.peer, received.head, trustedProxies)

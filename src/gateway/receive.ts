@@ -1,6 +1,7 @@
 /** Reads one request as far as routing goes: its head, its host and its target. Whatever is doubtful is refused here, before anybody is asked. */
 import type { IncomingMessage } from 'node:http'
 import { parseAuthority } from '#http/authority.ts'
+import { isNavigation } from '#http/fetch-metadata.ts'
 import { clientAddress, type TrustedNetworks } from '#http/forwarded.ts'
 import { type RequestHead, readRequestHead } from '#http/request-head.ts'
 import { parseRequestTarget } from '#http/request-target.ts'
@@ -17,6 +18,8 @@ export interface Unreadable {
   readonly kind: 'unreadable'
   readonly status: 400 | 404 | 405 | 414 | 421 | 431 | 505
   readonly code: string
+  /** A person will see the answer as a page; `false` where the head itself can't be read. */
+  readonly navigation: boolean
 }
 
 export interface ReceiveLimits {
@@ -33,8 +36,11 @@ export function receive(site: Site, request: IncomingMessage, limits: ReceiveLim
     httpVersion: request.httpVersion,
     mostFields: limits.headerFields,
   })
-  if (head.kind === 'problem') return unreadable(head.status, head.fault)
+  if (head.kind === 'problem') return { kind: 'unreadable', status: head.status, code: head.fault, navigation: false }
   const method = request.method ?? ''
+  const unreadable = (status: Unreadable['status'], code: string): Unreadable => {
+    return { kind: 'unreadable', status, code, navigation: isNavigation(method, head) }
+  }
   if (refusedMethods.has(method)) return unreadable(405, 'method_not_allowed')
   const authority = parseAuthority(head.host)
   if (!authority) return unreadable(400, 'host_malformed')
@@ -45,10 +51,6 @@ export function receive(site: Site, request: IncomingMessage, limits: ReceiveLim
   }
   const aim = parseTarget(site, authority, target)
   return aim.kind === 'refused' ? unreadable(aim.status, aim.code) : { kind: 'received', head, target: aim }
-}
-
-function unreadable(status: Unreadable['status'], code: string): Unreadable {
-  return { kind: 'unreadable', status, code }
 }
 
 /** The client's address, through trusted hops only. */

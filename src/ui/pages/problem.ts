@@ -107,6 +107,7 @@ const byCode: ReadonlyMap<string, string> = new Map([
     'not_found',
     'Check the address for a typing mistake. If somebody gave it to you, ask whether it is shared with you.',
   ],
+  ['foreign_host', 'Gatehouse goes by another name than the one in the address: the link below leads there.'],
   ['cross_origin', 'If you wanted this yourself, do it from its own page.'],
   ['login_loop', 'Your browser may block cookies for this address, or be in a mode that forgets them.'],
   ['not_installed', 'Whoever runs this Gatehouse can install it; the workspace starts by itself after that.'],
