@@ -4,7 +4,7 @@ import { api, openPath, paths, sharePath } from '#surface/urls.ts'
 import { type Html, html, linkTarget } from '#ui/html.ts'
 import { moment } from '#ui/moment.ts'
 import type { Page } from '#ui/page.ts'
-import { badge, titleOf } from './workspace-list.ts'
+import { badge, isMissing, titleOf } from './workspace-list.ts'
 
 export interface Opening {
   readonly view: WorkspaceView
@@ -37,7 +37,7 @@ ${progress(opening)}
 export function progress(opening: Opening): Html {
   const { view, target } = opening
   return html`<section class="panel progress" data-state="${view.state}" data-sentence="${sentence(opening)}"${target.isReady && html` data-go="${linkTarget(target.url)}"`}>
-<p class="state">${badge(view.state)} <strong>${sentence(opening)}</strong></p>
+<p class="state">${badge(view)} <strong>${sentence(opening)}</strong></p>
 ${isWaiting(opening) && html`<div class="bar-of-waiting" aria-hidden="true"></div>`}
 ${reason(view)}
 ${steps(view)}
@@ -53,27 +53,34 @@ function isWaiting({ view, target }: Opening): boolean {
 function sentence({ view, target }: Opening): string {
   switch (view.state) {
     case 'Stopped':
-      return view.can.start ? 'It is stopped.' : 'It is stopped, and you may not start it.'
+      return view.can.start ? 'It is stopped.' : `It is stopped, and you may not start it${askOwner(view)}.`
     case 'Starting':
       return 'It is starting.'
     case 'Stopping':
       return 'It is stopping.'
     case 'Degraded':
-      return 'It does not work.'
+      return isMissing(view) ? 'It cannot run on this machine yet.' : 'It does not work.'
     case 'Running':
       return target.isReady ? 'It is ready.' : `It runs; waiting for ${target.label} to answer.`
   }
 }
 
+function askOwner({ owner, mine }: WorkspaceView): string {
+  return owner === '' || mine ? '' : `: ask ${owner}`
+}
+
 /** While it only goes well, the steps say it all; and that it is stopped is said already, unless it was stopped for a reason. */
-function reason({ state, reason: code, message }: WorkspaceView): Html | undefined {
+function reason(view: WorkspaceView): Html | undefined {
+  const { state, reason: code, message } = view
+  if (isMissing(view)) return html`<p class="message">${message}</p>`
   const isPlain = state === 'Running' || (state === 'Stopped' && code === 'DesiredStateStopped')
   if (isPlain || message === '') return undefined
   return html`<p class="message ${state}">${message}${state === 'Degraded' && code !== '' && html` <code>${code}</code>`}</p>`
 }
 
-function steps({ state, steps: all }: WorkspaceView): Html | undefined {
-  if (all.length === 0 || state === 'Stopped') return undefined
+function steps(view: WorkspaceView): Html | undefined {
+  const { state, steps: all } = view
+  if (all.length === 0 || state === 'Stopped' || isMissing(view)) return undefined
   return html`<ol class="steps" aria-label="What has happened so far">${all.map(
     ({ at, kind, reason: code, message }) =>
       html`<li class="${kind}"><span class="when">${moment(at)}</span> <code>${code}</code>${kind === 'warning' && html`<span class="unseen"> (warning)</span>`} ${message}</li>`,

@@ -50,9 +50,9 @@ function workspaceItem(view: WorkspaceView): Html {
     state === 'Degraded' || state === 'Starting' || (state === 'Stopped' && reason !== 'DesiredStateStopped')
   return html`<li class="panel workspace" data-key="${namespace}/${name}" data-title="${title}" data-state="${state}" data-search="${searchText(view)}">
 <div class="about">
-<h3><a href="${frontOf(view)}">${title}</a> ${badge(state)}</h3>
+<h3><a href="${frontOf(view)}">${title}</a> ${badge(view)}</h3>
 <p class="soft where"><code>${namespace}/${name}</code>${relation(view)}</p>
-${isWordy && message !== '' && html`<p class="message ${state}">${message}</p>`}
+${isWordy && message !== '' && html`<p class="message ${isMissing(view) ? 'Missing' : state}">${message}</p>`}
 ${ports(view)}
 ${people(view, owner)}
 </div>
@@ -66,8 +66,14 @@ function searchText({ namespace, name, displayName, owner, state, ports }: Works
   return [displayName, `${namespace}/${name}`, owner, state, ...labels].join(' ').toLowerCase()
 }
 
-export function badge(state: WorkspaceView['state']): Html {
-  return html`<span class="badge ${state}">${state}</span>`
+export function badge(view: Pick<WorkspaceView, 'state' | 'reason'>): Html {
+  if (isMissing(view)) return html`<span class="badge Missing">Not installed</span>`
+  return html`<span class="badge ${view.state}">${view.state}</span>`
+}
+
+/** Nothing failed: its program is not on this machine, and the message says how it gets there. */
+export function isMissing({ state, reason }: Pick<WorkspaceView, 'state' | 'reason'>): boolean {
+  return state === 'Degraded' && reason === 'NotInstalled'
 }
 
 const grants = { public: 'open to everybody', share: 'shared with you', administrator: 'as an administrator' } as const
@@ -121,6 +127,7 @@ function primary(view: WorkspaceView, title: string): Html | undefined {
     return html`<form method="post" action="${api.start(view)}" data-action="start" data-name="${title}"><button class="button" aria-label="Start ${title}">Start</button></form>`
   }
   if (!can.open || state === 'Stopping' || state === 'Stopped') return undefined
+  if (isMissing(view)) return undefined
   const text = state === 'Degraded' ? 'See why' : 'Open'
   return html`<a class="button" href="${frontOf(view)}" aria-label="${text}: ${title}">${text}</a>`
 }

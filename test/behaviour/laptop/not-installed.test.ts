@@ -16,7 +16,9 @@ test('the editor on a machine without code-server says that it is not installed 
   const page = await alice.open(site.url(editor))
   expect([page.status, page.url.pathname]).toEqual([200, '/.gatehouse/open/alice/editor'])
   expect(page.body).toContain('Code Editor needs code-server, which is not on the PATH of Gatehouse.')
-  expect((await alice.open(`${site.origin}/`)).body).toContain('Code Editor needs code-server')
+  const list = (await alice.open(`${site.origin}/`)).body
+  expect(list).toContain('Code Editor needs code-server')
+  for (const body of [page.body, list]) expect(body).toContain('<span class="badge Missing">Not installed</span>')
   await eventually(async () => (await stateOf(site, alice, files)) === 'Running', 'another workspace runs')
   expect(demo.printed()).not.toMatch(/error/i)
 })

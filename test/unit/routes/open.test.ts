@@ -22,9 +22,9 @@ describe('the page of a workspace', () => {
     expect(body).toContain('It is stopped.')
   })
 
-  test('that is stopped says so to who may not start it', async () => {
-    const { body } = await opened({ state: 'Stopped', can: onlyOpen })
-    expect(body).toContain('It is stopped, and you may not start it.')
+  test('that is stopped says so to who may not start it, and whom to ask', async () => {
+    const { body } = await opened({ state: 'Stopped', can: onlyOpen, owner: 'carol', mine: false })
+    expect(body).toContain('It is stopped, and you may not start it: ask carol.')
     expect(body).not.toContain('method="post" action="/.gatehouse/api')
   })
 
@@ -85,6 +85,17 @@ describe('the page of a workspace', () => {
     const others = await opened({ ...failed, can: onlyOpen })
     expect(others.body).toContain('It ended three times.')
     expect(others.body).not.toContain('a line of the log')
+  })
+
+  test('whose program is not installed is no failure: it says how to install it, once', async () => {
+    const message = 'Install it so.'
+    const steps = [{ at: '2026-01-01T08:00:01Z', kind: 'warning', reason: 'NotInstalled', message }] as const
+    const { body } = await opened({ state: 'Degraded', reason: 'NotInstalled', message, steps })
+    expect(body).toContain('<span class="badge Missing">Not installed</span>')
+    expect(body).toContain('It cannot run on this machine yet.')
+    expect(body.match(/Install it so\./g)).toHaveLength(1)
+    expect(body).not.toMatch(/class="[^"]*(Degraded|warning)/)
+    expect(body).not.toContain('It does not work')
   })
 
   test.each(['9999', '0', 'x', '', '8888.5', '-1'])('is not there for the port %j', async (port) => {
