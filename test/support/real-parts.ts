@@ -11,7 +11,7 @@ export const jupyterLabVersion = '4.6.6'
 /** The one that `test/real/install-code-server.sh` installs. */
 export const codeServerVersion = '4.139.1'
 
-export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl' | 'cluster'
+export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl' | 'cluster' | 'helm'
 
 export type Found =
   | { readonly kind: 'found'; readonly path: string }
@@ -51,6 +51,11 @@ const parts: { readonly [Name in RealPart]: Part } = {
       env.GATEHOUSE_TEST_KUBECONFIG && isReadable(env.GATEHOUSE_TEST_KUBECONFIG) ? onPath('kubectl', env) : [],
     command: 'GATEHOUSE_TEST_KUBECONFIG=PATH, and kubectl on PATH',
   },
+  /** With a cluster to install into. */
+  helm: {
+    candidates: (env) => (findPart('cluster', env).kind === 'found' ? onPath('helm', env) : []),
+    command: 'GATEHOUSE_TEST_KUBECONFIG=PATH, and kubectl and helm on PATH',
+  },
   openssl: { candidates: (env) => onPath('openssl', env), command: 'apt-get install openssl' },
 }
 
@@ -69,8 +74,9 @@ export function findPart(part: RealPart, env: Environment = process.env): Found 
   const places = candidates(env)
   const path = places.find(isProgram)
   if (path !== undefined && isComplete(part, env)) return { kind: 'found', path }
-  const nowhere =
-    part === 'cluster' ? 'no kubeconfig in GATEHOUSE_TEST_KUBECONFIG, or no kubectl' : `no ${part} on PATH`
+  const program = part === 'cluster' ? 'kubectl' : part
+  const needsCluster = part === 'cluster' || part === 'helm'
+  const nowhere = needsCluster ? `no kubeconfig in GATEHOUSE_TEST_KUBECONFIG, or no ${program}` : `no ${part} on PATH`
   const reason = places.length > 0 ? `no ${places.join(' or ')}` : nowhere
   return { kind: 'missing', reason, command }
 }
