@@ -20,6 +20,7 @@ import { notFound, type Problem, problem, problemOfError } from '#surface/proble
 import type { Assets } from '#ui/assets.ts'
 import { answerFields } from '#ui/policy.ts'
 import { refuse } from './answer.ts'
+import { continueWhenWanted, tooLarge } from './continue.ts'
 
 export interface SurfaceOptions {
   readonly externalScheme: 'http' | 'https'
@@ -45,8 +46,8 @@ export interface RequestOrigin {
 
 export interface Surface {
   readonly app: FastifyInstance
-  /** Answers one request. Ready when the promise of {@link createSurface} is. */
-  handle(request: IncomingMessage, response: ServerResponse, origin: RequestOrigin): void
+  /** Answers one request. Ready when the promise of {@link createSurface} is. `expectsContinue`: its client waits for `100 Continue`. */
+  handle(request: IncomingMessage, response: ServerResponse, origin: RequestOrigin, expectsContinue?: boolean): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -61,9 +62,10 @@ export async function createSurface(
 ): Promise<Surface> {
   const origins = new WeakMap<IncomingMessage, RequestOrigin>()
   const fields = answerFields(options.externalScheme)
+  const bodyLimit = options.bodyBytes ?? defaultBodyBytes
   const app = fastify({
     logger: false,
-    bodyLimit: options.bodyBytes ?? defaultBodyBytes,
+    bodyLimit,
     routerOptions: { maxParamLength },
     rewriteUrl: ({ url = '/' }) => originForm(url),
     genReqId: (raw) => origins.get(raw)?.requestId ?? 'none',
@@ -89,6 +91,7 @@ export async function createSurface(
   })
   app.setNotFoundHandler((request, reply) => refuse(request, reply, notFound))
   readForms(app)
+  const continuations = continueWhenWanted(app, bodyLimit)
   await app.register(async (routes) => {
     const known = methodsByUrl(routes)
     await register(routes)
@@ -98,8 +101,9 @@ export async function createSurface(
   await app.ready()
   return {
     app,
-    handle(request, response, origin) {
+    handle(request, response, origin, expectsContinue = false) {
       origins.set(request, origin)
+      if (expectsContinue) continuations.expect(request, response)
       app.routing(request, response)
     },
     [Symbol.asyncDispose]: () => app.close(),
@@ -163,7 +167,7 @@ function problemOf(error: FastifyError): Problem {
   if (error instanceof GatewayError) return problemOfError(error)
   switch (error.statusCode) {
     case 413:
-      return { code: 'too_large', status: 413, title: 'What was sent is too large.' }
+      return tooLarge
     case 415:
       return { code: 'unsupported_media_type', status: 415, title: 'This media type is not accepted here.' }
     case 400:

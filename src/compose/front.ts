@@ -83,11 +83,11 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     renewals: identities.renewals,
     renderPage,
     nextRequestId,
-    ownSurface: (request, response, origin) => {
+    ownSurface: (request, response, origin, expectsContinue) => {
       inFlight.add(response)
       countAnswer({ metrics, audit, clock }, request, response, origin)
       expectBody(request, clock, settings.limits.headerTimeout)
-      surface.handle(request, response, origin)
+      surface.handle(request, response, origin, expectsContinue)
     },
   })
   const revocation: RevocationParts = {

@@ -31,7 +31,7 @@ import { clearedFirst, type HandoverParts, leaveForLogin, type TenantCookies } f
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
 import { hsts, type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
-import type { Origin, Visit } from './visit.ts'
+import type { Origin, OwnSurface, Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 import type { WorkspaceHost } from './workspace-host.ts'
 
@@ -48,7 +48,7 @@ export interface GatewayParts extends AdmissionParts, HandoverParts {
   readonly nextRequestId: () => string
   readonly log: Log
   /** Gatehouse's own pages and API on `<domain>`. */
-  readonly ownSurface: (request: IncomingMessage, response: ServerResponse, origin: Origin) => void
+  readonly ownSurface: OwnSurface
 }
 
 /** How a decision leaves the gateway on one of the two transports. */
@@ -156,8 +156,7 @@ export class Gateway {
       this.#settle(answer.then(exit.reply), origin, exit, request)
       return
     }
-    if (expectsContinue) response.writeContinue()
-    this.#parts.ownSurface(request, response, origin)
+    this.#parts.ownSurface(request, response, origin, expectsContinue)
   }
 
   #visit(visit: Visit, exit: Exit): void {

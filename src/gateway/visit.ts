@@ -1,5 +1,5 @@
 /** One request for a place of a workspace, as it passes from reading to the decision and to whoever carries it out. */
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { RequestHead } from '#http/request-head.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Place } from './target.ts'
@@ -10,6 +10,14 @@ export interface Origin {
   /** The client's address, through trusted hops only. */
   readonly client: string
 }
+
+/** Answers one request for `<domain>`. `expectsContinue`: the client waits for `100 Continue`, which is the surface's to send. */
+export type OwnSurface = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  origin: Origin,
+  expectsContinue: boolean,
+) => void
 
 /** One request for a place of a workspace, on its way to a decision. */
 export interface Visit extends Origin {
