@@ -1,7 +1,7 @@
 /** `/`: the visitor's workspaces, and the list of them alone for the page to refresh. */
 import { hash } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
-import type { ManifestProblem, WorkspaceView } from '#surface/messages.ts'
+import type { ManifestProblem, MissingPolicy, WorkspaceView } from '#surface/messages.ts'
 import { paths } from '#surface/urls.ts'
 import { consolePage } from '#ui/pages/console.ts'
 import { type Overview, workspaceList } from '#ui/pages/workspace-list.ts'
@@ -13,6 +13,8 @@ export interface ConsoleRoutes {
   readonly listWorkspaces: (actor: Actor) => Eventually<readonly WorkspaceView[]>
   /** None for those whom it does not concern. */
   readonly manifestProblems: (actor: Actor) => readonly ManifestProblem[]
+  /** None for those whom it does not concern. */
+  readonly missingPolicies: (actor: Actor) => readonly MissingPolicy[]
 }
 
 export async function consoleRoutes(app: FastifyInstance, options: ConsoleRoutes): Promise<void> {
@@ -20,6 +22,7 @@ export async function consoleRoutes(app: FastifyInstance, options: ConsoleRoutes
   const overviewFor = async (actor: Actor): Promise<Overview> => ({
     workspaces: await options.listWorkspaces(actor),
     problems: options.manifestProblems(actor),
+    missingPolicies: options.missingPolicies(actor),
   })
 
   app.get(paths.console, async (request, reply) =>

@@ -27,6 +27,7 @@ import { type OpenGateway, openManagedGateway } from './gateway.ts'
 import type { Ground } from './ground.ts'
 import { machineIssuers } from './machines.ts'
 import { Policies } from './policies.ts'
+import { tellPolicies } from './policy-condition.ts'
 import { serve } from './serving.ts'
 
 export interface ClusterParts {
@@ -93,10 +94,13 @@ export async function openCluster(parts: ClusterParts): Promise<Cluster> {
     machines: machineIssuers({ ...parts, client, lookup }),
     authorshipOf: (share) => policies.authorshipOf(share),
     trust: policies.trust,
-    manifestProblems: () => policies.problems(),
-    keepHouse: housekeeper(parts, client, resources),
+    missingPolicies: () => policies.missing(),
+    manifestProblems: () => [],
+    keepHouse: housekeeper(parts, { client, resources, policies }),
   })
-  open.tasks.run('policies', (ending) => policies.follow(ending, () => open.reconsider()))
+  metrics.gauge('policies', () => policies.figures())
+  policies.subscribe(() => open.reconsider())
+  open.tasks.run('policies', (ending) => policies.follow(ending))
   const known = Promise.all([open.keyRing.ready, open.sessions.ready, policies.known])
   const serving = await serve({ settings, open, metrics, clock, log, signal }, known)
   const ended = endAfter(signal, async () => {
@@ -106,14 +110,21 @@ export async function openCluster(parts: ClusterParts): Promise<Cluster> {
   return { gateway: open, drain: serving.drain, ended }
 }
 
-/** By Lease: one replica does the chores and writes the heartbeats that all of them look for. */
-function housekeeper({ settings, env, clock, log }: ClusterParts, client: ApiClient, resources: Resources): Keeper {
+interface HouseParts {
+  readonly client: ApiClient
+  readonly resources: Resources
+  readonly policies: Policies
+}
+
+/** By Lease: one replica does the chores, writes the heartbeats that all of them look for, and says what is missing. */
+function housekeeper({ settings, env, clock, log }: ClusterParts, { client, resources, policies }: HouseParts): Keeper {
   const namespace = settings.sessions.stateNamespace
   const holder = `${env.GATEHOUSE_POD ?? 'gatehouse'}_${randomUUID()}`
   const hearts = { client, namespace, kinds: heartbeats, clock, log }
   return (chores, signal) =>
     lead({ ...{ resources, namespace, name: leaseName, holder, clock, log, signal } }, async (term) => {
-      await Promise.all([chores(term), keepBeating(hearts, term)])
+      const telling = tellPolicies({ policies, resources, settings, clock, log }, term)
+      await Promise.all([chores(term), keepBeating(hearts, term), telling])
     })
 }
 

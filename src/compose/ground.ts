@@ -9,6 +9,7 @@ import type { Resources } from '#resources/contract.ts'
 import type { Reviewer } from '#resources/reviewer.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
+import type { MissingPolicy } from '#surface/messages.ts'
 import type { Trust } from '#workspace/access.ts'
 import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
@@ -32,7 +33,9 @@ export interface Ground {
   readonly trust?: Trust
   /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */
   readonly keepHouse?: (chores: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>
-  /** What the administrator should know: files that could not be read as manifests on a laptop, missing policies in a cluster. */
+  /** What the administrator of a cluster should know: policies that are missing, and what is off by it. */
+  readonly missingPolicies?: () => readonly MissingPolicy[]
+  /** Files that could not be read as manifests; there are none in a cluster. */
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly lookup: LookupFunction
   readonly clock: Clock

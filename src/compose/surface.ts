@@ -36,9 +36,10 @@ import { whoamiRoutes } from '#routes/whoami.ts'
 import { workspaceRoutes } from '#routes/workspaces.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Settings } from '#settings/settings.ts'
+import type { MissingPolicy } from '#surface/messages.ts'
 import { loadAssets } from '#ui/assets.ts'
 import { problemPages } from '#ui/pages/problem.ts'
-import type { AccessPolicy } from '#workspace/access.ts'
+import { type AccessPolicy, isAdministrator } from '#workspace/access.ts'
 import { authorityOf, consoleOrigin, type Site } from '#workspace/address.ts'
 import type { Directory } from '#workspace/directory.ts'
 import type { Prober } from '#workspace/prober.ts'
@@ -58,6 +59,7 @@ export interface SurfaceParts {
   readonly runtime: Instances
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
+  readonly missingPolicies?: () => readonly MissingPolicy[]
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly audit: Audit
   readonly metrics: Metrics
@@ -128,6 +130,8 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     explain: desk.explain.bind(desk),
     // On a laptop everybody who may log in is the person whose files they are.
     manifestProblems: () => parts.manifestProblems(),
+    missingPolicies: ({ session }: Actor) =>
+      isAdministrator(session.identity, parts.policy) ? (parts.missingPolicies?.() ?? []) : [],
     listSessions: sessions.list,
     endSession: sessions.end,
     untilSessionEnds: sessions.untilEnded,

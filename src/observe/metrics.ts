@@ -43,7 +43,7 @@ export type Direction = 'in' | 'out'
 /** By a close code of ours, or by one of the two peers. */
 export type StreamEnd = 'client' | 'upstream' | 'revoked' | 'workspace-stopped' | 'drained' | 'failed'
 export type Attempt = 'ok' | 'refused' | 'failed'
-export type Gauged = 'streams' | 'sessions' | 'workspaces' | 'lost-log-lines'
+export type Gauged = 'streams' | 'sessions' | 'workspaces' | 'lost-log-lines' | 'policies'
 
 /** One series of a counter. */
 export interface Count {
@@ -189,6 +189,11 @@ const gaugeTexts: { readonly [Name in Gauged]: GaugeText } = {
   sessions: { name: 'gatehouse_sessions', help: 'Sessions that are good now.' },
   workspaces: { name: 'gatehouse_workspaces', help: 'Workspaces served, by phase.', label: 'phase' },
   'lost-log-lines': { name: 'gatehouse_lost_log_lines', help: 'Log and audit lines that could not be written.' },
+  policies: {
+    name: 'gatehouse_policy_in_force',
+    help: 'Whether an admission policy of a cluster is in force: 1 or 0.',
+    label: 'policy',
+  },
 }
 
 function addGauges(registry: Registry): Map<Gauged, Read> {
@@ -211,5 +216,6 @@ function addGauges(registry: Registry): Map<Gauged, Read> {
   add('sessions')
   add('workspaces')
   add('lost-log-lines')
+  add('policies')
   return readers
 }

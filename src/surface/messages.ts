@@ -180,7 +180,15 @@ export const SessionListSchema = Type.Object({ sessions: Type.Array(SessionSchem
 export const ManifestProblemSchema = Type.Object({ file: text, line: Type.Integer(), reason: text })
 export type ManifestProblem = Immutable<Static<typeof ManifestProblemSchema>>
 
-export const ManifestProblemListSchema = Type.Object({ problems: Type.Array(ManifestProblemSchema) })
+/** An admission policy that a cluster does not have, and what is off without it. */
+export const MissingPolicySchema = Type.Object({ policy: text, consequence: text })
+export type MissingPolicy = Immutable<Static<typeof MissingPolicySchema>>
+
+/** What whoever runs Gatehouse has to mend. */
+export const ProblemListSchema = Type.Object({
+  problems: Type.Array(ManifestProblemSchema),
+  missingPolicies: Type.Array(MissingPolicySchema),
+})
 
 export const LogLinesSchema = Type.Object({ lines: Type.Array(text) })
 

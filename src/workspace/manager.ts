@@ -3,6 +3,7 @@
  * gateway was started with. Its spec is kept as it was written (`settings/managed-schema.ts` says what it may hold): what can't be served is refused in
  * `status`, where whoever wrote it looks, and must not look as if there were no manager.
  */
+import { isDeepStrictEqual } from 'node:util'
 import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
 import { checkerOf, sayFaults } from '#lib/schema.ts'
@@ -65,25 +66,41 @@ export function statusAfter(
   now: string,
 ): ManagerStatus | undefined {
   const { generation } = manager.metadata
-  const { conditions } = manager.status
-  const before = conditions.find((condition) => condition.type === accepted)
   const status = verdict.reason === 'InForce' ? 'True' : 'False'
+  const after = withCondition(manager, { type: accepted, status, ...verdict, observedGeneration: generation }, now)
+  if (after === undefined && manager.status.observedGeneration === generation) return undefined
+  return { observedGeneration: generation, conditions: after ?? manager.status.conditions }
+}
+
+/** What a gateway says of what it leans on; whatever the generation of the spec. */
+export interface PolicyVerdict {
+  readonly status: 'True' | 'False'
+  readonly reason: 'InForce' | 'Missing'
+  readonly message: string
+}
+
+/** As {@link statusAfter}. */
+export function statusWithPolicies(
+  manager: WorkspaceManager,
+  verdict: PolicyVerdict,
+  now: string,
+): Pick<ManagerStatus, 'conditions'> | undefined {
+  const conditions = withCondition(manager, { type: policiesInForce, ...verdict }, now)
+  return conditions && { conditions }
+}
+
+type Condition = Static<typeof Condition>
+
+/** Those of others, and this one in its place; `undefined` when it says so already. */
+function withCondition({ status }: WorkspaceManager, claim: Condition, now: string): Condition[] | undefined {
+  const before = status.conditions.find(({ type }) => type === claim.type)
   const message =
-    verdict.message.length > longestMessage ? `${verdict.message.slice(0, longestMessage - 1)}…` : verdict.message
-  const isSaid =
-    before?.status === status &&
-    before.reason === verdict.reason &&
-    before.message === message &&
-    before.observedGeneration === generation &&
-    manager.status.observedGeneration === generation
-  if (isSaid) return undefined
-  const since = before?.status === status ? before.lastTransitionTime : undefined
-  const after: ManagerStatus['conditions'][number] = {
-    ...{ type: accepted, status, reason: verdict.reason, message, observedGeneration: generation },
-    lastTransitionTime: since ?? now,
-  }
-  const others = conditions.filter((condition) => condition.type !== accepted)
-  return { observedGeneration: generation, conditions: [...others, after] }
+    claim.message.length > longestMessage ? `${claim.message.slice(0, longestMessage - 1)}…` : claim.message
+  const since = before?.status === claim.status ? before.lastTransitionTime : undefined
+  const after = { ...claim, message, lastTransitionTime: since ?? now }
+  if (isDeepStrictEqual(before, after)) return undefined
+  return [...status.conditions.filter(({ type }) => type !== claim.type), after]
 }
 
 const accepted = 'Accepted'
+const policiesInForce = 'PoliciesInForce'

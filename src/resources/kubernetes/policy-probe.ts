@@ -16,7 +16,7 @@ export type PolicyName = (typeof policyNames)[number]
 
 const shares = { group: 'workspace.jupyter.org', version: 'v1alpha1', plural: 'workspaceshares' }
 
-/** Throws `store_unavailable`: then nobody knows; `store_refused` where the account may not make shares in this namespace. */
+/** Throws as {@link isInForce}. */
 export async function policiesInForce(client: ApiClient, namespace: string): Promise<ReadonlySet<PolicyName>> {
   const asked = await Promise.all(
     policyNames.map(async (name) => ((await isInForce(client, namespace, name)) ? [name] : [])),
@@ -24,7 +24,8 @@ export async function policiesInForce(client: ApiClient, namespace: string): Pro
   return new Set(asked.flat())
 }
 
-async function isInForce(client: ApiClient, namespace: string, policy: PolicyName): Promise<boolean> {
+/** Throws `store_unavailable`: then nobody knows; `store_refused` where the account may not make shares in this namespace. */
+export async function isInForce(client: ApiClient, namespace: string, policy: PolicyName): Promise<boolean> {
   const object = {
     apiVersion: `${shares.group}/${shares.version}`,
     kind: 'WorkspaceShare',

@@ -1,5 +1,5 @@
 /** The list of workspaces, as the console shows it and refreshes it piece by piece: each item has a key, and its markup alone says what it shows. */
-import type { ManifestProblem, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
+import type { ManifestProblem, MissingPolicy, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
 import { api, openPath, sharePath } from '#surface/urls.ts'
 import { type Html, html, linkTarget } from '#ui/html.ts'
 import { initialOf } from '#ui/page.ts'
@@ -8,12 +8,14 @@ import { initialOf } from '#ui/page.ts'
 export interface Overview {
   readonly workspaces: readonly WorkspaceView[]
   readonly problems: readonly ManifestProblem[]
+  readonly missingPolicies: readonly MissingPolicy[]
 }
 
-export function workspaceList({ workspaces, problems }: Overview): Html {
+export function workspaceList({ workspaces, problems, missingPolicies }: Overview): Html {
   const mine = workspaces.filter((view) => view.mine)
   const others = workspaces.filter((view) => !view.mine)
   return html`${problems.length > 0 && problemBanner(problems)}
+${missingPolicies.length > 0 && policyBanner(missingPolicies)}
 ${workspaces.length === 0 && nothing}
 ${mine.length > 0 && group('mine', 'Yours', mine)}
 ${others.length > 0 && group('others', 'Open to you', others)}
@@ -29,6 +31,16 @@ function problemBanner(problems: readonly ManifestProblem[]): Html {
 <h2>${title}</h2>
 <p>The last good version of each stays in force.</p>
 <ul>${problems.map(({ file, line, reason }) => html`<li><code>${file}:${line}</code> ${reason}</li>`)}</ul>
+</section>`
+}
+
+function policyBanner(missing: readonly MissingPolicy[]): Html {
+  const title =
+    missing.length === 1 ? 'An admission policy is missing' : `${missing.length} admission policies are missing`
+  return html`<section class="banner" role="alert" data-key="policies">
+<h2>${title}</h2>
+<p>What leans on it is off until it is in force again. Administrators alone see this.</p>
+<ul>${missing.map(({ policy, consequence }) => html`<li><code>${policy}</code> ${consequence}</li>`)}</ul>
 </section>`
 }
 

@@ -93,6 +93,7 @@ function hostile(state: WorkspaceView['state']): Partial<Backend> {
       },
     ],
     manifestProblems: () => [{ file: payload, line: 1, reason: payload }],
+    missingPolicies: () => [{ policy: payload, consequence: payload }],
     startLogin: async () => ({
       kind: 'choose',
       issuers: [

@@ -132,6 +132,7 @@ function emptyBackend(): Backend {
     listSessions: () => [],
     endSession: () => refused,
     manifestProblems: () => [],
+    missingPolicies: () => [],
     parseReturnTo: (raw) => parseReturnTo(raw, rules),
     startLogin: async () => ({ kind: 'redirect', location: 'https://idp.example/auth?x=1', setCookies: ['login=1'] }),
     finishLogin: async () => ({ kind: 'done', location: '/', setCookies: ['session=alice'] }),

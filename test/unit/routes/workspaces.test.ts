@@ -73,10 +73,12 @@ describe('the API', () => {
     expect((await fake.app.inject({ url: api.logs(ref), headers: fetched })).json()).toEqual({ lines: ['a', 'b'] })
   })
 
-  test('tells of manifests that cannot be used', async () => {
-    const found = { file: 'a.yaml', line: 3, reason: 'no' }
-    await using fake = await fakeSurface({ manifestProblems: () => [found] })
-    expect((await fake.app.inject({ url: api.problems, headers: fetched })).json()).toEqual({ problems: [found] })
+  test('tells of manifests that cannot be used, and of policies that are missing', async () => {
+    const problems = [{ file: 'a.yaml', line: 3, reason: 'no' }]
+    const missingPolicies = [{ policy: 'gatehouse-workspace-owner', consequence: 'Nobody is let in as an owner.' }]
+    await using fake = await fakeSurface({ manifestProblems: () => problems, missingPolicies: () => missingPolicies })
+    const answer = await fake.app.inject({ url: api.problems, headers: fetched })
+    expect(answer.json()).toEqual({ problems, missingPolicies })
   })
 })
 
@@ -160,6 +162,16 @@ describe('the console', () => {
     expect(body).toContain('title="2 open streams"')
     expect(body).toContain('github:bob')
     expect(body).toContain('<code>a.yaml:3</code> /spec is missing')
+  })
+
+  test('says which policies are missing, and what that means', async () => {
+    const missing = { policy: 'gatehouse-workspace-share', consequence: 'Shares grant nothing.' }
+    await using fake = await fakeSurface({ missingPolicies: () => [missing] })
+    const { body } = await fake.app.inject({ url: '/', headers: { ...alice, ...navigation } })
+    expect(body).toContain('An admission policy is missing')
+    expect(body).toContain('<code>gatehouse-workspace-share</code> Shares grant nothing.')
+    await using whole = await fakeSurface()
+    expect((await whole.app.inject({ url: '/', headers: { ...alice, ...navigation } })).body).not.toContain('policy')
   })
 
   test('is refreshed by a list alone, which costs next to nothing while it stays the same', async () => {

@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { meta } from '#test/support/objects.ts'
-import { type ManagerStatus, managerKind, statusAfter, type WorkspaceManager } from '#workspace/manager.ts'
+import {
+  type ManagerStatus,
+  managerKind,
+  statusAfter,
+  statusWithPolicies,
+  type WorkspaceManager,
+} from '#workspace/manager.ts'
 
 const now = '2026-01-01T00:00:00.000Z'
 const later = '2026-01-01T01:00:00.000Z'
@@ -47,6 +53,20 @@ describe('the status of a manager', () => {
       other,
       { type: 'Accepted', status: 'False', ...bad, observedGeneration: 2, lastTransitionTime: later },
     ])
+  })
+
+  test('says which policies are missing, beside whether it is in force, and since when', () => {
+    const accepted = statusAfter(manager(1, {}), good, now)
+    const missing = { status: 'False', reason: 'Missing', message: 'gatehouse-workspace-owner' } as const
+    const said = statusWithPolicies(manager(1, accepted), missing, now)
+    expect(said).toEqual({
+      conditions: [...(accepted?.conditions ?? []), { type: 'PoliciesInForce', ...missing, lastTransitionTime: now }],
+    })
+    const whole = { ...accepted, ...said }
+    expect(statusWithPolicies(manager(1, whole), missing, later)).toBeUndefined()
+    expect(statusAfter(manager(1, whole), good, later)).toBeUndefined()
+    const again = statusWithPolicies(manager(1, whole), { status: 'True', reason: 'InForce', message: '' }, later)
+    expect(again?.conditions[1]).toMatchObject({ status: 'True', reason: 'InForce', lastTransitionTime: later })
   })
 
   test('is cut where it would hide what comes first', () => {
