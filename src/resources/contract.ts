@@ -81,7 +81,7 @@ export interface Listing<T> {
 
 /**
  * `bookmark`: nothing up to this version concerns you, so that a resume needs no new list. `unreadable`: the kind's parsers refuse what the
- * object has become, so it is nowhere to be seen. `heartbeat`: the watch still brings what is written.
+ * object has become, or its deletion waits for a finalizer, so it is nowhere to be seen. `heartbeat`: the watch still brings what is written.
  */
 export type WatchEvent<T> =
   | { readonly type: 'added' | 'modified' | 'deleted'; readonly object: T }

@@ -228,7 +228,9 @@ class KubernetesResources implements Resources {
     })
   }
 
+  /** Somebody has deleted it, and that counts from then on: nothing may live on by a finalizer, whoever put one there. */
   #read<T extends Resource>(kind: ResourceKind<T>, object: WireObject): T | undefined {
+    if (object.deletionTimestamp !== undefined) return undefined
     if (this.#form(kind).isEmpty?.(object)) return undefined
     return this.#unreadable.read(kind.plural, object, () => this.#parse(kind, object))
   }
