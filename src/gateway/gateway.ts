@@ -31,7 +31,7 @@ import { clearedFirst, type HandoverParts, leaveForLogin, type TenantCookies } f
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
 import { hsts, type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
-import type { Origin, OwnSurface, Visit } from './visit.ts'
+import { hasLeft, type Origin, type OwnSurface, type Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 import type { WorkspaceHost } from './workspace-host.ts'
 
@@ -177,8 +177,7 @@ export class Gateway {
       return
     }
     const deciding = this.#parts.authenticator.resolve(credentials, visit.place.scope).then((authentication) => {
-      // Who has left meanwhile says so no second time: what is begun for him would never end.
-      if (!visit.request.socket.destroyed) this.#decide(visit, authentication, exit, reviewed)
+      if (!hasLeft(visit)) this.#decide(visit, authentication, exit, reviewed)
     })
     this.#settle(deciding, visit, exit, visit.request)
   }
@@ -219,7 +218,7 @@ export class Gateway {
   /** Waits for what has to be asked, and begins again with who it is: he may have been logged out meanwhile. */
   #review(visit: Visit, question: ReviewQuestion, exit: Exit, reviewed: number): void {
     const asking = Promise.resolve(this.#parts.reviews?.decide(question)).then(() => {
-      if (!visit.request.socket.destroyed) this.#authenticate(visit, exit, reviewed)
+      if (!hasLeft(visit)) this.#authenticate(visit, exit, reviewed)
     })
     this.#settle(asking, visit, exit, visit.request)
   }

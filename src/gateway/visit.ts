@@ -32,3 +32,12 @@ export interface Visit extends Origin {
   /** Its Authorization field is a token of ours, which is nobody else's to see. */
   readonly isBearer: boolean
 }
+
+/**
+ * Who has left while he waited says so no second time: what was begun for him would never end. Behind a handshake nobody reads, so that its client
+ * is seen to leave by the end of what it says alone, and its connection has to be closed from here.
+ */
+export function hasLeft({ request: { socket }, isUpgrade }: Visit): boolean {
+  if (isUpgrade && socket.readableEnded) socket.destroy()
+  return socket.destroyed
+}

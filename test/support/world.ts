@@ -97,6 +97,8 @@ export interface ReplicaOptions {
   readonly port?: number
   /** Of its own, after those of the world. */
   readonly settings?: (settings: Settings) => Settings
+  /** The store as it sees it: one that can be broken, in front of the shared one. */
+  readonly resources?: (shared: Resources) => Resources
 }
 
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
@@ -163,12 +165,10 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const metrics = createMetrics()
   if (options.managed) await createManager(ground, whole, options.managed)
   const opening = options.managed ? openManagedGateway : openGateway
-  const openOne = async (
-    listeners: readonly ListenerSettings[],
-    figures?: Metrics,
-    own: (settings: Settings) => Settings = (same) => same,
-  ) => {
-    const one = await openReplica({ ...ground, settings: own(settings) }, listeners, figures, opening)
+  const openOne = async (listeners: readonly ListenerSettings[], figures?: Metrics, own: ReplicaOptions = {}) => {
+    const resources = own.resources?.(store.resources) ?? store.resources
+    const mine = { ...ground, resources, settings: own.settings?.(settings) ?? settings }
+    const one = await openReplica(mine, listeners, figures, opening)
     gateways.push(one)
     return one
   }
@@ -239,7 +239,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     async replica(wanted = {}) {
       const own = wanted.port ?? (await freePort())
       const listeners = settings.listeners.map((listener) => ({ ...listener, port: own }))
-      return { port: own, open: await openOne(listeners, undefined, wanted.settings) }
+      return { port: own, open: await openOne(listeners, undefined, wanted) }
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
