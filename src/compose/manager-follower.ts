@@ -24,6 +24,8 @@ export interface FollowerParts {
 
 /** A Secret that was changed alone is noticed by then. */
 const lookEvery: Milliseconds = 30_000
+/** Somebody waits for one that is not there yet. */
+const missingEvery: Milliseconds = 5_000
 const retryAfter: Milliseconds = 2_000
 
 type SecretsByRef = ReadonlyMap<string, Secret | string>
@@ -95,7 +97,7 @@ class ManagerFollower {
         this.#say('info', `generation ${generation} of the WorkspaceManager is in force`)
       else this.#say('warn', `generation ${generation} of the WorkspaceManager is refused: ${verdict.message}`)
       await this.#writeStatus(manager, verdict)
-      this.#lookAgain(lookEvery)
+      this.#lookAgain(verdict.reason === 'SecretUnusable' ? missingEvery : lookEvery)
     } catch (error) {
       this.#say('warn', `the WorkspaceManager could not be looked at: ${messageOf(error)}`)
       this.#lookAgain(retryAfter)
@@ -168,8 +170,8 @@ class ManagerFollower {
   }
 }
 
-function refusedFor({ problems }: Extract<Managed, { kind: 'refused' }>): ManagerVerdict {
-  return { reason: 'Invalid', message: problems.map(sayProblem).join('; ') }
+function refusedFor({ problems, forSecretsAlone }: Extract<Managed, { kind: 'refused' }>): ManagerVerdict {
+  return { reason: forSecretsAlone ? 'SecretUnusable' : 'Invalid', message: problems.map(sayProblem).join('; ') }
 }
 
 function refKey({ name, key }: ClientSecretRef): string {

@@ -29,7 +29,12 @@ export interface Edition {
 
 export type Managed =
   | { readonly kind: 'good'; readonly edition: Edition }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] }
+  | {
+      readonly kind: 'refused'
+      readonly problems: readonly Problem[]
+      /** Nothing is wrong but Secrets, so that nobody has to change the object. */
+      readonly forSecretsAlone: boolean
+    }
 
 /** The secret, or why there is none. */
 export type ClientSecretOf = (reference: ClientSecretRef) => Secret | string
@@ -46,12 +51,11 @@ export function managedSettings(spec: unknown, base: Edition, clientSecretOf: Cl
   const issuers = issuersIn(written, reader)
   const { problems, value } = checkValue(managedSchema, written, nowhere)
   const clientSecrets = new Map<string, Secret>()
-  const findings = [
-    ...applyRules(readableOf(written, reader, issuers, base.settings), 'manager'),
-    ...fetchSecrets(issuers, clientSecretOf, clientSecrets),
-  ]
+  const byRules = applyRules(readableOf(written, reader, issuers, base.settings), 'manager')
+  const findings = [...byRules, ...fetchSecrets(issuers, clientSecretOf, clientSecrets)]
   const all = [...problems, ...findings.map(({ path, message }) => problemAt(path, message, nowhere))]
-  if (value === undefined || all.length > 0) return { kind: 'refused', problems: all }
+  if (value === undefined || all.length > 0)
+    return { kind: 'refused', problems: all, forSecretsAlone: problems.length + byRules.length === 0 }
   const secrets = given.has('oidc') ? { ...base.secrets, clientSecrets } : base.secrets
   return { kind: 'good', edition: { settings: settingsOf(value, given, issuers, base.settings), secrets } }
 }

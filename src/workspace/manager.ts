@@ -47,9 +47,12 @@ export const managerKind: ResourceKind<WorkspaceManager> = {
   },
 }
 
-/** `InForce`: it is what the gateway goes by. `Invalid`: it is not, and what was in force before still is. */
+/**
+ * `InForce`: it is what the gateway goes by. `Invalid`: it is not, and what was in force before still is, until somebody changes it.
+ * `SecretUnusable`: likewise, until the Secrets that it refers to are there, which is looked for by itself.
+ */
 export interface ManagerVerdict {
-  readonly reason: 'InForce' | 'Invalid'
+  readonly reason: 'InForce' | 'Invalid' | 'SecretUnusable'
   readonly message: string
 }
 

@@ -1,8 +1,8 @@
 /**
  * A controller for tests, and for nothing else: it makes of each Workspace what upstream's operator makes, as far as a gateway can tell the
  * difference, so that a gateway is tested beside an operator that is not ours. A Workspace that is wanted to run has the Deployment
- * `workspace-<name>` and the Service `workspace-<name>-service`, which it owns; a stopped one has neither. It knows no templates, volumes or
- * access strategies, and writes no status.
+ * `workspace-<name>` and the Service `workspace-<name>-service`, which it owns; a stopped one has neither. Of a template it takes the image and the
+ * container; it knows no volumes or access strategies, and writes no status.
  */
 import { GatewayError } from '#errors.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
@@ -27,6 +27,7 @@ export interface TestController extends AsyncDisposable {
 }
 
 const workspaces: ResourceType = { group: 'workspace.jupyter.org', version: 'v1alpha1', plural: 'workspaces' }
+const templates: ResourceType = { ...workspaces, plural: 'workspacetemplates' }
 const deployments: ResourceType = { group: 'apps', version: 'v1', plural: 'deployments' }
 const services: ResourceType = { group: '', version: 'v1', plural: 'services' }
 
@@ -62,7 +63,8 @@ export function startTestController(options: TestControllerOptions): TestControl
 
 async function reconcile(client: ApiClient, workspace: WireObject): Promise<void> {
   const { namespace } = workspace.metadata
-  const spec = fields(workspace.body.spec)
+  const own = fields(workspace.body.spec)
+  const spec = { ...(await defaultsOf(client, namespace, own.templateRef)), ...own }
   const wanted = [
     { type: deployments, object: deploymentOf(workspace, spec) },
     { type: services, object: serviceOf(workspace) },
@@ -75,6 +77,15 @@ async function reconcile(client: ApiClient, workspace: WireObject): Promise<void
       await client.patch(path, 'application/merge-patch+json', { spec: object.spec })
     }
   }
+}
+
+/** What a template of that name says, in words of a Workspace. */
+async function defaultsOf(client: ApiClient, namespace: string, reference: unknown): Promise<Fields> {
+  const name = typeof reference === 'string' ? reference : fields(reference).name
+  if (typeof name !== 'string') return {}
+  const template = fields(await client.get(resourcePath(templates, { namespace, name })))
+  const { defaultImage: image, defaultContainerConfig: containerConfig } = fields(template.spec)
+  return { image, containerConfig }
 }
 
 /** `false` when it failed so. */

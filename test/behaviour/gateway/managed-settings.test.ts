@@ -193,7 +193,7 @@ describe('a bad change', () => {
     })
     expect(missing).toEqual({
       status: 'False',
-      reason: 'Invalid',
+      reason: 'SecretUnusable',
       message: 'oidc[0].clientSecretRef: there is no key test in a Secret nowhere here',
     })
     expect(await change({ oidc: [issuer], locked: [] })).toEqual(inForce)
