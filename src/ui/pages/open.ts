@@ -17,19 +17,31 @@ export interface Opening {
 }
 
 export function openPage(opening: Opening): Page {
-  const { view, place, target } = opening
-  const isOnItsWay = view.state === 'Starting' || view.state === 'Stopping' || view.state === 'Running'
+  const { view, place } = opening
   return {
     title: titleOf(view),
     script: 'open.js',
     isNarrow: true,
-    ...(target.isReady ? { reload: { after: 0, to: target.url } } : isOnItsWay ? { reload: { after: 3 } } : {}),
+    ...reloadOf(opening),
     body: html`<h1>${titleOf(view)}</h1>
 <p class="soft where"><code>${view.namespace}/${view.name}</code>${view.owner !== '' && html` <span>of ${view.owner}</span>`}</p>
 <div id="progress" data-source="${openPath(view, place)}" data-events="${api.events(view)}">
 ${progress(opening)}
 </div>
 <p class="ways"><a href="${paths.console}">Your workspaces</a>${view.can.share && html` <a href="${sharePath(view)}">Share it</a>`}</p>`,
+  }
+}
+
+/** For browsers without scripts. What is stopped may have been started, by a click that this replica has not heard of yet or by somebody else. */
+function reloadOf({ view, target }: Opening): Pick<Page, 'reload'> {
+  if (target.isReady) return { reload: { after: 0, to: target.url } }
+  switch (view.state) {
+    case 'Degraded':
+      return {}
+    case 'Stopped':
+      return { reload: { after: 10 } }
+    default:
+      return { reload: { after: 3 } }
   }
 }
 

@@ -15,11 +15,12 @@ async function opened(view: Partial<WorkspaceView>, query = '', log?: readonly s
 }
 
 describe('the page of a workspace', () => {
-  test('that is stopped starts it by one click, and remembers the deep link', async () => {
+  test('that is stopped starts it by one click, remembers the deep link, and looks again where no script runs', async () => {
     const { body } = await opened({ state: 'Stopped', can: { ...onlyOpen, start: true } }, '?to=%2Flab%2Ftree%3Fa%3D1')
     expect(body).toContain(`<form method="post" action="${api.start(ref)}"`)
     expect(body).toContain('<input type="hidden" name="to" value="/lab/tree?a=1">')
     expect(body).toContain('It is stopped.')
+    expect(body).toContain('<noscript><meta http-equiv="refresh" content="10"></noscript>')
   })
 
   test('that is stopped says so to who may not start it, and whom to ask', async () => {
@@ -50,6 +51,28 @@ describe('the page of a workspace', () => {
     expect(body).toContain('<noscript><meta http-equiv="refresh" content="3"></noscript>')
     expect(body).toContain(`data-events="${api.events(ref)}"`)
     expect(body).not.toContain('data-go')
+  })
+
+  test('that starts and only goes well is told by its steps alone', async () => {
+    const steps = [
+      { at: '2026-01-01T08:00:01Z', kind: 'normal', reason: 'Pulled', message: 'Its image is here' },
+    ] as const
+    const well = { state: 'Starting', reason: 'ComputeNotReady', message: 'It is on its way.' } as const
+    const told = await opened({ ...well, steps })
+    expect(told.body).toContain('Its image is here')
+    expect(told.body).not.toContain('It is on its way.')
+    expect((await opened({ ...well, steps: [] })).body).toContain('It is on its way.')
+  })
+
+  test('that waits for something says so once, with the reason to look it up by', async () => {
+    const message = '0/3 nodes are available'
+    const steps = [{ at: '2026-01-01T08:00:01Z', kind: 'warning', reason: 'FailedScheduling', message }] as const
+    const waiting = { state: 'Starting', reason: 'Unschedulable', message: `No machine: ${message}` } as const
+    const { body } = await opened({ ...waiting, steps })
+    expect(body.match(/nodes are available/g)).toHaveLength(1)
+    expect(body).toContain('<code>Unschedulable</code>')
+    const usual = await opened({ ...waiting, reason: 'AccessNotReady' })
+    expect(usual.body).not.toContain('<code>AccessNotReady</code>')
   })
 
   test('that runs, on a port that does not answer yet, waits for that port', async () => {
