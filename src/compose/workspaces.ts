@@ -7,7 +7,7 @@ import type { Resources } from '#resources/contract.ts'
 import { reflect } from '#resources/reflect.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Settings } from '#settings/settings.ts'
-import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { placeOf, type Site } from '#workspace/address.ts'
 import { Directory } from '#workspace/directory.ts'
 import type { Dial } from '#workspace/probe.ts'
@@ -67,7 +67,7 @@ function isServed(workspace: Workspace, { managerName, cluster }: Settings): boo
 function follow(parts: WorkspacesParts, directory: Directory): void {
   const { resources, runtime, tasks, clock, log, metrics } = parts
   const onInterruption = (kind: string) => metrics.watchInterruptions(kind).add()
-  const judge = new ShareJudge(parts)
+  const judge = new ShareJudge({ ...parts, serves: (workspace) => isServed(workspace, parts.settings) })
   tasks.run('workspaces', async (signal) => {
     for await (const event of reflect(resources, workspaceKind, { clock, signal, onInterruption })) {
       if (event.type === 'stale')
@@ -80,15 +80,10 @@ function follow(parts: WorkspacesParts, directory: Directory): void {
       if (event.type === 'stale')
         log.warn({ kind: 'WorkspaceShare', reason: messageOf(event.error) }, 'a watch was interrupted')
       directory.applyShares(event)
-      await judge.apply(event)
+      judge.apply(event)
     }
   })
-  directory.subscribe((change) => {
-    const judging = judge.workspaceChanged(change)
-    judging.catch((error: unknown) =>
-      log.warn({ workspace: refKey(change.ref), reason: messageOf(error) }, 'shares could not be judged'),
-    )
-  })
+  directory.subscribe((change) => judge.workspaceChanged(change))
   tasks.run('instances', async (signal) => {
     for await (const event of runtime.instances(signal)) directory.applyInstances(event)
   })
