@@ -1,6 +1,7 @@
 /** The gateway of a cluster: the API server for a store, pods for instances, RBAC for a reviewer, and a WorkspaceManager for its settings. */
 import { randomUUID } from 'node:crypto'
-import { lookup } from 'node:dns'
+import { lookup as systemLookup } from 'node:dns'
+import type { LookupFunction } from 'node:net'
 import { GatewayError } from '#errors.ts'
 import { clientSecretKind } from '#identity/client-secret.ts'
 import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
@@ -38,6 +39,8 @@ export interface ClusterParts {
   readonly clock: Clock
   readonly log: Log
   readonly audit: Audit
+  /** How names of issuers are resolved; as the system does if absent. */
+  readonly lookup?: LookupFunction
   /** Ends everything at once. */
   readonly signal: AbortSignal
 }
@@ -73,7 +76,7 @@ const heartbeats: readonly HeartbeatKind[] = [
 type Keeper = NonNullable<Ground['keepHouse']>
 
 export async function openCluster(parts: ClusterParts): Promise<Cluster> {
-  const { settings, clock, log, signal } = parts
+  const { settings, clock, log, signal, lookup = systemLookup } = parts
   const metrics = createMetrics()
   const access = accessOf(parts)
   // Outlives the rest, which still writes while it ends.

@@ -20,6 +20,8 @@ export interface SeenRequest {
   readonly query: URLSearchParams
   readonly isWatch: boolean
   readonly token: string | undefined
+  /** What the server answered; `undefined` until it has. */
+  status: number | undefined
 }
 
 /** Only requests that it is true for. */
@@ -84,7 +86,8 @@ export async function faultProxy(): Promise<FaultProxy> {
     if (refusal) return refuse(outgoing, refusal)
     forward(incoming, outgoing, request)
   }
-  const forward = (incoming: IncomingMessage, outgoing: ServerResponse, { isWatch, token }: SeenRequest) => {
+  const forward = (incoming: IncomingMessage, outgoing: ServerResponse, request: SeenRequest) => {
+    const { isWatch, token } = request
     const { cert, key, ...rest } = target.tls
     const identity = token === undefined ? { cert, key } : {}
     const headers = { ...incoming.headers, host: new URL(target.origin).host }
@@ -98,6 +101,7 @@ export async function faultProxy(): Promise<FaultProxy> {
     })
     far.on('error', () => outgoing.destroy())
     far.on('response', (answer) => {
+      request.status = answer.statusCode
       outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
       outgoing.flushHeaders()
       answer.on('error', () => outgoing.destroy())
@@ -175,7 +179,8 @@ function describe(incoming: IncomingMessage): SeenRequest {
   const url = new URL(incoming.url ?? '/', 'https://api')
   const token = incoming.headers.authorization?.replace(/^Bearer /, '')
   const isWatch = url.searchParams.get('watch') === 'true'
-  return { method: incoming.method ?? '', path: url.pathname, query: url.searchParams, isWatch, token }
+  const { method = '' } = incoming
+  return { method, path: url.pathname, query: url.searchParams, isWatch, token, status: undefined }
 }
 
 /** As the API server writes a `Status`. */

@@ -9,7 +9,7 @@ import { kubectl } from './cluster.ts'
 const rightsFolder = fileURLToPath(new URL('../../config/rbac', import.meta.url))
 
 export interface GatewayAccount extends AsyncDisposable {
-  /** `system:serviceaccount:<namespace>:gatehouse` */
+  /** `system:serviceaccount:<namespace>:<name>` */
   readonly username: string
   /** Path of a file. */
   readonly kubeconfig: string
@@ -21,12 +21,17 @@ export async function openGatewayAccount(namespace: string): Promise<GatewayAcco
   await kubectl(['apply', '-f', '-'], {
     input: manifests.replaceAll('namespace: gatehouse', `namespace: ${namespace}`),
   })
-  const token = await kubectl(['create', 'token', 'gatehouse', '--namespace', namespace, '--duration=1h'])
+  return openAccount(namespace, 'gatehouse')
+}
+
+/** A kubeconfig of a ServiceAccount that there is. */
+export async function openAccount(namespace: string, name: string): Promise<GatewayAccount> {
+  const token = await kubectl(['create', 'token', name, '--namespace', namespace, '--duration=1h'])
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-account-'))
   const kubeconfig = join(folder, 'kubeconfig')
   await writeFile(kubeconfig, stringify(await kubeconfigOf(token.trim())), { mode: 0o600 })
   return {
-    username: `system:serviceaccount:${namespace}:gatehouse`,
+    username: `system:serviceaccount:${namespace}:${name}`,
     kubeconfig,
     [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
   }
