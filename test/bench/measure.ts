@@ -130,6 +130,8 @@ export async function load(options: {
   connections: number
   seconds: number
   headers: readonly string[]
+  /** Lua, which says what is asked for. */
+  script?: string
 }): Promise<Load> {
   const headers = options.headers.flatMap((header) => ['-H', header])
   const args = [
@@ -141,6 +143,7 @@ export async function load(options: {
     `-d${options.seconds}s`,
     '--latency',
     ...headers,
+    ...(options.script === undefined ? [] : ['-s', options.script]),
     options.url,
   ]
   const { stdout } = await run('taskset', args)

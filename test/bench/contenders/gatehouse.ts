@@ -107,6 +107,14 @@ await openListeners(
     checkContinue: (request, response, connection) => gateway.request(request, response, connection, true),
     upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
   },
-  { limits: settings.limits, clock, log, newRequestId: createRequestIds(), insecureWideBind: false, signal },
+  {
+    limits: settings.limits,
+    clock,
+    log,
+    newRequestId: createRequestIds(),
+    insecureWideBind: false,
+    isBehindTls: false,
+    signal,
+  },
 )
 process.stdout.write(`${JSON.stringify({ host: authority, cookie: setCookie.split(';', 1)[0] })}\n`)

@@ -3,7 +3,8 @@ import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-function write(body: string): string {
+/** The path of a whole configuration with this in its `http` block. */
+export function writeNginx(body: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
   const file = join(folder, 'nginx.conf')
   const paths = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
@@ -14,8 +15,8 @@ function write(body: string): string {
     `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
 events { worker_connections 16384; }
 http { access_log off; keepalive_requests 100000000; keepalive_timeout 300s; ${paths.join(' ')}
-map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 ${body}
+map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
 }
 `,
   )
@@ -24,7 +25,7 @@ ${body}
 
 /** Answers everything at once with a few bytes. */
 export function upstreamConfiguration(port: number): string {
-  return write(
+  return writeNginx(
     `server { listen 127.0.0.1:${port} backlog=4096; location / { default_type text/plain; return 200 "hello from the workspace\\n"; } }`,
   )
 }
@@ -33,13 +34,13 @@ const forward = `proxy_pass http://workspace; proxy_http_version 1.1; proxy_set_
   proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_read_timeout 1h;`
 
 export function proxyConfiguration(port: number, upstream: number): string {
-  return write(`upstream workspace { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 100000000; }
+  return writeNginx(`upstream workspace { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 100000000; }
 server { listen 127.0.0.1:${port} backlog=4096; location / { ${forward} } }`)
 }
 
 /** The responder is in the same process, so its time counts too. */
 export function authRequestConfiguration(port: number, responder: number, upstream: number): string {
-  return write(`upstream workspace { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 100000000; }
+  return writeNginx(`upstream workspace { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 100000000; }
 upstream responder { server 127.0.0.1:${responder}; keepalive 256; keepalive_requests 100000000; }
 server { listen 127.0.0.1:${responder} backlog=4096; location / { return 204; } }
 server { listen 127.0.0.1:${port} backlog=4096;

@@ -1,0 +1,19 @@
+/** What every part of the benchmark goes by. */
+import type { BenchSite } from './site.ts'
+import type { Chain } from './workspace-chain.ts'
+
+export interface Scene {
+  readonly site: BenchSite
+  readonly chains: readonly Chain[]
+  readonly rounds: number
+  /** Of one run of wrk. */
+  readonly seconds: number
+  readonly say: (text: string) => void
+}
+
+export const gatewayCore = 0
+/** For the load, and for what stands for the apps. */
+export const loadCore = 1
+
+/** What a gateway does at first, or after others have left, is done. */
+export const settling = 5_000
