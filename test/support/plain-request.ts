@@ -1,5 +1,6 @@
 /** A request that says no more than it is told to, as `curl` makes it: no fetch metadata, no origin, no cookies of its own. */
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http'
+import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
+import https from 'node:https'
 import type { Socket } from 'node:net'
 
 export interface PlainRequest {
@@ -8,6 +9,10 @@ export interface PlainRequest {
   readonly body?: string
   /** Where to connect to, if not to the port of the URL: another replica. */
   readonly port?: number
+  /** This machine when absent. */
+  readonly address?: string
+  /** PEM of the authorities that are trusted for `https:`. */
+  readonly ca?: string
   /** What stands in the request line instead of the URL's path, byte by byte. */
   readonly target?: string
 }
@@ -28,12 +33,13 @@ export interface PlainAnswer {
 
 export function openRequest(
   url: string | URL,
-  { method = 'GET', headers = {}, body, port, target: rawTarget }: PlainRequest = {},
+  { method = 'GET', headers = {}, body, port, address, ca, target: rawTarget }: PlainRequest = {},
 ): Promise<OpenAnswer> {
   const target = new URL(url)
   return new Promise((resolve, reject) => {
-    const call = request({
-      host: '127.0.0.1',
+    const call = (target.protocol === 'https:' ? https : http).request({
+      host: address ?? '127.0.0.1',
+      ...(ca === undefined ? {} : { ca }),
       port: port ?? target.port,
       path: rawTarget ?? target.pathname + target.search,
       method,

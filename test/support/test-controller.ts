@@ -126,7 +126,8 @@ function metadataOf(workspace: WireObject, name: string) {
 function deploymentOf(workspace: WireObject, spec: Fields) {
   const { metadata } = workspace
   const { command, args } = fields(spec.containerConfig)
-  const { image = testImage, resources, readinessProbe, initContainers, nodeSelector } = spec
+  // Said even where there is none, for a patch would leave the one before.
+  const { image = testImage, resources, readinessProbe, initContainers, nodeSelector = null } = spec
   const podUid = { name: 'POD_UID', valueFrom: { fieldRef: { fieldPath: 'metadata.uid' } } }
   const container = {
     name: 'workspace',

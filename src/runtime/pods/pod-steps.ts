@@ -74,7 +74,16 @@ function timeOfEvent(event: Fields): Timestamp | undefined {
 
 /** The same whatever the order they came in. */
 function byTime(a: InstanceStep, b: InstanceStep): number {
-  return a.at - b.at || compare(a.reason, b.reason) || compare(a.message, b.message)
+  return a.at - b.at || rankOf(a) - rankOf(b) || compare(a.reason, b.reason) || compare(a.message, b.message)
+}
+
+/** The usual course of a start. Kubernetes tells times in whole seconds, in which much can happen. */
+const course: readonly string[] = ['Scheduled', 'NetworkReady', 'Pulling', 'Pulled', 'Created', 'Started']
+
+/** What goes wrong comes after what was tried. */
+function rankOf({ reason }: InstanceStep): number {
+  const rank = course.indexOf(reason)
+  return rank < 0 ? course.length : rank
 }
 
 function compare(a: string, b: string): number {

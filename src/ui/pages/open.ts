@@ -85,14 +85,21 @@ function askOwner({ owner, mine }: WorkspaceView): string {
 function reason(view: WorkspaceView): Html | undefined {
   const { state, reason: code, message } = view
   if (isMissing(view)) return html`<p class="message">${message}</p>`
-  const isPlain = state === 'Running' || (state === 'Stopped' && code === 'DesiredStateStopped')
+  const isToldBySteps = state === 'Starting' && code === 'ComputeNotReady' && view.steps.length > 0
+  const isPlain = state === 'Running' || isToldBySteps || (state === 'Stopped' && code === 'DesiredStateStopped')
   if (isPlain || message === '') return undefined
-  return html`<p class="message ${state}">${message}${state === 'Degraded' && code !== '' && html` <code>${code}</code>`}</p>`
+  return html`<p class="message ${state}">${message}${!usual.has(code) && html` <code>${code}</code>`}</p>`
 }
 
+/** Reasons that every workspace has at some time; any other one is worth looking up. */
+const usual: ReadonlySet<string> = new Set(['', 'ComputeNotReady', 'AccessNotReady', 'DesiredStateStopped'])
+
+/** What the message says already is not said again. */
 function steps(view: WorkspaceView): Html | undefined {
-  const { state, steps: all } = view
-  if (all.length === 0 || state === 'Stopped' || isMissing(view)) return undefined
+  const { state, message: said } = view
+  if (state === 'Stopped' || isMissing(view)) return undefined
+  const all = view.steps.filter(({ message }) => message === '' || !said.includes(message))
+  if (all.length === 0) return undefined
   return html`<ol class="steps" aria-label="What has happened so far">${all.map(
     ({ at, kind, reason: code, message }) =>
       html`<li class="${kind}"><span class="when">${moment(at)}</span> <code>${code}</code>${kind === 'warning' && html`<span class="unseen"> (warning)</span>`} ${message}</li>`,

@@ -196,6 +196,13 @@ describe('what happened to a pod', () => {
     ])
   })
 
+  test('within one second is in the order of a start, and what went wrong comes last', () => {
+    const reasons = ['Failed', 'Started', 'Created', 'Pulled', 'Pulling', 'Scheduled', 'BackOff']
+    const items = reasons.map((reason) => ({ reason, message: '', lastTimestamp: '2026-01-01T00:00:01Z' }))
+    const expected = ['Scheduled', 'Pulling', 'Pulled', 'Created', 'Started', 'BackOff', 'Failed']
+    expect(readEvents({ items }).map(({ reason }) => reason)).toEqual(expected)
+  })
+
   test('is bounded', () => {
     const items = Array.from({ length: 500 }, (_, index) => ({
       reason: `R${index}`,
