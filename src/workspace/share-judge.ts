@@ -25,6 +25,7 @@ export interface ShareJudgeOptions {
   readonly signal: AbortSignal
 }
 
+/** Namespaces. */
 const mostAtOnce = 8
 const retryAfter: Milliseconds = 2_000
 
@@ -83,39 +84,58 @@ export class ShareJudge {
     working.catch((error: unknown) => this.#options.log.error({ error }, 'shares are not judged'))
   }
 
+  /** All of one namespace together, which costs the store one list. */
   async #judgeDue(): Promise<void> {
-    for (const [uid, share] of this.#due) {
-      this.#due.delete(uid)
+    for (const [, { metadata }] of this.#due) {
+      const together = [...this.#due.values()].filter((share) => share.metadata.namespace === metadata.namespace)
+      for (const share of together) this.#due.delete(share.metadata.uid)
       if (this.#options.signal.aborted) return
-      await this.#judge(share)
+      await this.#judge(metadata.namespace, together)
     }
   }
 
-  async #judge(share: WorkspaceShare): Promise<void> {
-    const { clock, log, authorshipOf } = this.#options
-    const authorship = authorshipOf(share)
-    const until = expiryOf(share)
-    if (authorship === undefined || (until !== undefined && until <= clock.now())) return
-    const { namespace, name, uid } = share.metadata
+  async #judge(namespace: string, shares: readonly WorkspaceShare[]): Promise<void> {
+    const unsettled = shares.filter((share) => this.#needsVerdict(share))
+    if (unsettled.length === 0) return
     try {
-      await this.#writeVerdict(share, authorship)
+      const { items } = await this.#options.resources.list(workspaceKind, { namespace })
+      const there = new Map(items.map((workspace) => [workspace.metadata.name, workspace]))
+      await Promise.all(unsettled.map((share) => this.#settle(share, there)))
     } catch (error) {
-      log.warn({ name: `${namespace}/${name}`, reason: messageOf(error) }, 'a share could not be judged')
-      if (error instanceof GatewayError && error.retryable)
-        clock.after(retryAfter, () => this.#due.has(uid) || this.#enqueue(share))
+      for (const share of unsettled) this.#failed(share, error)
     }
   }
 
-  async #writeVerdict(share: WorkspaceShare, authorship: Authorship): Promise<void> {
-    const { resources, clock, serves } = this.#options
-    const { namespace } = share.metadata
-    const named = await Promise.all(
-      share.spec.workspaces.map(({ name }) => resources.get(workspaceKind, { namespace, name })),
-    )
-    const found = named.flatMap((workspace) => (workspace ? [workspace] : []))
-    if (found.length > 0 && !found.some(serves)) return
-    const uids = new Map(found.map(({ metadata }) => [metadata.name, metadata.uid]))
-    const verdict = judgeShare(share, authorship, (of) => uids.get(of), new Date(clock.now()).toISOString())
-    await writeVerdict(resources, share, verdict)
+  #needsVerdict(share: WorkspaceShare): boolean {
+    const until = expiryOf(share)
+    const isOver = until !== undefined && until <= this.#options.clock.now()
+    return !isOver && this.#options.authorshipOf(share) !== undefined
+  }
+
+  /** Never rejects. */
+  async #settle(share: WorkspaceShare, there: ReadonlyMap<string, Workspace>): Promise<void> {
+    const { resources, clock, authorshipOf, serves } = this.#options
+    const authorship = authorshipOf(share)
+    const found = share.spec.workspaces.flatMap(({ name }) => there.get(name) ?? [])
+    const isOfOthers = found.length > 0 && !found.some(serves)
+    if (authorship === undefined || isOfOthers) return
+    const now = new Date(clock.now()).toISOString()
+    try {
+      await writeVerdict(
+        resources,
+        share,
+        judgeShare(share, authorship, (of) => there.get(of)?.metadata.uid, now),
+      )
+    } catch (error) {
+      this.#failed(share, error)
+    }
+  }
+
+  #failed(share: WorkspaceShare, error: unknown): void {
+    const { clock, log } = this.#options
+    const { namespace, name, uid } = share.metadata
+    log.warn({ name: `${namespace}/${name}`, reason: messageOf(error) }, 'a share could not be judged')
+    if (error instanceof GatewayError && error.retryable)
+      clock.after(retryAfter, () => this.#due.has(uid) || this.#enqueue(share))
   }
 }
