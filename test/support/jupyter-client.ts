@@ -1,7 +1,7 @@
 /** What JupyterLab's own page does at its server, for a scripted browser: REST with its XSRF token, kernels and terminals over WebSockets. */
 import { randomUUID } from 'node:crypto'
 import type { Page, ScriptedBrowser } from './browser-session.ts'
-import { openSocket, type WorkspaceSocket } from './workspace-socket.ts'
+import { openSocket, type SocketOptions, type WorkspaceSocket } from './workspace-socket.ts'
 
 /** The one that JupyterLab offers: binary, with a table of offsets. */
 export const kernelProtocol = 'v1.kernel.websocket.jupyter.org'
@@ -14,8 +14,12 @@ export interface JupyterClient {
   fields(path: string): Readonly<Record<string, string>>
 }
 
-/** `base`: the URL of the server's front page. Opens it, which brings the XSRF token. */
-export async function openJupyter(browser: ScriptedBrowser, base: string): Promise<JupyterClient> {
+/** `base`: the URL of the server's front page. Opens it, which brings the XSRF token. `reach`: how its sockets get there. */
+export async function openJupyter(
+  browser: ScriptedBrowser,
+  base: string,
+  reach: Pick<SocketOptions, 'lookup' | 'ws'> = {},
+): Promise<JupyterClient> {
   const page = await browser.open(`${base}lab`)
   if (page.status !== 200) throw new Error(`JupyterLab answered ${page.status} at ${page.url}`)
   const token = () => browser.cookies.of(base).find(({ name }) => name === '_xsrf')?.value ?? ''
@@ -26,7 +30,7 @@ export async function openJupyter(browser: ScriptedBrowser, base: string): Promi
         headers: { 'X-XSRFToken': token(), ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       }),
-    socket: (path, protocols = []) => openSocket(browser, base + path, { protocols }),
+    socket: (path, protocols = []) => openSocket(browser, base + path, { ...reach, protocols }),
     fields: (path) => ({
       Cookie: browser.cookieHeader(base + path) ?? '',
       Origin: new URL(base).origin,
