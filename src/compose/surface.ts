@@ -113,6 +113,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
   const desk = new Desk({
     ...parts,
     identityOf: sessions.identityOf,
+    isLocked: (username) => identities.sessions.isLocked(username),
     subscribeSessions: (listener) => identities.sessions.subscribe(listener),
     isPortReady: (entry, port) => !(entry.instance && parts.prober.isAwaited(entry.instance, port)),
   })

@@ -34,6 +34,8 @@ export interface DeskParts {
   readonly sessionOf: (name: string) => Session | undefined
   /** Whoever is logged in under this name. */
   readonly identityOf: (username: string) => Identity | undefined
+  /** Nobody of this name is let in, whatever else holds. */
+  readonly isLocked: (username: string) => boolean
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
   readonly isPortReady: (entry: WorkspaceEntry, port: WorkspacePort) => boolean
   readonly audit: Audit
@@ -153,6 +155,7 @@ export class Desk {
     const review =
       reviews && (grant ? await reviews.decideAfresh(mayConnect(reviews, entry, identity, grant)) : 'unasked')
     const { grant: named, ...explanation } = explainAccess(entry, identity, policy, clock.now(), review)
+    if (this.#parts.isLocked(user)) return { ok: true, value: { ...explanation, allowed: false, reason: lockedOut } }
     if (named !== undefined) return { ok: true, value: { ...explanation, grant: named } }
     const reason = known || groups ? explanation.reason : `${explanation.reason} ${groupsUnknown}`
     return { ok: true, value: { ...explanation, reason } }
@@ -254,6 +257,7 @@ export class Desk {
   }
 }
 
+const lockedOut = 'They are locked out, whatever else would let them in.'
 const groupsUnknown = 'Nobody is logged in under this name, so that no groups are known.'
 
 function nobodyAnswers(): GatewayError {

@@ -194,4 +194,6 @@ test('explain asks for somebody as he is logged in, with his groups, and says wh
   })
   await world.as('bob')
   expect(await ask('bob')).toMatchObject({ allowed: false, reason: expect.not.stringContaining('no groups are known') })
+  await world.open.identities.sessions.setLocked(['dave'])
+  expect(await ask('dave')).toMatchObject({ allowed: false, reason: expect.stringContaining('locked out') })
 })

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { type FaultyResources, faultyResources } from '#test/support/faulty-resources.ts'
 import { openRaw, type RawConnection } from '#test/support/raw-http.ts'
-import { requestText, websocketFields } from '#test/support/tenants.ts'
+import { requestText, settled, websocketFields } from '#test/support/tenants.ts'
 import { createWorld } from '#test/support/world.ts'
 
 /** A plain request and a handshake, as the workspace's own page sends them. */
@@ -22,10 +22,11 @@ async function sendAll(port: number, requests: readonly string[]): Promise<RawCo
   )
 }
 
-/** The gateway hears of it in the meantime. */
+/** The gateway, which is in this process, has heard of it. */
 async function leave(connections: readonly RawConnection[]): Promise<void> {
   for (const { socket } of connections) socket.destroy()
   await new Promise((resolve) => setTimeout(resolve, 50))
+  await settled()
 }
 
 test('for a client that leaves while its session is looked up in the store nothing is begun, and nothing stays open', async () => {
