@@ -35,11 +35,19 @@ export interface ServedOptions {
   /** Of the chart, as far as rights depend on them. */
   readonly values?: object
   /** Beside what the world needs, such as `machines`. */
-  readonly settings?: object
+  readonly settings?: (names: { readonly namespace: string; readonly team: string }) => object
   readonly clock?: Clock
 }
 
+export interface ReplicaOptions {
+  /** Instead of that of the world. */
+  readonly clock?: Clock
+  /** Another address of this machine, `127.0.0.2`, at which it listens on the port of the first. On a port of its own when absent. */
+  readonly host?: string
+}
+
 export interface ServedReplica {
+  readonly host: string
   readonly port: number
   /** Every line of its log and audit trail. */
   readonly lines: readonly string[]
@@ -57,10 +65,12 @@ export interface ServedCluster extends AsyncDisposable {
   readonly proxy: FaultProxy
   readonly origin: string
   /** Waits until it is ready. Browsers know every one by the names of the first. */
-  start(): Promise<ServedReplica>
+  start(own?: ReplicaOptions): Promise<ServedReplica>
   url(name: string): string
   /** A browser of somebody who is logged in at the console of the first. */
   as(username: string): Promise<ScriptedBrowser>
+  /** Of everybody. */
+  readonly password: string
   workspace(name: string, owner: string, fields?: { container?: ContainerConfig; spec?: object }): Promise<void>
   /** In the namespace of the workspaces. */
   do(args: readonly string[], ...input: readonly object[]): Promise<string>
@@ -101,10 +111,20 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
     (args: readonly string[], ...input: readonly object[]) =>
       kubectl(['-n', where, ...args], input.length > 0 ? { input } : {})
   return {
-    ...{ namespace, team, account, rights, proxy, origin, do: within(team), ours: within(namespace) },
+    ...{
+      namespace,
+      team,
+      account,
+      rights,
+      proxy,
+      origin,
+      password: provider.password,
+      do: within(team),
+      ours: within(namespace),
+    },
     url: (name) => urlOf(site, { namespace: team, name }, undefined),
-    async start() {
-      const listens = replicas.length === 0 ? port : await freePort()
+    async start({ clock = options.clock ?? systemClock, host } = {}) {
+      const listens = replicas.length === 0 || host !== undefined ? port : await freePort()
       const operations = await freePort()
       const file = join(folder, `settings-${replicas.length}.yaml`)
       const settings = {
@@ -114,7 +134,7 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
           insecureHttpIssuer: true,
           external: { scheme: 'http', port },
         },
-        listeners: [{ kind: 'plain', host: '127.0.0.1', port: listens }],
+        listeners: [{ kind: 'plain', host: host ?? '127.0.0.1', port: listens }],
         operations: { hosts: ['127.0.0.1'], port: operations },
         sessions: { stateNamespace: namespace },
         cluster: {
@@ -123,11 +143,11 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
           serviceAccount: namespace,
           servesUnclaimed: false,
         },
-        ...options.settings,
+        ...options.settings?.({ namespace, team }),
       }
       await writeFile(file, stringify(settings))
-      const lines = await run(file, operations, options.clock ?? systemClock, running)
-      const replica = { port: listens, lines, figures: () => textAt(operations, '/metrics') }
+      const lines = await run(file, operations, clock, running)
+      const replica = { host: host ?? '127.0.0.1', port: listens, lines, figures: () => textAt(operations, '/metrics') }
       replicas.push(replica)
       return replica
     },

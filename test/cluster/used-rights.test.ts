@@ -1,0 +1,155 @@
+/** What the gateway's account may do is what the gateway does: every right that the chart grants is used, and none is missing, on the real API server. */
+import { expect, test } from 'vitest'
+import { type Clock, systemClock } from '#lib/clock.ts'
+import { api, paths } from '#surface/urls.ts'
+import { covers, type Right, type RoleLike, rightAskedBy, rightsOf, sayRight } from '#test/support/api-rights.ts'
+import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { kubectl } from '#test/support/cluster.ts'
+import { installPolicies } from '#test/support/cluster-install.ts'
+import { openWhenRunning } from '#test/support/cluster-site/site.ts'
+import type { SeenRequest } from '#test/support/fault-proxy.ts'
+import { plainRequest } from '#test/support/plain-request.ts'
+import { describeWith } from '#test/support/real-parts.ts'
+import { openServed, type ServedCluster } from '#test/support/served-cluster.ts'
+
+const patience = { timeout: 40_000, interval: 250 }
+const audience = 'gatehouse.test'
+const ends = { command: ['python3', '-c', 'print("its last words", flush=True); raise SystemExit(1)'], args: [] }
+
+/** The chores of housekeeping are due every five minutes. */
+const hurried: Clock = {
+  now: () => systemClock.now(),
+  after: (delay, run) => systemClock.after(delay === 300_000 ? 2_000 : delay, run),
+}
+
+/** What is asked for in case somebody grants it, and done without: a StatefulSet above a pod, and where the API server is. */
+const onTheChance = [
+  { verb: 'list', group: 'apps', resource: 'statefulsets' },
+  { verb: 'get', group: '', resource: 'services' },
+  { verb: 'list', group: 'discovery.k8s.io', resource: 'endpointslices' },
+]
+
+async function issuerOfCluster(): Promise<string> {
+  return JSON.parse(await kubectl(['get', '--raw', '/.well-known/openid-configuration'])).issuer
+}
+
+/** Everything that asks the API server for something. */
+async function doEverything(world: ServedCluster): Promise<void> {
+  const { team, origin } = world
+  const ref = { namespace: team, name: 'nb' }
+  const first = await world.start()
+  const second = await world.start()
+  await world.workspace('nb', 'alice', { spec: { accessType: 'Public' } })
+  await world.workspace('ends', 'alice', { container: ends })
+  const url = world.url('nb')
+  const [alice, bob] = [await world.as('alice'), await world.as('bob')]
+  await openWhenRunning(alice, url)
+  await shareAndRevoke(world, alice)
+  expect((await bob.open(url)).status).toBe(200)
+  for (const act of [api.stop(ref), api.start(ref)])
+    expect((await ask(world, alice, 'POST', act)).status).toBeLessThan(300)
+  await expect
+    .poll(async () => (await ask(world, alice, 'GET', api.logs({ ...ref, name: 'ends' }))).body, patience)
+    .toContain('its last words')
+  {
+    // A replica that no watch has told of a login yet.
+    using _ = world.proxy.mute()
+    const carol = await world.as('carol')
+    const headers = { Cookie: carol.cookieHeader(`${origin}/`) ?? '' }
+    expect((await plainRequest(origin + api.whoami, { headers, port: second.port })).status).toBe(200)
+  }
+  await expect
+    .poll(async () => (await plainRequest(url, { headers: await asMachine(team) })).status, patience)
+    .toBe(200)
+  expect((await ask(world, alice, 'POST', paths.logout)).status).toBe(303)
+  const expired = { purpose: 'once', expiresAt: '2026-01-01T00:00:00Z' }
+  const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'OneTimeRecord' }
+  await world.ours(['create', '-f', '-'], { ...kind, metadata: { name: 'used-long-ago' }, spec: expired })
+  const locked = JSON.stringify({ spec: { locked: ['mallory'] } })
+  await world.ours(['patch', 'workspacemanager', world.namespace, '--type=merge', '-p', locked])
+  expect(first.lines.join('')).not.toContain('store_refused')
+}
+
+async function ask(world: ServedCluster, browser: ScriptedBrowser, method: string, path: string, body?: object) {
+  const tab = browser.tab()
+  await tab.open(`${world.origin}/`)
+  const said = body && { body: JSON.stringify(body), headers: { 'Content-Type': 'application/json' } }
+  return tab.fetch(world.origin + path, { method, ...said })
+}
+
+async function shareAndRevoke(world: ServedCluster, owner: ScriptedBrowser): Promise<void> {
+  const ref = { namespace: world.team, name: 'nb' }
+  const grantees = [{ kind: 'User', name: 'dave' }]
+  const made = await ask(world, owner, 'POST', api.shares(ref), { grantees, access: 'connect' })
+  expect(made.status).toBe(201)
+  const { name } = JSON.parse(made.body)
+  expect((await ask(world, owner, 'GET', api.shares(ref))).body).toContain(name)
+  expect((await ask(world, owner, 'DELETE', api.share(ref, name))).status).toBe(204)
+}
+
+async function asMachine(team: string): Promise<Record<string, string>> {
+  const token = await kubectl(['create', 'token', 'bot', '-n', team, '--audience', audience])
+  return { Authorization: `Bearer ${token.trim()}` }
+}
+
+/** Opened with what the account may do, and with a machine that it is to let in. */
+async function openWorld(everywhere: boolean) {
+  const issuer = await issuerOfCluster()
+  await using stack = new AsyncDisposableStack()
+  const world = stack.use(
+    await openServed({
+      everywhere,
+      clock: hurried,
+      values: { tokenReview: everywhere },
+      settings: ({ team }) => ({
+        machines: [{ issuer, audience, subjects: [`system:serviceaccount:${team}:bot`], tokenReview: everywhere }],
+      }),
+    }),
+  )
+  const { namespace, team } = world
+  stack.use(await installPolicies({ account: world.account.username, namespaces: [namespace, team] }))
+  await world.do(['create', 'serviceaccount', 'bot'])
+  await world.do(['create', 'rolebinding', 'bot', '--role=connects', `--serviceaccount=${team}:bot`])
+  const kept = stack.move()
+  return { world, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+const isOnTheChance = (asked: Right) =>
+  onTheChance.some(
+    ({ verb, group, resource }) => [verb, group, resource].join() === [asked.verb, asked.group, asked.resource].join(),
+  )
+
+/** A question whether a policy is in force is answered by a refusal. */
+const isProbe = ({ query }: SeenRequest) => query.get('dryRun') === 'All'
+
+describeWith('cluster', "the rights of the gateway's account", () => {
+  test.each([
+    ['in the whole cluster', true],
+    ['in one namespace', false],
+  ])(
+    'installed %s are used, every verb of them, and nothing is asked for beyond them',
+    { timeout: 180_000 },
+    async (_, everywhere) => {
+      await using opened = await openWorld(everywhere)
+      const { world } = opened
+      await doEverything(world)
+      const granted = (world.rights as readonly RoleLike[]).flatMap(rightsOf)
+      const asked = () => world.proxy.seen.flatMap((request) => rightAskedBy(request) ?? [])
+      const unused = () => granted.filter((right) => !asked().some((one) => covers(right, one))).map(sayRight)
+      await expect.poll(unused, patience).toEqual([])
+      const beyond = asked().filter((one) => !granted.some((right) => covers(right, one)) && !isOnTheChance(one))
+      expect(beyond.map(sayRight)).toEqual([])
+      const refused = world.proxy.seen
+        .filter(({ status }) => status === 401 || status === 403)
+        .filter((one) => !isProbe(one))
+      expect(
+        refused
+          .flatMap((request) => rightAskedBy(request) ?? [])
+          .filter((one) => !isOnTheChance(one))
+          .map(sayRight),
+      ).toEqual([])
+      const others = world.proxy.seen.filter((request) => rightAskedBy(request) === undefined)
+      expect([...new Set(others.map(({ path }) => path))]).toEqual(['/openid/v1/jwks'])
+    },
+  )
+})
