@@ -3,22 +3,18 @@ import { randomUUID } from 'node:crypto'
 import { lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { GatewayError } from '#errors.ts'
-import { clientSecretKind } from '#identity/client-secret.ts'
-import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
 import { sessionKind } from '#identity/session-record.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import { createMetrics, type Metrics } from '#observe/metrics.ts'
 import { lead } from '#operator/leader.ts'
-import { leaseKind } from '#operator/lease.ts'
-import type { Resource, ResourceKind, Resources } from '#resources/contract.ts'
+import type { Resources } from '#resources/contract.ts'
 import { connectionAccessReviewer, subjectAccessReviewer } from '#resources/kubernetes/access-review.ts'
 import { type ApiAccess, inClusterAccess, kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
 import { type ApiClient, openApiClient } from '#resources/kubernetes/api-client.ts'
 import { type HeartbeatKind, keepBeating } from '#resources/kubernetes/heartbeat.ts'
-import { type Keeping, kubernetesResources } from '#resources/kubernetes/kubernetes-resources.ts'
-import { jsonSecret, plainForm, textSecret } from '#resources/kubernetes/wire-form.ts'
+import { kubernetesResources } from '#resources/kubernetes/kubernetes-resources.ts'
 import type { Reviewer } from '#resources/reviewer.ts'
 import { openPodRuntime } from '#runtime/pods/pod-runtime.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
@@ -30,6 +26,7 @@ import { machineIssuers } from './machines.ts'
 import { Policies } from './policies.ts'
 import { tellPolicies } from './policy-condition.ts'
 import { serve } from './serving.ts'
+import { housekeepingLease, wireForms } from './wire-forms.ts'
 
 export interface ClusterParts {
   readonly settings: Settings
@@ -52,8 +49,6 @@ export interface Cluster {
   /** After the signal: nothing is listened on or asked for any more. */
   readonly ended: Promise<void>
 }
-
-const leaseName = 'gatehouse-housekeeping'
 
 const longAgo = '2000-01-01T00:00:00Z'
 const nobody = 'system:gatehouse-heartbeat'
@@ -125,7 +120,7 @@ function housekeeper({ settings, env, clock, log }: ClusterParts, { client, reso
   const holder = `${env.GATEHOUSE_POD ?? 'gatehouse'}_${randomUUID()}`
   const hearts = { client, namespace, kinds: heartbeats, clock, log }
   return (chores, signal) =>
-    lead({ ...{ resources, namespace, name: leaseName, holder, clock, log, signal } }, async (term) => {
+    lead({ ...{ resources, namespace, name: housekeepingLease, holder, clock, log, signal } }, async (term) => {
       const telling = tellPolicies({ policies, resources, settings, clock, log }, term)
       await Promise.all([chores(term), keepBeating(hearts, term), telling])
     })
@@ -145,14 +140,9 @@ function namespacesOf({ cluster }: Settings): readonly string[] | undefined {
 }
 
 function storeOf(client: ApiClient, settings: Settings, log: Log, metrics: Metrics): Resources {
-  const keeping = new Map<ResourceKind<Resource>, Keeping>([
-    [keyRingKind, { form: jsonSecret, only: keyRingName }],
-    [clientSecretKind, { form: textSecret }],
-    [leaseKind, { form: plainForm, only: leaseName }],
-  ])
   return kubernetesResources({
     client,
-    keeping,
+    keeping: wireForms,
     namespaces: namespacesOf(settings),
     heartbeats: { namespace: settings.sessions.stateNamespace, kinds: [shareKind, sessionKind] },
     onUnreadable: ({ plural, namespace, name, reason }) => {

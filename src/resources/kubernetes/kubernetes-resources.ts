@@ -99,6 +99,7 @@ class KubernetesResources implements Resources {
 
   async replace<T extends Resource>(kind: ResourceKind<T>, object: T): Promise<T> {
     const { metadata } = object
+    if (this.#form(kind).keeps) throw new GatewayError('internal', `a ${kind.kind} is patched, not replaced`)
     const { uid, resourceVersion, labels, annotations, ownerReferences, generation } = metadata
     const spec = parsed(() => kind.parseSpec(plain(object.spec)))
     const fields = this.#form(kind).write(spec, generation + 1)
@@ -236,11 +237,13 @@ class KubernetesResources implements Resources {
   }
 
   #parse<T extends Resource>(kind: ResourceKind<T>, object: WireObject): T {
-    const { spec, status, generation } = this.#form(kind).read(object)
+    const form = this.#form(kind)
+    const { spec, status, generation } = form.read(object)
+    const metadata = form.keeps?.(object.metadata) ?? object.metadata
     const resource: Resource<T['spec'], T['status']> = {
       ...typeOf(kind),
-      metadata: { ...object.metadata, generation },
-      spec: parsed(() => kind.parseSpec(spec, object.metadata.annotations)),
+      metadata: { ...metadata, generation },
+      spec: parsed(() => kind.parseSpec(spec, metadata.annotations)),
       status: parsed(() => kind.parseStatus(status)),
     }
     // A kind's T is a Resource with the spec and status that its parsers return, which these are.

@@ -4,6 +4,7 @@
  */
 import { GatewayError } from '#errors.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
+import type { ObjectMeta } from '#resources/contract.ts'
 import type { WireObject } from './wire-object.ts'
 
 export interface WireContent {
@@ -24,6 +25,8 @@ export interface WireForm {
   readonly isEmpty?: (object: WireObject) => boolean
   /** Whether a patch of the spec is one of the object. */
   readonly isPatchable: boolean
+  /** What is kept of the metadata, if not all of it: then nothing may stand for the whole object. */
+  readonly keeps?: (metadata: ObjectMeta) => ObjectMeta
 }
 
 /** `spec` and `status`, as custom resources have them. */
@@ -31,6 +34,52 @@ export const plainForm: WireForm = {
   read: ({ body, metadata }) => ({ spec: body.spec, status: body.status, generation: metadata.generation }),
   write: (spec) => ({ spec }),
   isPatchable: true,
+}
+
+/** Names of what is read of an object. */
+export interface LeanFields {
+  /** Absent: all, where a field that nobody knows has to be seen. */
+  readonly spec?: readonly string[]
+  readonly status: readonly string[]
+  readonly annotations: readonly string[]
+  /** The longest that a field of the spec may be, in characters: the rest of it is cut off. */
+  readonly texts?: Readonly<Record<string, number>>
+}
+
+/**
+ * Of objects that others write and that are held by the thousand: their fields and annotations can be megabytes, for which whoever may make them must
+ * not use up the memory of the gateway.
+ */
+export function leanForm({ spec, status, annotations, texts = {} }: LeanFields): WireForm {
+  return {
+    read: ({ body, metadata }) => ({
+      spec: cut(spec === undefined ? body.spec : pick(body.spec, spec), texts),
+      status: pick(body.status, status),
+      generation: metadata.generation,
+    }),
+    write: plainForm.write,
+    isPatchable: true,
+    keeps: (metadata) => {
+      const named = Object.entries(metadata.annotations).filter(([name]) => annotations.includes(name))
+      return { ...metadata, labels: {}, annotations: Object.fromEntries(named) }
+    },
+  }
+}
+
+/** What is no object is left for the parser to refuse. */
+function pick(value: unknown, names: readonly string[]): unknown {
+  if (!isJsonObject(value)) return value
+  return Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name)))
+}
+
+function cut(value: unknown, texts: Readonly<Record<string, number>>): unknown {
+  if (!isJsonObject(value)) return value
+  const entries = Object.entries(value).map(([name, field]) => {
+    const longest = texts[name]
+    const isLong = typeof field === 'string' && longest !== undefined && field.length > longest
+    return [name, isLong ? `${field.slice(0, longest - 1).toWellFormed()}…` : field] as const
+  })
+  return Object.fromEntries(entries)
 }
 
 /**

@@ -1,0 +1,37 @@
+/** How the kinds of a cluster's gateway are kept at the API server, and what of them is held in memory. */
+import { clientSecretKind } from '#identity/client-secret.ts'
+import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
+import { leaseKind } from '#operator/lease.ts'
+import type { Resource, ResourceKind } from '#resources/contract.ts'
+import type { Keeping } from '#resources/kubernetes/kubernetes-resources.ts'
+import { jsonSecret, leanForm, plainForm, textSecret } from '#resources/kubernetes/wire-form.ts'
+import { executionProfileAnnotation, managerAnnotation, portsAnnotation } from '#workspace/annotations.ts'
+import { sharedByAnnotation, shareKind } from '#workspace/share.ts'
+import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
+
+export const housekeepingLease = 'gatehouse-housekeeping'
+
+/** What the gateway decides by and shows; what the pod is made of is the operator's. */
+const workspaceForm = leanForm({
+  spec: [
+    ...['displayName', 'desiredStatus', 'ownershipType', 'accessType', 'ports'],
+    ...['templateRef', 'managerRef', 'executionProfileRef'],
+  ],
+  status: ['conditions'],
+  annotations: [createdByAnnotation, portsAnnotation, managerAnnotation, executionProfileAnnotation],
+  // It is on the page of everybody who may open the workspace.
+  texts: { displayName: 256 },
+})
+
+const shareForm = leanForm({
+  status: ['workspaces', 'observedGeneration', 'conditions'],
+  annotations: [sharedByAnnotation],
+})
+
+export const wireForms: ReadonlyMap<ResourceKind<Resource>, Keeping> = new Map<ResourceKind<Resource>, Keeping>([
+  [keyRingKind, { form: jsonSecret, only: keyRingName }],
+  [clientSecretKind, { form: textSecret }],
+  [leaseKind, { form: plainForm, only: housekeepingLease }],
+  [workspaceKind, { form: workspaceForm }],
+  [shareKind, { form: shareForm }],
+])
