@@ -70,8 +70,12 @@ const heartbeats: readonly HeartbeatKind[] = [
 
 type Keeper = NonNullable<Ground['keepHouse']>
 
-export async function openCluster(parts: ClusterParts): Promise<Cluster> {
-  const { settings, clock, log, signal, lookup = systemLookup } = parts
+/** A start that fails has ended all it began. */
+export async function openCluster(wish: ClusterParts): Promise<Cluster> {
+  const failed = new AbortController()
+  const signal = AbortSignal.any([wish.signal, failed.signal])
+  const parts = { ...wish, signal }
+  const { settings, clock, log, lookup = systemLookup } = parts
   const metrics = createMetrics()
   const access = accessOf(parts)
   // Outlives the rest, which still writes while it ends.
@@ -100,7 +104,12 @@ export async function openCluster(parts: ClusterParts): Promise<Cluster> {
   policies.subscribe(() => open.reconsider())
   open.tasks.run('policies', (ending) => policies.follow(ending))
   const known = Promise.all([open.keyRing.ready, open.sessions.ready, policies.known])
-  const serving = await serve({ settings, open, metrics, clock, log, signal }, known)
+  const serving = await serve({ settings, open, metrics, clock, log, signal }, known).catch(async (error: unknown) => {
+    failed.abort(error)
+    await Promise.allSettled([open.ended, runtime.ended])
+    life.abort()
+    throw error
+  })
   const ended = endAfter(signal, async () => {
     await Promise.all([open.ended, serving.ended, runtime.ended])
     life.abort()

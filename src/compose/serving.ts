@@ -63,6 +63,8 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
 
 function listen({ settings, open: { gateway }, clock, log, signal }: ServingParts): Promise<readonly Listener[]> {
   const insecureWideBind = settings.insecure.includes('insecureWideBind')
+  const isBehindTls = settings.external.scheme === 'https'
+  const newRequestId = createRequestIds()
   return openListeners(
     settings.listeners,
     {
@@ -71,6 +73,6 @@ function listen({ settings, open: { gateway }, clock, log, signal }: ServingPart
       upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
       refused: (refusal) => gateway.refused(refusal),
     },
-    { limits: settings.limits, clock, log, newRequestId: createRequestIds(), insecureWideBind, signal },
+    { limits: settings.limits, clock, log, newRequestId, insecureWideBind, isBehindTls, signal },
   )
 }

@@ -9,10 +9,12 @@ import { isLoopbackAddress } from './loopback.ts'
 export interface ListenersParts extends ListenerParts {
   /** Plain listeners may be reached from other machines: cookies can be read on the way. */
   readonly insecureWideBind: boolean
+  /** Browsers speak HTTPS, so that somebody in front of a plain listener ends TLS: such a balancer is another machine. */
+  readonly isBehindTls: boolean
 }
 
 /**
- * Throws `invalid_settings` for a plain listener on anything but loopback without `insecureWideBind`, before any is opened, and
+ * Throws `invalid_settings` for a plain listener on anything but loopback that browsers use without `insecureWideBind`, before any is opened, and
  * `listen_failed` when one can't be opened; those that were are closed again. A machine without IPv6 has no `::1`, where nobody else can
  * listen either: then the others do.
  */
@@ -39,8 +41,8 @@ export async function openListeners(
   }
 }
 
-function refuseWideBind(settings: ListenerSettings, { insecureWideBind, log }: ListenersParts): void {
-  if (settings.kind === 'tls' || isLoopbackAddress(settings.host)) return
+function refuseWideBind(settings: ListenerSettings, { insecureWideBind, isBehindTls, log }: ListenersParts): void {
+  if (settings.kind === 'tls' || isBehindTls || isLoopbackAddress(settings.host)) return
   const address = `${settings.host} port ${settings.port}`
   if (!insecureWideBind) {
     throw new GatewayError('invalid_settings', `${address} is reached from other machines: use TLS or insecureWideBind`)

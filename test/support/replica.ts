@@ -38,6 +38,7 @@ export async function openReplica(
       log: ground.log,
       newRequestId: createRequestIds(),
       insecureWideBind: false,
+      isBehindTls: false,
       signal: ground.signal,
     },
   )

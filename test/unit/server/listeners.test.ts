@@ -19,7 +19,12 @@ const handlers: ListenerHandlers = {
 function world(options: Partial<ListenersParts> = {}) {
   const owner = new AbortController()
   const lines = memoryLines()
-  const parts = { ...listenerParts(owner.signal, fakeClock(), lines), insecureWideBind: false, ...options }
+  const parts = {
+    ...listenerParts(owner.signal, fakeClock(), lines),
+    insecureWideBind: false,
+    isBehindTls: false,
+    ...options,
+  }
   return { parts, lines, [Symbol.dispose]: () => owner.abort() }
 }
 
@@ -66,6 +71,13 @@ describe('openListeners', () => {
     const [listener] = await openListeners([{ ...plain, host: '0.0.0.0' }], handlers, test.parts)
     expect(listener?.port).toBeGreaterThan(0)
     expect(test.lines.entries).toContainEqual(expect.objectContaining({ level: 'warn', setting: 'insecureWideBind' }))
+  })
+
+  test('a wide bind behind a balancer that ends TLS is nothing unusual', async () => {
+    using test = world({ isBehindTls: true })
+    const [listener] = await openListeners([{ ...plain, host: '0.0.0.0' }], handlers, test.parts)
+    expect(listener?.port).toBeGreaterThan(0)
+    expect(test.lines.entries).not.toContainEqual(expect.objectContaining({ level: 'warn' }))
   })
 
   test('when one address is taken, those that were opened are closed again', async () => {
