@@ -39,7 +39,8 @@ export function openState(ground: Ground): State {
   const keeping = openKeeping({ ...ground, present, streams })
   const { sessions } = keeping
   const isLocked = (username: string) => sessions.isLocked(username)
-  const machines = openMachineSessions({ ...ground, issuers: ground.machines ?? [], isLocked })
+  const isLive = (name: string) => streams.ofSession(name).length > 0
+  const machines = openMachineSessions({ ...ground, issuers: ground.machines ?? [], isLocked, isLive })
   const workspaces = openWorkspaces({ ...ground, site: () => present.site, tasks })
   const { directory } = workspaces
   const reviews = ground.reviewer && new Reviews({ ...ground, reviewer: ground.reviewer })

@@ -1,6 +1,7 @@
 /**
  * Sessions of machines: each stands for one token and lives in this replica's memory alone, since any replica can make it again from the token.
- * It ends with the token, when its owner is locked, or when the API server no longer knows the token.
+ * It ends with the token, when its owner is locked, or when the API server no longer knows the token, which is asked for with its requests, and
+ * without any for as long as it has something open.
  */
 import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
@@ -45,13 +46,15 @@ export interface MachineSessions {
 export interface MachineSessionsOptions {
   readonly issuers: readonly MachineIssuer[]
   readonly isLocked: (username: string) => boolean
+  /** Whether something is open for it; never, if absent. */
+  readonly isLive?: (name: SessionName) => boolean
   readonly clock: Clock
   readonly log: Log
 }
 
 interface Known {
   readonly session: Session
-  readonly timer: Disposable
+  readonly timers: Disposable
   /** Asked again from then on. */
   readonly reviewAt: Timestamp
   /** Refused from then on, if nobody could be asked. */
@@ -62,6 +65,8 @@ interface Known {
 const compactForm = /^[A-Za-z0-9_-]{1,4096}\.[A-Za-z0-9_-]{1,8192}\.[A-Za-z0-9_-]{1,2048}$/
 const mostKnown = 5_000
 const reviewEvery: Milliseconds = 60_000
+/** After a review that nobody answered. */
+const tryAgainAfter: Milliseconds = 5_000
 /** As for access: an earlier yes stands for so long while nobody answers. */
 const staleWhileUnreachable: Milliseconds = 5 * 60_000
 
@@ -157,7 +162,11 @@ class TokenSessions implements MachineSessions {
       }
       return {
         kind: 'session',
-        session: this.#keep(before?.session ?? session, now + reviewEvery, now + staleWhileUnreachable),
+        session: this.#keep(token, issuer, {
+          session: before?.session ?? session,
+          reviewAt: now + reviewEvery,
+          staleAt: now + staleWhileUnreachable,
+        }),
       }
     } catch (error) {
       if (!before || now >= before.staleAt) throw error
@@ -165,19 +174,38 @@ class TokenSessions implements MachineSessions {
         { component: 'machines', reason: messageOf(error) },
         'a token could not be reviewed; the last answer stands',
       )
-      return { kind: 'session', session: this.#keep(before.session, now + 5_000, before.staleAt) }
+      return { kind: 'session', session: this.#keep(token, issuer, { ...before, reviewAt: now + tryAgainAfter }) }
     }
   }
 
-  #keep(session: Session, reviewAt: Timestamp, staleAt: Timestamp): Session {
+  #keep(token: string, issuer: MachineIssuer, known: Omit<Known, 'timers'>): Session {
     const { clock } = this.#options
-    const timer = clock.after(session.notAfter - clock.now(), () => void this.#known.delete(session.name))
-    this.#known.set(session.name, { session, timer, reviewAt, staleAt })
+    const { session, reviewAt } = known
+    const now = clock.now()
+    const timers = new DisposableStack()
+    timers.use(clock.after(session.notAfter - now, () => void this.#known.delete(session.name)))
+    if (issuer.review) timers.use(clock.after(reviewAt - now, () => this.#reviewLive(token, issuer, session)))
+    this.#known.set(session.name, { ...known, timers })
     return session
   }
 
-  #forget({ session, timer }: Known, why: string): void {
-    timer[Symbol.dispose]()
+  /** Who asks for nothing more, and has something open, is reviewed as if he did. */
+  #reviewLive(token: string, issuer: MachineIssuer, { name }: Session): void {
+    const { log, isLive } = this.#options
+    const known = this.#known.peek(name)
+    if (!known || !isLive?.(name)) return
+    this.#flight(token, () => this.#reviewed(token, issuer, known.session)).catch((error: unknown) => {
+      // No earlier yes stands any more.
+      log.warn(
+        { component: 'machines', reason: messageOf(error) },
+        'what a machine has open can not be reviewed, and ends',
+      )
+      this.#known.delete(name)
+    })
+  }
+
+  #forget({ session, timers }: Known, why: string): void {
+    timers[Symbol.dispose]()
     if (why === 'set') return
     for (const listener of this.#listeners) listener({ type: 'ended', session })
   }

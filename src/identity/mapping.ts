@@ -108,7 +108,7 @@ function listOf(value: unknown): readonly string[] | undefined {
 }
 
 /** Kubernetes' own names (`system:masters`) are never an issuer's to give. */
-function isReserved(name: string): boolean {
+export function isReserved(name: string): boolean {
   return name.startsWith('system:')
 }
 

@@ -3,6 +3,7 @@ import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
 import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { isReserved } from './mapping.ts'
 import { isInstant, rfc3339 } from './rfc3339.ts'
 import type { Session } from './session.ts'
 import { parseSessionName } from './session-id.ts'
@@ -55,12 +56,16 @@ export const sessionKind: ResourceKind<WorkspaceSession> = {
   parseStatus: () => undefined,
 }
 
-/** What the rest of Gatehouse sees. `undefined` for a record whose name is no session's: nobody can hold its id. */
+/**
+ * What the rest of Gatehouse sees. `undefined` for a record whose name is no session's: nobody can hold its id. Nor is one that speaks for a name of
+ * Kubernetes' own: no login gives one, so somebody has written it in by hand.
+ */
 export function sessionOf(record: WorkspaceSession): Session | undefined {
   const name = parseSessionName(record.metadata.name)
   if (name === undefined) return undefined
   const { kind, issuer, subject, username, uid, groups, userAgent, device, createdAt, expiresAt, notAfter } =
     record.spec
+  if ([username, ...groups].some(isReserved)) return undefined
   return {
     name,
     kind,

@@ -7,6 +7,7 @@ import { messageOf } from '#errors.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Session, SessionName } from './session.ts'
+import { parseSessionName } from './session-id.ts'
 import { sessionOf, type WorkspaceSession } from './session-record.ts'
 
 /** Why a session is over. `deleted`: its record went away, and who did it has not said why here. */
@@ -18,7 +19,7 @@ export type SessionEnd =
   | 'refused-by-issuer'
   | 'replaced'
   | 'revoked'
-  /** Its issuer is none any more, or names people otherwise. */
+  /** Its issuer is none any more, or names people otherwise; or its record says what no issuer may say. */
   | 'untrusted'
   | 'deleted'
 
@@ -99,9 +100,15 @@ export class SessionTable {
   /** Takes in what the store holds. `false` for what is over, or older than what is known. */
   apply(record: WorkspaceSession, source: 'watch' | 'read'): boolean {
     const session = sessionOf(record)
-    const known = session && this.#live.get(session.name)
+    if (!session) {
+      // Whoever has made it such by hand has ended it.
+      const name = parseSessionName(record.metadata.name)
+      if (name !== undefined) this.end(name, 'untrusted')
+      return false
+    }
+    const known = this.#live.get(session.name)
     if (known && record.metadata.generation < known.record.metadata.generation) return false
-    if (!session || this.#isOver(session)) return false
+    if (this.#isOver(session)) return false
     const isSame = known !== undefined && isDeepEqual(known.session, session)
     known?.timer[Symbol.dispose]()
     this.#ended.delete(session.name)

@@ -61,6 +61,27 @@ describeWith('cluster', "with the gateway's own rights alone", () => {
     for (const replica of replicas) replica.end()
   })
 
+  test('a Secret with nonsense in it stands for no key, is left as it is, and counts again when it is mended', async () => {
+    await using world = await openWorld()
+    const replica = world.replica()
+    const ring = openKeyRing(replica)
+    await ring.ready
+    const kids = ring.all().map(({ kid }) => kid)
+    const asked = ['get', 'secret', keyRingName, '-n', world.namespace, '-o', 'jsonpath={.data.spec}']
+    const write = (spec: string) =>
+      kubectl(['patch', 'secret', keyRingName, '-n', world.namespace, '-p', JSON.stringify({ data: { spec } })])
+    const good = await kubectl(asked)
+    const nonsense = Buffer.from('{"keys": [{"kid": "../..", "secret": 7}]}').toString('base64')
+    await write(nonsense)
+    await expect.poll(() => ring.all(), { timeout: 5_000 }).toEqual([])
+    expect(() => ring.current()).toThrow('the key ring has not been read yet')
+    await expect(ring.rotateNow()).rejects.toMatchObject({ code: 'already_exists' })
+    expect(await kubectl(asked)).toBe(nonsense)
+    await write(good)
+    await expect.poll(() => ring.all().map(({ kid }) => kid), { timeout: 5_000 }).toEqual(kids)
+    replica.end()
+  })
+
   test('no other Secret of its namespace can be read with its token', async () => {
     await using world = await openWorld()
     await kubectl(['create', 'secret', 'generic', 'other', '--from-literal=a=b', '-n', world.namespace])

@@ -30,12 +30,20 @@ async function machineWorld(options: Options = {}) {
     keys: issuerKeys({ load: async () => ({ keys: [jwk] }), clock }),
     ...(options.review ? { review: options.review } : {}),
   }
-  const sessions = openMachineSessions({ issuers: [machine], isLocked: (name) => locked.has(name), clock, log })
+  const live = new Set<string>()
+  const sessions = openMachineSessions({
+    issuers: [machine],
+    isLocked: (name) => locked.has(name),
+    isLive: (name) => live.has(name),
+    clock,
+    log,
+  })
   const now = () => Math.floor(clock.now() / 1000)
   return {
     clock,
     lines,
     locked,
+    live,
     sessions,
     /** As the API server makes them, with whatever a test changes. */
     token(claims: object = {}, key: Parameters<SignJWT['sign']>[0] = privateKey): Promise<string> {
@@ -156,6 +164,51 @@ describe("a machine's token", () => {
     await world.clock.advance(60_000)
     expect(sessionOf(await world.sessions.resolve(token))).toBe('anonymous')
     expect(ended).toHaveLength(1)
+  })
+
+  test('that the API server no longer knows ends what it holds open within a minute, although it asks for nothing more', async () => {
+    let isKnown = true
+    const world = await machineWorld({ review: async () => isKnown })
+    const answers = [
+      await world.sessions.resolve(await world.token()),
+      await world.sessions.resolve(await world.token({ jti: 'idle' })),
+    ]
+    const [live, idle] = answers.map((answer) => (answer.kind === 'session' ? answer.session.name : ''))
+    world.live.add(live ?? '')
+    const ended: string[] = []
+    using _listening = world.sessions.subscribe(({ session }) => void ended.push(session.name))
+    await world.clock.advance(10 * 60_000)
+    expect(ended).toEqual([])
+    isKnown = false
+    await world.clock.advance(60_000)
+    expect(ended).toEqual([live])
+    expect(idle).not.toBe(live)
+  })
+
+  test('ends what it holds open when nobody could review it for five minutes, and not before', async () => {
+    let isUp = true
+    const review = async () => {
+      if (!isUp) throw new Error('connect ECONNREFUSED')
+      return true
+    }
+    const world = await machineWorld({ review })
+    const answer = await world.sessions.resolve(await world.token())
+    if (answer.kind !== 'session') throw new Error('it is no session')
+    world.live.add(answer.session.name)
+    let isEnded = false
+    using _listening = world.sessions.subscribe(() => {
+      isEnded = true
+    })
+    isUp = false
+    await world.clock.advance(4 * 60_000 + 50_000)
+    expect(isEnded).toBe(false)
+    isUp = true
+    await world.clock.advance(10_000)
+    isUp = false
+    await world.clock.advance(4 * 60_000)
+    expect(isEnded).toBe(false)
+    await world.clock.advance(2 * 60_000)
+    expect(isEnded).toBe(true)
   })
 
   test('stands for five minutes while nobody can review it, and a new one does not', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { sessionNameOf } from '#identity/session-id.ts'
-import { sessionKind } from '#identity/session-record.ts'
+import { type SessionSpec, sessionKind } from '#identity/session-record.ts'
 import { openSessions, type SessionStore } from '#identity/session-store.ts'
 import { type SessionChange, SessionTable } from '#identity/session-table.ts'
 import { Secret } from '#settings/secret.ts'
@@ -64,6 +64,27 @@ describe('a session', () => {
     const swapped = { ...record, spec: { ...record.spec, refreshToken: stolen, idToken: stolen } }
     expect(sessions.tokens(swapped)).toEqual({ refreshToken: undefined, idToken: undefined })
   })
+
+  test.for([
+    ['group', { groups: ['ds', 'system:masters'] }],
+    ['name', { username: 'system:serviceaccount:kube-system:admin' }],
+  ] as [string, Partial<SessionSpec>][])(
+    "#109 is over, on every replica, once somebody writes a %s of Kubernetes' own into its record",
+    async ([, spec]) => {
+      await using world = identityWorld()
+      const [one, two] = [await world.replica(), await world.replica()]
+      const { session, id } = await one.sessions.create(loginOf('alice'))
+      await world.settle()
+      const heard = listen(two.sessions)
+      const record = two.sessions.record(session.name)
+      if (!record) throw new Error('no record')
+      await world.resources.replace(sessionKind, { ...record, spec: { ...record.spec, ...spec } })
+      await world.settle()
+      expect([one.sessions.get(session.name), two.sessions.get(session.name)]).toEqual([undefined, undefined])
+      expect(heard).toEqual(['ended alice untrusted'])
+      expect(await (await world.replica()).sessions.look(sessionNameOf(id))).toMatchObject({ kind: 'ended' })
+    },
+  )
 
   test('keeps of a user agent 256 characters at most, and no control characters', async () => {
     await using world = identityWorld()
