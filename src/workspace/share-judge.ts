@@ -9,7 +9,7 @@ import type { Resources } from '#resources/contract.ts'
 import type { Reflected } from '#resources/reflect.ts'
 import { expiryOf } from './access.ts'
 import type { DirectoryChange } from './directory.ts'
-import type { WorkspaceShare } from './share.ts'
+import { sharedByAnnotation, type WorkspaceShare } from './share.ts'
 import { type Authorship, isUnjudged, judgeShare, writeVerdict } from './share-acceptance.ts'
 import { type Workspace, workspaceKind } from './workspace.ts'
 
@@ -28,12 +28,15 @@ export interface ShareJudgeOptions {
 /** Namespaces. */
 const mostAtOnce = 8
 const retryAfter: Milliseconds = 2_000
+/** Who makes a share through Gatehouse writes the verdict with it, and knows by what right; without one by then, that replica is gone. */
+const makerHas: Milliseconds = 10_000
 
 export class ShareJudge {
   readonly #options: ShareJudgeOptions
   /** By UID, as the others. */
   readonly #waiting = new Map<string, WorkspaceShare>()
   readonly #due = new Map<string, WorkspaceShare>()
+  readonly #leftToMaker = new Map<string, WorkspaceShare>()
   #working = 0
 
   constructor(options: ShareJudgeOptions) {
@@ -47,6 +50,7 @@ export class ShareJudge {
       case 'deleted':
         this.#waiting.delete(event.object.metadata.uid)
         this.#due.delete(event.object.metadata.uid)
+        this.#leftToMaker.delete(event.object.metadata.uid)
         return
       case 'applied':
         this.#consider(event.object)
@@ -54,6 +58,7 @@ export class ShareJudge {
       case 'synced':
         this.#waiting.clear()
         this.#due.clear()
+        this.#leftToMaker.clear()
         for (const share of event.objects) this.#consider(share)
     }
   }
@@ -73,7 +78,21 @@ export class ShareJudge {
     const isMissing = share.status.conditions.some((condition) => condition.reason === 'WorkspaceNotFound')
     if (isMissing) this.#waiting.set(share.metadata.uid, share)
     else this.#waiting.delete(share.metadata.uid)
-    if (isUnjudged(share)) this.#enqueue(share)
+    if (!isUnjudged(share)) this.#leftToMaker.delete(share.metadata.uid)
+    else if (share.metadata.annotations[sharedByAnnotation] === undefined) this.#enqueue(share)
+    else this.#leaveToMaker(share)
+  }
+
+  #leaveToMaker(share: WorkspaceShare): void {
+    const { uid } = share.metadata
+    const isNew = !this.#leftToMaker.has(uid)
+    this.#leftToMaker.set(uid, share)
+    if (!isNew) return
+    this.#options.clock.after(makerHas, () => {
+      const unjudged = this.#leftToMaker.get(uid)
+      this.#leftToMaker.delete(uid)
+      if (unjudged) this.#enqueue(unjudged)
+    })
   }
 
   #enqueue(share: WorkspaceShare): void {

@@ -4,7 +4,7 @@ import { openEmbeddedStore } from '#resources/embedded/store.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { type FaultyResources, faultyResources } from '#test/support/faulty-resources.ts'
 import { memoryLines } from '#test/support/memory-lines.ts'
-import { shareKind, type WorkspaceShare } from '#workspace/share.ts'
+import { sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
 import { ShareJudge } from '#workspace/share-judge.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 
@@ -91,4 +91,27 @@ test('what could not be judged is judged once the store answers again', async ()
       return reasonOf(resources, 'late')
     })
     .toBe('RbacGranted')
+})
+
+test('a share made through Gatehouse has its verdict from who made it, who knows by what right; from others only when none comes', async () => {
+  using world = open()
+  const { resources, judge } = world
+  await workspace(resources, 'nb', 'ours')
+  const made = async (name: string) => {
+    const { spec, metadata } = await share(resources, `${name}-before`, 'nb')
+    const annotations = { [sharedByAnnotation]: 'carol' }
+    return resources.create(shareKind, { metadata: { namespace: metadata.namespace, name, annotations }, spec })
+  }
+  const [judged, orphan, revoked] = [await made('judged'), await made('orphan'), await made('revoked')]
+  for (const object of [judged, orphan, revoked]) judge.apply({ type: 'applied', object })
+  await clock.advance(9_000)
+  expect(await reasonOf(resources, 'judged')).toBeUndefined()
+  const status = { observedGeneration: 1, conditions: [{ type: 'Accepted', status: 'True', reason: 'Maker' }] }
+  const object = await resources.patchStatus(shareKind, { namespace, name: 'judged' }, status)
+  judge.apply({ type: 'applied', object })
+  judge.apply({ type: 'deleted', object: revoked })
+  await clock.advance(2_000)
+  await expect.poll(() => reasonOf(resources, 'orphan')).toBe('RbacGranted')
+  expect(await reasonOf(resources, 'judged')).toBe('Maker')
+  expect(await reasonOf(resources, 'revoked')).toBeUndefined()
 })
