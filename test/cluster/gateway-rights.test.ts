@@ -88,11 +88,11 @@ describeWith('cluster', "the gateway's rights", () => {
     ['patch', 'workspacemanagers.workspace.jupyter.org'],
     ['create', 'rolebindings.rbac.authorization.k8s.io'],
     ['patch', 'validatingadmissionpolicies.admissionregistration.k8s.io'],
-  ])('it may not %s %s', async (verb, resource) => {
+  ])('#105 it may not %s %s', async (verb, resource) => {
     expect(await mayIt(verb, resource)).toBe('no')
   })
 
-  test('it reads the Secret of its keys by name, and a list of that name alone; no other one, and none elsewhere', async () => {
+  test('#105 it reads the Secret of its keys by name, and a list of that name alone; no other one, and none elsewhere', async () => {
     await kubectl(['create', 'secret', 'generic', 'other', '--namespace', namespace.name])
     expect(await asGateway(['get', 'secret', 'gatehouse-session-keys'])).toMatchObject({ code: 0 })
     const listOf = (name: string) => ['get', 'secrets', `--field-selector=metadata.name=${name}`]

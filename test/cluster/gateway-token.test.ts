@@ -96,7 +96,7 @@ describeWith('cluster', "the gateway's token and a Workspace", () => {
       expect(world.refusedBy(await world.asGateway(patch)), what).toBe(policy)
   })
 
-  test('can not by server-side apply what it can not by a patch', async () => {
+  test('#105 can not by server-side apply what it can not by a patch', async () => {
     const { asGateway, refusedBy, workspace } = world
     const forced = ['apply', '--server-side', '--force-conflicts', '-f', '-']
     expect(refusedBy(await asGateway(forced, workspace('nb', { owner: 'alice', spec: { image: 'evil' } })))).toBe(
@@ -124,7 +124,7 @@ describeWith('cluster', "the gateway's token and a Workspace", () => {
       await world.do(['create', 'rolebinding', 'too-much', '--role=writer', `--user=${gateway.username}`])
     })
 
-    test('creates none, writes no status and deletes none', async () => {
+    test('#105 creates none, writes no status and deletes none', async () => {
       const { asGateway, refusedBy, workspace } = world
       expect(refusedBy(await asGateway(['create', '-f', '-'], workspace('evil')))).toBe(policy)
       const applied = ['apply', '--server-side', '-f', '-']

@@ -21,7 +21,7 @@ describeWith('cluster', 'who owns a Workspace', () => {
     expect(await as(writer, create, workspace('nobodys'))).toMatchObject({ code: 0 })
   })
 
-  test('nobody creates a Workspace in the name of somebody else, by whatever way', async () => {
+  test('#103 nobody creates a Workspace in the name of somebody else, by whatever way', async () => {
     const { as, workspace, writer, refusedBy } = world
     const foreign = workspace('foreign', { owner: 'alice' })
     expect(refusedBy(await as(writer, create, foreign))).toBe(policy)
@@ -35,7 +35,7 @@ describeWith('cluster', 'who owns a Workspace', () => {
     }
   })
 
-  test('nobody changes, takes away or adds the owner of a Workspace that exists', async () => {
+  test('#103 nobody changes, takes away or adds the owner of a Workspace that exists', async () => {
     const { as, do: byAdministrator, workspace, writer, administrator, refusedBy } = world
     await byAdministrator(create, workspace('alices', { owner: 'alice' }), workspace('unowned'))
     const ways = [
@@ -55,7 +55,7 @@ describeWith('cluster', 'who owns a Workspace', () => {
     expect(JSON.parse(await stampOf('alices'))).toMatchObject({ [createdBy]: 'alice' })
   })
 
-  test('a write to the status changes no owner', async () => {
+  test('#103 a write to the status changes no owner', async () => {
     const { as, do: byAdministrator, workspace, writer } = world
     await byAdministrator(create, workspace('with-status', { owner: 'alice' }))
     const patch = JSON.stringify({ metadata: { annotations: { [createdBy]: writer } }, status: { serviceName: 'x' } })
@@ -84,7 +84,7 @@ describeWith('cluster', 'who owns a Workspace', () => {
     expect(refusedBy(await as(writer, create, workspace('taken', { owner: 'alice' })))).toBe(policy)
   })
 
-  test('a name that JSON has to escape is stamped as jupyter-k8s spells it, and no other name is taken for it', async () => {
+  test('#103 a name that JSON has to escape is stamped as jupyter-k8s spells it, and no other name is taken for it', async () => {
     const { as, do: byAdministrator, workspace, refusedBy } = world
     const name = 'a<b>&"c\\d'
     await byAdministrator(['create', 'rolebinding', 'escaped', '--role=writer', `--user=${name}`])

@@ -17,7 +17,7 @@ describeWith('cluster', 'who shares a Workspace', () => {
   const apply = ['apply', '-f', '-']
   const applyByServer = ['apply', '--server-side', '--force-conflicts', '-f', '-']
 
-  test('write access to shares is no authorship: nobody grants himself one, by whatever way', async () => {
+  test('#104 write access to shares is no authorship: nobody grants himself one, by whatever way', async () => {
     const { as, share, writer, refusedBy } = world
     const mine = share('mine', ['one'])
     const generated = { ...mine, metadata: { generateName: 'mine-' } }
@@ -83,7 +83,7 @@ describeWith('cluster', 'who shares a Workspace', () => {
     expect(refusedBy(await as(writer, create, share('again', ['one'])))).toBe(policy)
   })
 
-  test('the status of a share, which says that it is accepted, is written by the gateway alone', async () => {
+  test('#104 the status of a share, which says that it is accepted, is written by the gateway alone', async () => {
     const { as, asGateway, do: byAdministrator, share, writer, administrator, refusedBy } = world
     await byAdministrator(create, share('judged', ['one']))
     const conditions = [{ type: 'Accepted', status: 'True', reason: 'OwnerGranted', message: '' }]
@@ -103,7 +103,7 @@ describeWith('cluster', 'who shares a Workspace', () => {
     expect(await asGateway(withStatus)).toMatchObject({ code: 0 })
   })
 
-  test('nobody but the gateway says who made a share', async () => {
+  test('#104 nobody but the gateway says who made a share', async () => {
     const { as, asGateway, do: byAdministrator, share, sharer, administrator, refusedBy } = world
     const named = (name: string) => {
       const object = share(name, ['one'])

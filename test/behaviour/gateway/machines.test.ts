@@ -41,7 +41,7 @@ describe('a bearer of an issuer that lets machines in', () => {
   test.for([
     ['for us alone', { aud: 'gatehouse' }],
     ['for us and for an app', { aud: ['app', 'gatehouse'] }],
-  ])('%s lets its machine in, and no app ever sees it', async ([, claims]) => {
+  ])('#106 %s lets its machine in, and no app ever sees it', async ([, claims]) => {
     await using scene = await openScene()
     const { url, app } = await scene.world.workspace({ name: 'nb', owner: 'alice', spec: isPublic })
     const token = await scene.token(claims as object)
@@ -54,7 +54,7 @@ describe('a bearer of an issuer that lets machines in', () => {
     ['for an app', { aud: ['app'] }],
     ['for nobody in particular', {}],
     ['for a name that begins like ours', { aud: 'gatehouse2' }],
-  ])("%s is the app's affair: it gets there as it is beside a session, and lets nobody in", async ([, claims]) => {
+  ])("#106 %s is the app's affair: it gets there as it is beside a session, and lets nobody in", async ([, claims]) => {
     await using scene = await openScene()
     const { world } = scene
     const { url, app } = await world.workspace({ name: 'nb', owner: 'alice', spec: isPublic })
@@ -70,7 +70,7 @@ describe('a bearer of an issuer that lets machines in', () => {
     expect(seen && headersOf(seen, 'x-forwarded-user')).toEqual(['alice'])
   })
 
-  test('for us never gets to an app, however little of it is in order: beside a session, too long, run out, or for somebody else', async () => {
+  test('#106 for us never gets to an app, however little of it is in order: beside a session, too long, run out, or for somebody else', async () => {
     await using scene = await openScene()
     const { world } = scene
     const { url, app } = await world.workspace({ name: 'nb', owner: 'alice' })
