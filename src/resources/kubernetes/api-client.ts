@@ -12,6 +12,7 @@ import { type Deadline, deadlineOf } from '#lib/deadline.ts'
 import type { ApiAccess, ApiConnection, ApiTls } from './api-access.ts'
 import { apiFault, parseRetryAfter } from './api-fault.ts'
 import { linesOf } from './json-lines.ts'
+import { JsonListReader } from './json-list.ts'
 
 export interface ApiCall {
   readonly signal?: AbortSignal | undefined
@@ -31,6 +32,8 @@ export type PatchForm = 'application/merge-patch+json' | 'application/json-patch
  */
 export interface ApiClient {
   get(path: string, call?: ApiCall): Promise<unknown>
+  /** What {@link get} gives of a list, but its items one by one, as they come; a call that fails may have handed on some of them. */
+  list(path: string, call: ApiCall & { readonly onItem: (item: unknown) => void }): Promise<unknown>
   post(path: string, body: unknown, call?: ApiCall): Promise<unknown>
   patch(path: string, form: PatchForm, body: unknown, call?: ApiCall): Promise<unknown>
   delete(path: string, body: unknown, call?: ApiCall): Promise<unknown>
@@ -103,6 +106,16 @@ class Client implements ApiClient {
 
   get(path: string, call: ApiCall = {}): Promise<unknown> {
     return this.#json({ ...call, method: 'GET', path })
+  }
+
+  async list(path: string, call: ApiCall & { readonly onItem: (item: unknown) => void }): Promise<unknown> {
+    const request: Request = { ...call, method: 'GET', path }
+    return this.#within(request, async (deadline) => {
+      const { body } = await this.#send(request, 'calls', deadline.signal)
+      const reader = new JsonListReader(call.onItem)
+      for await (const chunk of body) if (Buffer.isBuffer(chunk)) reader.take(chunk)
+      return reader.end()
+    })
   }
 
   post(path: string, body: unknown, call: ApiCall = {}): Promise<unknown> {

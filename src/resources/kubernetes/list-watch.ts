@@ -17,7 +17,7 @@ import type { Milliseconds } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
 import type { Listing, ObjectName, ResourceVersion, WatchEvent } from '#resources/contract.ts'
 import type { Followed, Source } from '#resources/source.ts'
-import { AnswerTooLong, type ApiClient } from './api-client.ts'
+import { AnswerTooLong, type ApiCall, type ApiClient } from './api-client.ts'
 import { apiFault } from './api-fault.ts'
 import { type ResourceType, resourcePath } from './resource-path.ts'
 import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
@@ -67,8 +67,8 @@ export function apiSource<T extends Followed>(options: ApiSourceOptions<T>): Sou
   return new ApiSource(options)
 }
 
-interface Page {
-  readonly items: readonly unknown[]
+interface Page<T> {
+  readonly items: readonly T[]
   readonly next: string
   readonly resourceVersion: ResourceVersion
 }
@@ -111,27 +111,33 @@ class ApiSource<T extends Followed> implements Source<T> {
     let next = ''
     for (;;) {
       const page = await this.#page(next, signal)
-      for (const item of page.items) {
-        const object = wireObjectOf(item)
-        const parsed = this.#isHeartbeat(object) ? undefined : this.#options.read(object)
-        if (parsed) items.push(parsed)
-      }
+      for (const item of page.items) items.push(item)
       next = page.next
       if (next === '') return { items, resourceVersion: page.resourceVersion }
     }
   }
 
-  async #page(next: string, signal: AbortSignal): Promise<Page> {
+  async #page(next: string, signal: AbortSignal): Promise<Page<T>> {
     const call = { signal, within: pageLimit, accept: this.#accept('PartialObjectMetadataList') }
     for (;;) {
       const query = { limit: this.#pageSize, continue: next === '' ? undefined : next }
       try {
-        return pageOf(await this.#options.client.get(this.#path(query), call))
+        return await this.#readPage(this.#path(query), call)
       } catch (error) {
         if (!(error instanceof AnswerTooLong) || this.#pageSize === 1) throw error
         this.#pageSize = Math.ceil(this.#pageSize / 4)
       }
     }
+  }
+
+  async #readPage(path: string, call: ApiCall): Promise<Page<T>> {
+    const items: T[] = []
+    const onItem = (item: unknown) => {
+      const object = wireObjectOf(item)
+      const parsed = this.#isHeartbeat(object) ? undefined : this.#options.read(object)
+      if (parsed) items.push(parsed)
+    }
+    return { items, ...endOf(await this.#options.client.list(path, { ...call, onItem })) }
   }
 
   #event(line: unknown): WatchEvent<T> {
@@ -185,14 +191,10 @@ function wireObjectOf(value: unknown): WireObject {
   }
 }
 
-function pageOf(value: unknown): Page {
-  const { metadata, items } = isJsonObject(value) ? value : {}
+/** What stands in a list beside its items. */
+function endOf(value: unknown): Omit<Page<never>, 'items'> {
+  const { metadata } = isJsonObject(value) ? value : {}
   if (!isJsonObject(metadata)) throw new GatewayError('store_unavailable', 'the API server sent what is no list')
   const next = metadata.continue
-  return {
-    // Go writes an empty list as null now and then.
-    items: Array.isArray(items) ? items : [],
-    next: typeof next === 'string' ? next : '',
-    resourceVersion: versionOf(metadata),
-  }
+  return { next: typeof next === 'string' ? next : '', resourceVersion: versionOf(metadata) }
 }
