@@ -1,4 +1,5 @@
 /** Wires what is kept of identities, whatever the settings in force: keys, sessions and their renewal, what may happen once. */
+import { randomUUID } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
 import { FinishedAttempts } from '#identity/finished-attempts.ts'
 import { IssuerPool } from '#identity/issuer-pool.ts'
@@ -39,6 +40,8 @@ export interface Keeping {
   readonly renewals: Renewals
   readonly issuerPool: IssuerPool
   readonly finishedAttempts: FinishedAttempts
+  /** Names this process among those that share the store. */
+  readonly replica: string
 }
 
 export function openKeeping(parts: KeepingParts): Keeping {
@@ -51,6 +54,7 @@ export function openKeeping(parts: KeepingParts): Keeping {
   const isLive = (name: string) => streams.ofSession(name).length > 0
   return {
     ...{ keyRing, sessions, sealer },
+    replica: randomUUID(),
     once: createOnce({ resources, namespace, clock }),
     usernames: usernameClaims({ resources, namespace }),
     renewals: createRenewals({ ...parts, sessions, issuers: present, sealer, lifetime, isLive }),

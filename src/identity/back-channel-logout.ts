@@ -4,6 +4,7 @@ import { GatewayError } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Claims } from './claims.ts'
+import { rememberedFor } from './clock-difference.ts'
 import type { Issuer } from './issuer.ts'
 import type { Issuers } from './issuers.ts'
 import { type LoggedOut, type LogoutTokenFault, oldestLogoutToken, readLogoutToken } from './logout-token.ts'
@@ -48,8 +49,8 @@ async function receive(options: BackChannelLogoutOptions, token: string): Promis
   try {
     const loggedOut = await verified(options, issuer, token)
     if (typeof loggedOut === 'string') return refused(loggedOut)
-    // As long as the token itself is good, and then some for clocks that differ.
-    const isFirst = await options.once.claim(JSON.stringify(['logout', name, loggedOut.jti]), 2 * oldestLogoutToken)
+    const key = JSON.stringify(['logout', name, loggedOut.jti])
+    const isFirst = await options.once.claim(key, rememberedFor(oldestLogoutToken))
     return isFirst ? { kind: 'ended', count: await endAll(options, name, loggedOut) } : refused('replayed')
   } catch (error) {
     if (!(error instanceof GatewayError && error.retryable)) throw error

@@ -1,10 +1,12 @@
 /** The code that a command line exchanges for its secret: good once, for a minute, for whoever knows the verifier. */
+
 import { Type } from 'typebox'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { checkerOf } from '#lib/schema.ts'
 import type { Log } from '#observe/log.ts'
 import { Secret } from '#settings/secret.ts'
 import { answersChallenge } from './cli-request.ts'
+import { mostClockDifference, rememberedFor } from './clock-difference.ts'
 import type { KeyRing } from './key-ring.ts'
 import type { Once } from './once.ts'
 import type { Sealer } from './seal.ts'
@@ -31,7 +33,7 @@ export interface CliCodeOptions {
 }
 
 const lifetime: Milliseconds = 60_000
-const memory: Milliseconds = 10 * 60_000
+const memory = rememberedFor(lifetime)
 
 const checkCode = checkerOf(Type.Object({ id: Type.String(), challenge: Type.String() }))
 
@@ -50,7 +52,9 @@ export class CliCodes {
   /** A session that nobody fetches in time is nobody's, and ends. */
   issue(id: SessionId, challenge: string): string {
     const { sealer, clock } = this.#options
-    const code = sealer.seal('cli/code', JSON.stringify({ id, challenge }), { expiresAt: clock.now() + lifetime })
+    // By another replica's clock it may be later already; the timer here ends it in time.
+    const expiresAt = clock.now() + lifetime + mostClockDifference
+    const code = sealer.seal('cli/code', JSON.stringify({ id, challenge }), { expiresAt })
     const timer = clock.after(lifetime + 5_000, () => {
       this.#timers.delete(timer)
       void this.#endUnlessFetched(sessionNameOf(id), code)

@@ -2,10 +2,8 @@
 import { createHash } from 'node:crypto'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Claims } from './claims.ts'
+import { mostClockDifference } from './clock-difference.ts'
 import type { LoginFault } from './login-fault.ts'
-
-/** How far the issuer's clock may be ahead of ours. */
-const clockTolerance = 30_000
 
 export interface IdTokenContext {
   readonly clientId: string
@@ -19,7 +17,7 @@ export interface IdTokenContext {
 export function idTokenFault(claims: Claims, context: IdTokenContext): LoginFault | undefined {
   const { iat, azp } = claims
   if (typeof iat !== 'number') return 'token_claim_missing'
-  if (iat * 1000 > context.now + clockTolerance) return 'token_issued_in_future'
+  if (iat * 1000 > context.now + mostClockDifference) return 'token_issued_in_future'
   // The library looks at it only beside several audiences; a token for another party is none for us in any case.
   if (azp !== undefined && azp !== context.clientId) return 'token_authorized_party'
   const isRight = (hash: unknown, value: string | undefined) =>

@@ -2,12 +2,14 @@
  * One configured issuer: everything that is asked of it. Its answers are values; `issuer_unavailable` is thrown only where there is no answer at all.
  * Knows nothing of browsers, cookies and sessions.
  */
+
 import * as oidc from 'openid-client'
 import { GatewayError } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { IssuerSettings } from '#settings/settings.ts'
+import { mostClockDifference } from './clock-difference.ts'
 import { issuerKeys, type Signature } from './issuer-keys.ts'
 import { type IssuerMetadata, issuerMetadata } from './issuer-metadata.ts'
 import { failureOf, type IssuerFailure } from './login-fault.ts'
@@ -155,7 +157,7 @@ class ConfiguredIssuer implements Issuer {
     const client = new oidc.Configuration(
       metadata,
       settings.clientId,
-      { [oidc.clockSkew]: skew },
+      { [oidc.clockSkew]: skew, [oidc.clockTolerance]: mostClockDifference / 1000 },
       authentication(metadata, clientSecret),
     )
     client[oidc.customFetch] = fetch

@@ -1,6 +1,8 @@
 /** What a logout token must say, and must not (OpenID Connect Back-Channel Logout 1.0 sections 2.4 and 2.6). Pure; its signature is checked elsewhere. */
+
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { type Claims, isClaims } from './claims.ts'
+import { mostClockDifference } from './clock-difference.ts'
 import type { TokenFault } from './login-fault.ts'
 
 /** Whom a logout token is about. */
@@ -22,7 +24,6 @@ export type LogoutTokenFault =
   | 'replayed'
 
 const event = 'http://schemas.openid.net/event/backchannel-logout'
-const clockTolerance: Milliseconds = 30_000
 /** Older ones are refused, so that a used `jti` needs to be remembered no longer. */
 export const oldestLogoutToken: Milliseconds = 10 * 60_000
 
@@ -48,8 +49,8 @@ function addressFault(
 
 function timeFault({ iat, exp }: Claims, now: Timestamp): LogoutTokenFault | undefined {
   if (typeof iat !== 'number' || typeof exp !== 'number') return 'token_claim_missing'
-  if (exp * 1000 <= now - clockTolerance) return 'token_expired'
-  if (iat * 1000 > now + clockTolerance) return 'token_issued_in_future'
+  if (exp * 1000 <= now - mostClockDifference) return 'token_expired'
+  if (iat * 1000 > now + mostClockDifference) return 'token_issued_in_future'
   return iat * 1000 <= now - oldestLogoutToken ? 'too_old' : undefined
 }
 

@@ -2,6 +2,7 @@
  * Renewing one session at its issuer. Claim first, then ask, then write: refresh tokens are good once (RFC 9700 section 4.14.2), so of all replicas only
  * the one that has written its claim into the record may use it. Whatever goes wrong, a session is never lengthened by it.
  */
+
 import { GatewayError } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
@@ -13,6 +14,7 @@ import type { Issuers } from './issuers.ts'
 import { mapClaims } from './mapping.ts'
 import { rfc3339Of } from './rfc3339.ts'
 import type { Sealer } from './seal.ts'
+import type { SeenClaims } from './seen-claims.ts'
 import type { SessionName } from './session.ts'
 import type { WorkspaceSession } from './session-record.ts'
 import type { Renewed } from './session-spec.ts'
@@ -40,6 +42,7 @@ export interface RenewalOptions {
   readonly metrics: Pick<Metrics, 'renewals'>
   /** Names this process in claims; no two have the same. */
   readonly replica: string
+  readonly seenClaims: SeenClaims
   readonly signal: AbortSignal
 }
 
@@ -68,7 +71,7 @@ export async function renewSession(options: RenewalOptions, name: SessionName): 
   const { refreshToken } = sessions.tokens(record)
   const isAtHorizon = Date.parse(spec.expiresAt) >= Date.parse(spec.notAfter)
   if (!issuer || !refreshToken || isAtHorizon) return { kind: 'not-renewable' }
-  const claimed = await claim(options, record)
+  const claimed = await claim(options, name, record)
   if (claimed.kind !== 'held') return claimed
   const held = { name, record: claimed.record, issuer, refreshToken, isAfterAbandoned: spec.renewal !== undefined }
   return conclude(options, held, await issuer.refresh(refreshToken, spec.subject))
@@ -76,11 +79,12 @@ export async function renewSession(options: RenewalOptions, name: SessionName): 
 
 type Claimed = Renewal | { readonly kind: 'held'; readonly record: WorkspaceSession }
 
-async function claim(options: RenewalOptions, record: WorkspaceSession): Promise<Claimed> {
-  const { sessions, clock, replica } = options
+async function claim(options: RenewalOptions, name: SessionName, record: WorkspaceSession): Promise<Claimed> {
+  const { sessions, clock, replica, seenClaims } = options
   const { renewal } = record.spec
   const now = clock.now()
-  if (renewal && renewal.by !== replica && Date.parse(renewal.until) > now) return { kind: 'claimed' }
+  const isFree = !renewal || renewal.by === replica || seenClaims.isAbandoned(name, renewal, claimLifetime, now)
+  if (!isFree) return { kind: 'claimed' }
   const until = rfc3339Of(now + claimLifetime)
   try {
     const held = await sessions.replace({ ...record, spec: { ...record.spec, renewal: { by: replica, until } } })

@@ -2,6 +2,7 @@
  * When sessions are renewed: ahead of their end, while somebody uses them or has something open. Asked on every request, so the usual answer costs
  * a comparison. What would renew a session that has ended is given back.
  */
+
 import { randomUUID } from 'node:crypto'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import { singleFlight } from '#lib/single-flight.ts'
@@ -10,6 +11,7 @@ import type { Metrics } from '#observe/metrics.ts'
 import type { Issuers } from './issuers.ts'
 import { type Renewal, renewSession } from './renewal.ts'
 import type { Sealer } from './seal.ts'
+import { SeenClaims } from './seen-claims.ts'
 import type { Session, SessionName } from './session.ts'
 import type { SessionStore } from './session-store.ts'
 import { giveTokensBack } from './token-return.ts'
@@ -54,6 +56,7 @@ class ScheduledRenewals implements Renewals {
   readonly #options: RenewalsOptions
   readonly #ahead: Milliseconds
   readonly #replica = randomUUID()
+  readonly #seenClaims = new SeenClaims()
   readonly #flights = singleFlight<SessionName, Renewal>()
   /** Until when nothing is tried; infinite while something is. */
   readonly #pausedUntil = new Map<SessionName, Timestamp>()
@@ -89,7 +92,9 @@ class ScheduledRenewals implements Renewals {
   }
 
   renewNow(name: SessionName): Promise<Renewal> {
-    return this.#flights(name, () => renewSession({ ...this.#options, replica: this.#replica }, name))
+    return this.#flights(name, () =>
+      renewSession({ ...this.#options, replica: this.#replica, seenClaims: this.#seenClaims }, name),
+    )
   }
 
   async #renew(name: SessionName): Promise<void> {

@@ -1,13 +1,12 @@
 /** Housekeeping: deletes the records of sessions that are over. */
+
 import { GatewayError } from '#errors.ts'
-import type { Clock, Milliseconds } from '#lib/clock.ts'
+import type { Clock } from '#lib/clock.ts'
 import type { Resources } from '#resources/contract.ts'
+import { mostClockDifference } from './clock-difference.ts'
 import { parseSessionName } from './session-id.ts'
 import { sessionKind, type WorkspaceSession } from './session-record.ts'
 import type { SessionTable } from './session-table.ts'
-
-/** Records are kept that much longer, so that a replica whose clock is ahead does not delete what others still serve. */
-const margin: Milliseconds = 5 * 60_000
 
 interface Collection {
   readonly resources: Resources
@@ -36,7 +35,8 @@ function isOver(record: WorkspaceSession, { table, clock }: Collection): boolean
   const name = parseSessionName(record.metadata.name)
   const why = name && table.endOf(name)
   if (why !== undefined && why !== 'expired') return true
-  return Math.min(Date.parse(expiresAt), Date.parse(notAfter)) + margin <= clock.now()
+  // A replica whose clock is ahead does not delete what others still serve.
+  return Math.min(Date.parse(expiresAt), Date.parse(notAfter)) + mostClockDifference <= clock.now()
 }
 
 function falseOnConflict(error: unknown): false {

@@ -3,12 +3,14 @@
  * its own. The host gives the browser a nonce and sends it to `<domain>`, which answers with a ticket: sealed, for that host and that nonce,
  * good for 30 s and once. A ticket that somebody else planted or picked up therefore opens nothing.
  */
+
 import { randomBytes } from 'node:crypto'
 import Type from 'typebox'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { checkerOf } from '#lib/schema.ts'
 import type { CookieScope } from './authentication.ts'
 import { tieTo } from './browser-tie.ts'
+import { mostClockDifference, rememberedFor } from './clock-difference.ts'
 import type { CookiePolicy } from './cookie-names.ts'
 import { HandoverCookies, type NonceHash, parseNonceHash } from './handover-cookies.ts'
 import type { KeyRing } from './key-ring.ts'
@@ -68,12 +70,13 @@ export interface HandoverOptions {
   readonly sessions: Pick<SessionStore, 'look'>
   readonly once: Pick<Once, 'claim'>
   readonly cookies: CookiePolicy
+  /** Names this process: its tickets are judged by its own clock to the second, those of others by as much more as clocks may differ. */
+  readonly replica: string
   readonly clock: Clock
 }
 
 const ticketLife: Milliseconds = 30_000
-/** Far longer than a ticket lives, whatever two replicas think the time is. */
-const usedFor: Milliseconds = 15 * 60_000
+const usedFor = rememberedFor(ticketLife)
 const loopAt = 3
 const purpose = 'handover/ticket'
 
@@ -83,7 +86,9 @@ const Ticket = Type.Object({
   scope: Type.Array(Type.String(), { minItems: 3, maxItems: 3 }),
   nonceHash: Type.String(),
   to: Type.String(),
+  /** By the clock of the replica `by`. */
   expiresAt: Type.Number(),
+  by: Type.String(),
 })
 const checkTicket = checkerOf(Ticket)
 
@@ -98,6 +103,7 @@ interface OpenTicket {
   readonly nonceHash: NonceHash
   readonly to: string
   readonly expiresAt: number
+  readonly by: string
 }
 
 class SealedHandovers implements Handovers {
@@ -120,8 +126,9 @@ class SealedHandovers implements Handovers {
 
   issueTicket({ id, scope, nonceHash, to }: TicketFor): string {
     const jti = randomBytes(16).toString('base64url')
-    const expiresAt = this.#options.clock.now() + ticketLife
-    return this.#sealer.seal(purpose, JSON.stringify({ jti, id, scope: partsOf(scope), nonceHash, to, expiresAt }))
+    const { clock, replica: by } = this.#options
+    const expiresAt = clock.now() + ticketLife
+    return this.#sealer.seal(purpose, JSON.stringify({ jti, id, scope: partsOf(scope), nonceHash, to, expiresAt, by }))
   }
 
   async acceptTicket(
@@ -131,7 +138,7 @@ class SealedHandovers implements Handovers {
     const ticket = this.#opened(text)
     if (!ticket) return refused('malformed')
     if (ticket.scope !== JSON.stringify(partsOf(scope))) return refused('wrong-host')
-    if (this.#options.clock.now() >= ticket.expiresAt) return refused('expired', ticket.to)
+    if (this.#isOver(ticket)) return refused('expired', ticket.to)
     if (!this.#cookies.holdsNonce(scope, ticket.nonceHash, cookieHeader)) return refused('wrong-nonce', ticket.to)
     const found = await this.#options.sessions.look(sessionNameOf(ticket.id))
     if (found.kind === 'unavailable') return refused('unavailable', ticket.to)
@@ -159,6 +166,11 @@ class SealedHandovers implements Handovers {
       this.#cookies.clearNonce(scope, ticket.nonceHash),
       this.#cookies.rememberCompleted(scope, cookieHeader, this.#options.clock.now()),
     ]
+  }
+
+  #isOver({ expiresAt, by }: OpenTicket): boolean {
+    const { clock, replica } = this.#options
+    return clock.now() >= expiresAt + (by === replica ? 0 : mostClockDifference)
   }
 
   /** Last of all checks, so that nobody can use up a ticket that is not theirs. */

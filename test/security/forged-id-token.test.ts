@@ -53,9 +53,9 @@ const contents: readonly Forgery[] = [
   ...['iss', 'sub', 'aud', 'iat', 'exp'].map(
     (claim): Forgery => ['token_claim_missing', () => saying({ [claim]: undefined })],
   ),
-  ['token_expired', () => saying({ exp: fromNow(-60) })],
-  ['token_issued_in_future', () => saying({ iat: fromNow(90) })],
-  ['token_not_yet_valid', () => saying({ nbf: fromNow(90) })],
+  ['token_expired', () => saying({ exp: fromNow(-360) })],
+  ['token_issued_in_future', () => saying({ iat: fromNow(390) })],
+  ['token_not_yet_valid', () => saying({ nbf: fromNow(390) })],
   ['id_token_nonce', () => saying({ nonce: undefined })],
   ['id_token_nonce', () => saying({ nonce: 'of-another-attempt' })],
   ['id_token_hash', () => saying({ at_hash: 'AAAAAAAAAAAAAAAAAAAAAA' })],

@@ -1,4 +1,5 @@
 /** An embedded store in memory, a fake clock, and as many replicas of the identity layer on it as a test asks for. */
+import { randomUUID } from 'node:crypto'
 import { type AuthenticatorOptions, createAuthenticator, type SessionAuthenticator } from '#identity/authenticate.ts'
 import type { CookieScope } from '#identity/authentication.ts'
 import type { CookiePolicy } from '#identity/cookie-names.ts'
@@ -84,7 +85,7 @@ export function identityWorld(): IdentityWorld {
           ...options.authenticator,
         }),
         sealer: createSealer({ keyRing, clock }),
-        handovers: createHandovers({ keyRing, sessions, once, cookies, clock }),
+        handovers: createHandovers({ keyRing, sessions, once, cookies, clock, replica: randomUUID() }),
       }
     },
     async [Symbol.asyncDispose]() {

@@ -287,7 +287,7 @@ test('[JK2.2] each fault of a token, and a wrong state, is refused with a log re
     ['token_issuer', signed((claims) => ({ ...claims, iss: 'https://evil.example' }))],
     ['token_audience', signed((claims) => ({ ...claims, aud: 'other' }))],
     ['token_authorized_party', signed((claims) => ({ ...claims, azp: 'other' }))],
-    ['token_expired', signed((claims) => ({ ...claims, exp: seconds(-60) }))],
+    ['token_expired', signed((claims) => ({ ...claims, exp: seconds(-360) }))],
     ['token_alg_none', { sign: async (claims) => new UnsecuredJWT({ ...claims }).encode() }],
     ['token_alg_symmetric', { sign: hmac }],
     ['token_unknown_key', { sign: (claims) => issuer.sign(claims, issuer.key, { kid: 'unknown' }) }],
@@ -373,9 +373,9 @@ describe('an ID token is refused', () => {
   test('that has run out, is not good yet, or is from the future', async () => {
     const at = (change: (now: number) => Claims) =>
       outcomeWith({ claims: (claims) => ({ ...claims, ...change(seconds(0)) }) })
-    expect(await at((now) => ({ exp: now - 31 }))).toBe('token_expired')
-    expect(await at((now) => ({ nbf: now + 60 }))).toBe('token_not_yet_valid')
-    expect(await at((now) => ({ iat: now + 60 }))).toBe('token_issued_in_future')
+    expect(await at((now) => ({ exp: now - 301 }))).toBe('token_expired')
+    expect(await at((now) => ({ nbf: now + 360 }))).toBe('token_not_yet_valid')
+    expect(await at((now) => ({ iat: now + 360 }))).toBe('token_issued_in_future')
   })
 
   test.each(['', 'x', 'a.b', 'a.b.c', 'a.b.c.d.e', `${'x'.repeat(500_000)}.y.z`])(

@@ -6,6 +6,7 @@ import type { Session } from '#identity/session.ts'
 import type { SessionStore } from '#identity/session-store.ts'
 import type { IssuerTokens } from '#identity/session-tokens.ts'
 import type { Refreshed } from '#identity/vouching.ts'
+import type { Clock } from '#lib/clock.ts'
 import { createMetrics } from '#observe/metrics.ts'
 import { Secret } from '#settings/secret.ts'
 import { type IdentityWorld, identityWorld, loginOf, type Replica } from '#test/support/identity-world.ts'
@@ -72,11 +73,16 @@ interface RenewingReplica extends Replica {
   figures(): Promise<Readonly<Record<string, number>>>
 }
 
-async function renewing(world: IdentityWorld, issuer: ScriptedIssuer, lifetime = hour): Promise<RenewingReplica> {
+async function renewing(
+  world: IdentityWorld,
+  issuer: ScriptedIssuer,
+  lifetime = hour,
+  clock: Clock = world.clock,
+): Promise<RenewingReplica> {
   const replica = await world.replica({ sessions: { lifetime } })
   const live = new Set<string>()
   const { sessions, sealer } = replica
-  const { clock, log } = world
+  const { log } = world
   const signal = new AbortController().signal
   const isLive = (name: string) => live.has(name)
   const metrics = createMetrics()
@@ -283,6 +289,29 @@ describe('a renewal', () => {
     expect(await replica.renewals.renewNow(session.name)).toEqual({ kind: 'ended' })
     expect(ends).toEqual(['refused-by-issuer'])
     expect(await replica.sessions.fetchRecord(session.name)).toBeUndefined()
+  })
+
+  test('that another one is at is left to it for a minute, as it is seen here, whatever the time is there', async () => {
+    await using world = identityWorld()
+    const issuer = new ScriptedIssuer()
+    const ahead: Clock = {
+      now: () => world.clock.now() + 5 * minute,
+      after: (span, run) => world.clock.after(span, run),
+    }
+    const [slow, other] = [await renewing(world, issuer), await renewing(world, issuer, hour, ahead)]
+    const session = await alice(slow.sessions)
+    await world.clock.advance(51 * minute)
+    issuer.answer = () => new Promise(() => undefined)
+    void slow.renewals.renewNow(session.name)
+    await world.settle()
+    expect(await other.renewals.renewNow(session.name)).toEqual({ kind: 'claimed' })
+    await world.clock.advance(minute - 1)
+    expect(await other.renewals.renewNow(session.name)).toEqual({ kind: 'claimed' })
+    expect(issuer.refreshed).toHaveLength(1)
+    await world.clock.advance(1)
+    issuer.answer = () => invalidGrant
+    expect(await other.renewals.renewNow(session.name)).toEqual({ kind: 'not-renewable' })
+    expect(issuer.refreshed).toHaveLength(2)
   })
 
   test('refused after somebody abandoned a claim ends only renewal', async () => {

@@ -100,6 +100,20 @@ describe('a ticket', () => {
     expect(await accept(replica, tickets[1] ?? '', jar)).toEqual(refused('expired', to))
   })
 
+  test('of another replica is good for as much longer as the clocks of two may differ', async () => {
+    await using world = identityWorld()
+    const [one, two] = [await world.replica(), await world.replica()]
+    const { id } = await one.sessions.create(loginOf('alice'))
+    const jar = new Jar()
+    const nonceHash = begin(one, jar)
+    const tickets = [1, 2].map(() => one.handovers.issueTicket({ id, scope: hostScope, nonceHash, to }))
+    await world.clock.advance((5 * 60 + 30) * second - 1)
+    expect(await accept(one, tickets[0] ?? '', jar)).toEqual(refused('expired', to))
+    expect(await accept(two, tickets[0] ?? '', jar)).toMatchObject({ kind: 'accepted' })
+    await world.clock.advance(1)
+    expect(await accept(two, tickets[1] ?? '', jar)).toEqual(refused('expired', to))
+  })
+
   test('opens nothing at another host, another path or the console, and does not say where it leads', async () => {
     await using world = identityWorld()
     const replica = await world.replica()
