@@ -17,6 +17,7 @@ import { type RequestHead, readRequestHead } from '#http/request-head.ts'
 import type { Authentication } from '#identity/authentication.ts'
 import type { Session } from '#identity/session.ts'
 import { notFound, type Problem, problem, problemOfError } from '#surface/problem.ts'
+import { loginPath, paths } from '#surface/urls.ts'
 import type { Assets } from '#ui/assets.ts'
 import { answerFields } from '#ui/policy.ts'
 import { refuse } from './answer.ts'
@@ -87,7 +88,10 @@ export async function createSurface(
   app.setErrorHandler((error: FastifyError, request, reply) => {
     const told = problemOf(error)
     if (told.status >= 500) options.onFault(error, request.id)
-    return refuse(request, reply, told)
+    if (told.status === 503) reply.header('retry-after', retryAfter)
+    // The code in the address of a callback is used up by then.
+    const isCallback = request.routeOptions.url === paths.callback
+    return refuse(request, reply, told, isCallback ? { retryAt: loginPath({}) } : {})
   })
   app.setNotFoundHandler((request, reply) => refuse(request, reply, notFound))
   readForms(app)
@@ -109,6 +113,9 @@ export async function createSurface(
     [Symbol.asyncDispose]: () => app.close(),
   }
 }
+
+/** Seconds until somebody comes again to a store that does not answer. */
+const retryAfter = 5
 
 /** In place of a head that can't be read: its sender gets the plainest form of refusal. */
 const unreadable = readRequestHead(['Host', 'unreadable'], { httpVersion: '1.1' })

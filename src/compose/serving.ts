@@ -45,8 +45,9 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
   await using opened = new AsyncDisposableStack()
   opened.use(await listenForOperations({ hosts, port, conditions, metrics, log }))
   await known
-  isKnown = true
   const listeners = await listen(parts)
+  // Not before: whoever reads that it is ready comes at once.
+  isKnown = true
   const operations = opened.move()
   return {
     async drain(impatient) {
