@@ -28,6 +28,8 @@ export interface FollowOptions {
 
 const firstDelay: Milliseconds = 100
 const longestDelay: Milliseconds = 10_000
+/** Of a watch that nobody answers: a server may be back at any moment, and what is revoked then is to count within 2 s. To resume costs it little. */
+const longestWhileAway: Milliseconds = 1_000
 /** A connection that held for this long was none of those that break as soon as they are made. */
 const lasting: Milliseconds = 1_000
 /** Heartbeats are written every 5 s. */
@@ -61,15 +63,16 @@ interface Ending {
   readonly input: WatchInput
   /** What the server asks for. */
   readonly retryAfter: Milliseconds
+  readonly longestPause: Milliseconds
 }
 
-function pauseAfter({ input, retryAfter }: Ending, lasted: Milliseconds, delays: Backoff): Milliseconds {
+function pauseAfter({ input, retryAfter, longestPause }: Ending, lasted: Milliseconds, delays: Backoff): Milliseconds {
   if (input.type === 'listed' || input.type === 'silent') return 0
   if (lasted >= lasting) {
     delays.reset()
     if (input.type === 'ended') return 0
   }
-  return Math.max(delays.next(), Math.min(retryAfter, longestDelay))
+  return Math.max(Math.min(delays.next(), longestPause), Math.min(retryAfter, longestDelay))
 }
 
 class Reader<T extends Followed> {
@@ -92,11 +95,13 @@ class Reader<T extends Followed> {
   /** One list, or one watch, whichever the state asks for. */
   async *run(): AsyncGenerator<Fact<T>, Ending, void> {
     let end: Ending
+    const isResuming = this.#state.at === 'listed'
     this.#take({ type: 'begun' })
     try {
-      end = { input: yield* this.#state.at === 'watching' ? this.#watch(this.#state) : this.#list(), retryAfter: 0 }
+      const input = yield* this.#state.at === 'watching' ? this.#watch(this.#state) : this.#list()
+      end = { input, retryAfter: 0, longestPause: longestDelay }
     } catch (error) {
-      end = endingOf(error)
+      end = endingOf(error, isResuming)
       if (!this.#signal.aborted) yield { type: 'stale', error }
       this.#isCut = true
     }
@@ -175,8 +180,10 @@ class Reader<T extends Followed> {
   }
 }
 
-function endingOf(error: unknown): Ending {
+function endingOf(error: unknown, isResuming: boolean): Ending {
   const isOurs = error instanceof GatewayError
   const type = isOurs && error.code === 'expired_version' ? 'expired' : 'failed'
-  return { input: { type }, retryAfter: (isOurs ? error.retryAfter : undefined) ?? 0 }
+  const retryAfter = (isOurs ? error.retryAfter : undefined) ?? 0
+  const isAway = isResuming && isOurs && error.code === 'store_unavailable'
+  return { input: { type }, retryAfter, longestPause: isAway ? longestWhileAway : longestDelay }
 }
