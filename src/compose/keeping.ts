@@ -56,9 +56,17 @@ export function openKeeping(parts: KeepingParts): Keeping {
     ...{ keyRing, sessions, sealer },
     replica: randomUUID(),
     once: createOnce({ resources, namespace, clock }),
-    usernames: usernameClaims({ resources, namespace }),
+    usernames: usernameClaims({ resources, namespace, machines: namesOfMachines(settings) }),
     renewals: createRenewals({ ...parts, sessions, issuers: present, sealer, lifetime, isLive }),
     issuerPool: new IssuerPool(parts),
     finishedAttempts: new FinishedAttempts(clock),
   }
+}
+
+/** Those of the cluster's own begin as no person's name can. */
+function namesOfMachines({ machines }: Settings): ReadonlySet<string> {
+  const names = machines.map((machine) =>
+    machine.kind === 'issuer' ? machine.subjects.map((subject) => machine.usernamePrefix + subject) : [],
+  )
+  return new Set(names.flat())
 }

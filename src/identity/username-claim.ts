@@ -1,6 +1,7 @@
 /**
  * A username belongs to the first person who logged in with it. Mappings can make two people of one name: two issuers with overlapping prefixes,
- * a name that an issuer gives away anew. The second is refused until an administrator releases the name.
+ * a name that an issuer gives away anew. The second is refused until an administrator releases the name; so is whoever comes with a machine's name,
+ * since the issuer of people need not know what machines are called.
  */
 import { GatewayError } from '#errors.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -16,8 +17,15 @@ export interface UsernameClaims {
 /** Somebody may take or release it between the read and the create; more often than that is no coincidence. */
 const mostTries = 3
 
-export function usernameClaims(options: { readonly resources: Resources; readonly namespace: string }): UsernameClaims {
-  const { resources, namespace } = options
+export interface UsernameClaimsOptions {
+  readonly resources: Resources
+  readonly namespace: string
+  /** Names that no person can have. */
+  readonly machines?: ReadonlySet<string>
+}
+
+export function usernameClaims(options: UsernameClaimsOptions): UsernameClaims {
+  const { resources, namespace, machines } = options
   const decide = async (name: string, issuer: string, subject: string) => {
     const spec = (await resources.get(oneTimeKind, { namespace, name }))?.spec
     if (spec?.purpose !== 'username') return 'free'
@@ -34,6 +42,7 @@ export function usernameClaims(options: { readonly resources: Resources; readonl
   }
   return {
     async claim(username, issuer, subject) {
+      if (machines?.has(username)) return 'taken'
       const name = oneTimeName('username', username)
       for (let tries = 0; tries < mostTries; tries += 1) {
         const decision = await decide(name, issuer, subject)

@@ -110,3 +110,11 @@ test('a machine whose name is locked is out within two seconds, with what it has
   expect((await plainRequest(url, { headers })).status).toBe(401)
   expect((await hers.ask('still there?')).toString()).toBe('still there?')
 })
+
+test('nobody logs in under the name of a machine of another issuer', async () => {
+  const machine = { kind: 'issuer', issuer: 'https://ci.example', audience: 'gatehouse' } as const
+  const machines = [{ ...machine, usernamePrefix: 'al', subjects: ['ice', 'other'] }]
+  await using world = await createWorld({ settings: (settings) => ({ ...settings, machines }) })
+  expect((await world.as('alice')).page.status).toBe(403)
+  expect((await world.as('bob')).page.status).toBe(200)
+})
