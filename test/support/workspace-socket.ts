@@ -112,8 +112,12 @@ function workspaceSocket(ws: WebSocket, closed: Promise<Closed>): WorkspaceSocke
     isOpen: () => ws.readyState === WebSocket.OPEN,
     ask: (data) =>
       new Promise((resolve, reject) => {
-        ws.once('message', (message) => resolve(bytesOf(message)))
-        ws.once('close', (code) => reject(new Error(`closed with ${code} before an answer came`)))
+        const fail = (code: number) => reject(new Error(`closed with ${code} before an answer came`))
+        ws.once('close', fail)
+        ws.once('message', (message) => {
+          ws.off('close', fail)
+          resolve(bytesOf(message))
+        })
         ws.send(data)
       }),
     [Symbol.dispose]: () => ws.terminate(),

@@ -1,0 +1,63 @@
+/**
+ * Everybody comes at nine: people who log in at once by three replicas, any of which answers any of their requests. `npm run soak:logins` has a thousand of
+ * them; here it is as many as there is time for.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { api } from '#surface/urls.ts'
+import { figureOf, logOf } from '#test/support/cluster-site/insight.ts'
+import { type ClusterSite, openSite } from '#test/support/cluster-site/site.ts'
+import { describeWith } from '#test/support/real-parts.ts'
+
+const people = Number(process.env.GATEHOUSE_STORM_PEOPLE ?? 100)
+const atOnce = 50
+/** To the login page, to the provider, and back: what a login takes, and not one more. */
+const mostPages = 12
+const mostMemory = 300 * 2 ** 20
+
+describeWith('helm', `a storm of ${people} logins over three replicas`, () => {
+  let site: ClusterSite
+  beforeAll(async () => {
+    site = await openSite({ people })
+  }, 240_000)
+  afterAll(() => site?.[Symbol.asyncDispose]())
+
+  test('leaves each of them at the console as himself, without a loop: as many token calls as people, and no replica grows by it for good', {
+    timeout: 60_000 + people * 500,
+  }, async () => {
+    const began = new Date()
+    const names = Array.from({ length: people }, (_, index) => `u${index}`)
+    const pages: number[] = []
+    const one = async (name: string) => {
+      const browser = site.browser()
+      await browser.open(`${site.origin}/`)
+      const before = browser.history.length
+      await browser.login(name, site.password)
+      expect(browser.page).toMatchObject({ status: 200, url: new URL(`${site.origin}/`) })
+      pages.push(before + browser.history.length)
+      const whoami = await browser.fetch(site.origin + api.whoami)
+      expect(JSON.parse(whoami.body)).toMatchObject({ username: name })
+    }
+    const coming = names.values()
+    const entrance = async () => {
+      for (const name of coming) await one(name)
+    }
+    await Promise.all(Array.from({ length: atOnce }, entrance))
+    expect(pages).toHaveLength(people)
+    expect(Math.max(...pages)).toBeLessThanOrEqual(mostPages)
+    expect((await site.provider.asked())['/token']).toBe(people)
+    const sessions = await site.ours(['get', 'workspacesessions', '-o', 'jsonpath={.items[*].spec.username}'])
+    expect(
+      sessions
+        .split(' ')
+        .filter((name) => /^u\d+$/.test(name))
+        .toSorted(),
+    ).toEqual(names.toSorted())
+    const lines = await Promise.all(site.replicas.map(({ pod }) => logOf(site, pod, began)))
+    const logins = lines.map((replica) => replica.filter(({ event }) => event === 'login').length)
+    expect(logins.reduce((sum, count) => sum + count, 0)).toBe(people)
+    expect(Math.min(...logins)).toBeGreaterThan(0)
+    expect(lines.flat().filter(({ level }) => level === 'error')).toEqual([])
+    const memory = await Promise.all(site.replicas.map((one) => figureOf(one, 'process_resident_memory_bytes')))
+    expect(Math.max(...memory)).toBeLessThan(mostMemory)
+  })
+})
