@@ -52,7 +52,7 @@ const pageSize = 500
 const mostRestarts = 3
 const pageLimit: Milliseconds = 30_000
 /** Seconds a watch is asked to last, drawn from this range, so that those of many replicas don't end together. */
-const watchSeconds = { least: 8, most: 11 }
+const watchSeconds = { least: 7, most: 10 }
 /** What a server may take beyond that. */
 const hangMargin: Milliseconds = 3_000
 
