@@ -66,11 +66,16 @@ export async function publicJwk(key: SigningKey, more: object = {}): Promise<obj
 }
 
 export async function faultyIssuer(
-  options: { readonly now?: () => number; readonly port?: number } = {},
+  options: {
+    readonly now?: () => number
+    readonly port?: number
+    /** What it goes by, where somebody else's address leads to it. */
+    readonly url?: string
+  } = {},
 ): Promise<FaultyIssuer> {
   const now = options.now ?? Date.now
   const port = options.port ?? (await freePort())
-  const url = `http://issuer.localhost:${port}`
+  const url = options.url ?? `http://issuer.localhost:${port}`
   const clientId = 'gatehouse'
   const key = newSigningKey()
   const requests: string[] = []

@@ -20,7 +20,6 @@ import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
 import { createScriptedBrowser, type Page, type ScriptedBrowser } from '../browser-session.ts'
 import {
-  apply,
   type KubectlOptions,
   type KubectlResult,
   kubeconfigPath,
@@ -30,7 +29,7 @@ import {
 } from '../cluster.ts'
 import { installCrds, installPolicies } from '../cluster-install.ts'
 import { type ContainerConfig, echoContainer, testImage } from '../echo-container.ts'
-import { until } from '../pod-world.ts'
+import { uidOf, until } from '../pod-world.ts'
 import { createTestCa, type TestCa } from '../test-ca.ts'
 import { startTestController } from '../test-controller.ts'
 import { openSocket, type WorkspaceSocket } from '../workspace-socket.ts'
@@ -38,12 +37,17 @@ import { helm, installRelease } from './helm.ts'
 import { lookupOf } from './names.ts'
 import { bindPeople } from './people.ts'
 import { type ProviderPod, startProviderPod } from './provider-pod.ts'
+import { createSecrets } from './site-secrets.ts'
 
 export interface SiteOptions {
   /** 3 if absent. */
   readonly replicas?: number
   /** How many there are to log in beside alice, bob, carol (group admins) and dave (group ds): `u0` and so on. They may connect as well. */
   readonly people?: number
+  /** `host` if absent. */
+  readonly mode?: 'host' | 'path'
+  /** There is a second namespace of workspaces, {@link ClusterSite.elsewhere}, with the same people and operator; not where one alone is served. */
+  readonly hasElsewhere?: boolean
   /** Serves the namespace of the workspaces alone, by a Role, instead of the whole cluster. */
   readonly namespaced?: boolean
   /** Further values of the chart; `settings` and `manager.spec` are added to what the site needs. */
@@ -59,6 +63,8 @@ export interface SiteReplica {
 
 export interface NewSiteWorkspace {
   readonly owner: string
+  /** {@link ClusterSite.team} if absent. */
+  readonly namespace?: string
   /** The echo app on 8888 if absent. */
   readonly container?: ContainerConfig
   /** Beside `desiredStatus: Running`. */
@@ -76,6 +82,8 @@ export interface ClusterSite extends AsyncDisposable {
   readonly namespace: string
   /** Of the workspaces. */
   readonly team: string
+  /** The second one; the same as `team` where there is none. */
+  readonly elsewhere: string
   /** `https://ws.example.test:8443` */
   readonly origin: string
   readonly port: number
@@ -117,24 +125,24 @@ const port = 8443
 const group = 'workspace.jupyter.org'
 
 export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> {
-  const { replicas: count = 3, people = 0 } = options
+  const { replicas: count = 3, people = 0, mode = 'host' } = options
   await installCrds()
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-site-'))
   stack.defer(() => rm(folder, { recursive: true }))
   const { name: namespace } = stack.use(await openNamespace('gh-site'))
   const { name: team } = stack.use(await openNamespace('gh-team'))
+  const { name: elsewhere } = options.hasElsewhere ? stack.use(await openNamespace('gh-team')) : { name: team }
+  const teams = [...new Set([team, elsewhere])]
   const account = `system:serviceaccount:${namespace}:${namespace}`
-  stack.use(await installPolicies({ account, namespaces: [namespace, team] }))
-  await bindPeople(
-    team,
-    Array.from({ length: people }, (_, index) => `u${index}`),
-  )
+  stack.use(await installPolicies({ account, namespaces: [namespace, ...teams] }))
+  const further = Array.from({ length: people }, (_, index) => `u${index}`)
+  await Promise.all(teams.map((of) => bindPeople(of, further)))
   const issuerHost = `idp.${namespace}.svc`
   const ca = createTestCa(folder)
   const caText = await readFile(ca.caFile, 'utf8')
   const clientSecret = 'kZ4vQm81xWc9sLbT0yRfHn37'
-  await createSecrets(namespace, { ca, caText, issuerHost, clientSecret })
+  await createSecrets(namespace, { domain, ca, caText, issuerHost, clientSecret })
   const password = 'correct horse battery staple'
   const origin = `https://${domain}:${port}`
   const issuer = `https://${issuerHost}`
@@ -156,7 +164,7 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
   stack.defer(() => ending.abort())
   const access = kubeconfigAccess({ file: kubeconfigPath(), clock: systemClock })
   const client = openApiClient({ access, clock: systemClock, signal: ending.signal })
-  stack.use(startTestController({ client, namespace: team }))
+  for (const of of teams) stack.use(startTestController({ client, namespace: of }))
 
   const addressOf = (name: string, replica?: SiteReplica) =>
     name === issuerHost ? provider.address : (replica?.address ?? address)
@@ -166,13 +174,13 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
       ca: caText,
       ...(shared ? { cookies: shared.cookies } : {}),
     })
-  const site = makeSite({ domain, scheme: 'https', port, mode: 'host' })
+  const site = makeSite({ domain, scheme: 'https', port, mode })
   const url = (name: string, at?: number) => urlOf(site, { namespace: team, name }, at)
   const inTeam = (args: readonly string[], by?: KubectlOptions) => kubectl(['-n', team, ...args], by)
   const known: { replicas: readonly SiteReplica[] } = { replicas: await findReplicas(namespace, count) }
   const kept = stack.move()
   return {
-    ...{ namespace, team, origin, port, address, ca, caText, provider, password, url, addressOf },
+    ...{ namespace, team, elsewhere, origin, port, address, ca, caText, provider, password, url, addressOf },
     get replicas() {
       return known.replicas
     },
@@ -190,19 +198,19 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
     through: browserBy,
     socket: (browser, to, replica) =>
       openSocket(browser, to, { lookup: lookupOf((name) => addressOf(name, replica)), ws: { ca: caText } }),
-    async workspace(name, { owner, container = echoContainer(), spec = {} }) {
+    async workspace(name, { owner, namespace: of = team, container = echoContainer(), spec = {} }) {
       const workspace = {
         apiVersion: `${group}/v1alpha1`,
         kind: 'Workspace',
-        metadata: { namespace: team, name, annotations: { [`${group}/created-by`]: owner } },
+        metadata: { namespace: of, name, annotations: { [`${group}/created-by`]: owner } },
         spec: {
           ...{ displayName: name, image: testImage, desiredStatus: 'Running', managerRef: { name: namespace } },
           ...{ containerConfig: container, ...spec },
         },
       }
-      await inTeam(['create', '-f', '-'], { input: [workspace], as: owner })
-      const uid = await inTeam(['get', 'workspace', name, '-o', 'jsonpath={.metadata.uid}'])
-      return { ref: { namespace: team, name }, uid, url: url(name) }
+      await kubectl(['create', '-f', '-'], { input: [workspace], as: owner })
+      const ref = { namespace: of, name }
+      return { ref, uid: await uidOf(of, 'workspace', name), url: urlOf(site, ref, undefined) }
     },
     share: (name, by, spec) =>
       tryKubectl(['-n', team, 'create', '-f', '-'], {
@@ -227,36 +235,11 @@ export async function openWhenRunning(browser: ScriptedBrowser, url: string): Pr
   )
 }
 
-interface SecretParts {
-  readonly ca: TestCa
-  readonly caText: string
-  readonly issuerHost: string
-  readonly clientSecret: string
-}
-
-async function createSecrets(namespace: string, { ca, caText, issuerHost, clientSecret }: SecretParts): Promise<void> {
-  const tls = async (name: string, ...names: [string, ...string[]]) => {
-    const { certFile, keyFile } = ca.issue(names)
-    const [certificate, key] = [await readFile(certFile, 'utf8'), await readFile(keyFile, 'utf8')]
-    return secret(namespace, name, { 'tls.crt': certificate, 'tls.key': key, 'ca.crt': caText })
-  }
-  await apply(
-    await tls('gatehouse-tls', domain, `*.${domain}`),
-    await tls('idp-tls', issuerHost),
-    secret(namespace, 'gatehouse-oidc', { 'client-secret': clientSecret }),
-    { apiVersion: 'v1', kind: 'ConfigMap', metadata: { namespace, name: 'authority' }, data: { 'ca.crt': caText } },
-  )
-}
-
-function secret(namespace: string, name: string, stringData: object): object {
-  return { apiVersion: 'v1', kind: 'Secret', metadata: { namespace, name }, stringData }
-}
-
 function valuesOf(options: SiteOptions, issuer: string, team: string, replicas: number): object {
   const clientSecretRef = { name: 'gatehouse-oidc', key: 'client-secret' }
   const oidc = [{ id: 'main', issuer, clientId: 'gatehouse', clientSecretRef }]
   const administrators = { groups: ['admins'] }
-  const spec = { domain, oidc, administrators, ...options.managerSpec }
+  const spec = { domain, routing: { mode: options.mode ?? 'host' }, oidc, administrators, ...options.managerSpec }
   return {
     replicas,
     namespaces: options.namespaced === true ? [team] : [],
