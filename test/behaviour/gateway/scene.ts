@@ -52,7 +52,7 @@ export async function statusOf(world: World, browser: ScriptedBrowser, ref: Work
 
 /** As a script of the console asks the API. */
 export async function callApi(
-  world: World,
+  world: Pick<World, 'origin'>,
   browser: ScriptedBrowser,
   method: 'POST' | 'DELETE',
   path: string,
@@ -67,7 +67,7 @@ export async function callApi(
 }
 
 export async function share(
-  world: World,
+  world: Pick<World, 'origin'>,
   owner: ScriptedBrowser,
   ref: WorkspaceRef,
   input: Omit<ShareInput, 'access'> & { access?: ShareInput['access'] },
