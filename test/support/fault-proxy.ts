@@ -48,10 +48,13 @@ export interface FaultProxy extends AsyncDisposable {
   outage(): Disposable
   /** Resets the connections of all open watches. How many there were. */
   cutWatches(): number
+  /** Watches that are open now stay open, bring nothing and never end; later ones are as they should be. What was asked for by them. */
+  hangWatches(): readonly SeenRequest[]
 }
 
 interface Exchange {
-  readonly isWatch: boolean
+  readonly request: SeenRequest
+  hangs: boolean
   readonly incoming: IncomingMessage
   stop(): void
 }
@@ -93,7 +96,7 @@ export async function faultProxy(): Promise<FaultProxy> {
     const headers = { ...incoming.headers, host: new URL(target.origin).host }
     const options = { ...rest, ...identity, method: incoming.method, headers }
     const far = sendRequest(target.origin + target.prefix + incoming.url, options)
-    const exchange = { isWatch, incoming, stop: () => far.destroy() }
+    const exchange: Exchange = { request, hangs: false, incoming, stop: () => far.destroy() }
     exchanges.add(exchange)
     outgoing.once('close', () => {
       exchanges.delete(exchange)
@@ -106,9 +109,9 @@ export async function faultProxy(): Promise<FaultProxy> {
       outgoing.flushHeaders()
       answer.on('error', () => outgoing.destroy())
       answer.on('data', (chunk: Buffer) => {
-        if (!faults.isBlackHole && !(faults.isMute && isWatch)) outgoing.write(chunk)
+        if (!faults.isBlackHole && !exchange.hangs && !(faults.isMute && isWatch)) outgoing.write(chunk)
       })
-      answer.on('end', () => faults.isBlackHole || outgoing.end())
+      answer.on('end', () => faults.isBlackHole || exchange.hangs || outgoing.end())
     })
     incoming.pipe(far)
   }
@@ -163,9 +166,14 @@ export async function faultProxy(): Promise<FaultProxy> {
       return ending
     },
     cutWatches() {
-      const watches = [...exchanges].filter(({ isWatch }) => isWatch)
+      const watches = [...exchanges].filter(({ request }) => request.isWatch)
       for (const { incoming } of watches) incoming.socket.destroy()
       return watches.length
+    },
+    hangWatches() {
+      const watches = [...exchanges].filter(({ request }) => request.isWatch)
+      for (const watch of watches) watch.hangs = true
+      return watches.map(({ request }) => request)
     },
     async [Symbol.asyncDispose]() {
       closeAll()
