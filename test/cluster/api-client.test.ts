@@ -157,6 +157,24 @@ describeWith('cluster', "a heartbeat, written with the gateway's own rights", ()
     world.end()
     expect(await next).toEqual({ done: true, value: undefined })
   })
+
+  test("is no share to another gateway of the cluster either, and no sign of that one's own", async () => {
+    await using world = await openWorld()
+    const { namespace, client, signal } = world
+    const heartbeats = { namespace: 'elsewhere', kinds: [shareKind] }
+    const resources = kubernetesResources({ client, heartbeats, onUnreadable: fail })
+    const freshness = new Freshness(systemClock)
+    const facts = reflect(resources, shareKind, { namespace, clock: systemClock, freshness, signal })
+    await beat({ client, namespace, clock: systemClock }, { kind: shareKind, spec: nobody })
+    expect(await facts.next()).toMatchObject({ value: { type: 'synced', objects: [] } })
+    const next = facts.next()
+    await beat({ client, namespace, clock: systemClock }, { kind: shareKind, spec: nobody })
+    const share = { metadata: { namespace, name: 'a-share' }, spec: shareKind.parseSpec(nobody) }
+    await resources.create(shareKind, share)
+    expect(await next).toMatchObject({ value: { type: 'applied', object: { metadata: { name: 'a-share' } } } })
+    expect(freshness.heartbeatAwaited()).toBeUndefined()
+    world.end()
+  })
 })
 
 function fail(what: object): never {

@@ -133,8 +133,7 @@ class ApiSource<T extends Followed> implements Source<T> {
   async #readPage(path: string, call: ApiCall): Promise<Page<T>> {
     const items: T[] = []
     const onItem = (item: unknown) => {
-      const object = wireObjectOf(item)
-      const parsed = this.#isHeartbeat(object) ? undefined : this.#options.read(object)
+      const parsed = this.#read(wireObjectOf(item))
       if (parsed) items.push(parsed)
     }
     return { items, ...endOf(await this.#options.client.list(path, { ...call, onItem })) }
@@ -158,15 +157,21 @@ class ApiSource<T extends Followed> implements Source<T> {
 
   #change(type: 'ADDED' | 'MODIFIED' | 'DELETED', object: WireObject): WatchEvent<T> {
     const { namespace, name, resourceVersion } = object.metadata
-    if (this.#isHeartbeat(object)) return { type: type === 'DELETED' ? 'bookmark' : 'heartbeat', resourceVersion }
-    const parsed = this.#options.read(object)
+    const isOurs = namespace === this.#options.heartbeat?.namespace
+    if (isOurs && this.#isHeartbeat(object))
+      return { type: type === 'DELETED' ? 'bookmark' : 'heartbeat', resourceVersion }
+    const parsed = this.#read(object)
     if (!parsed) return { type: 'unreadable', name: { namespace, name }, resourceVersion }
     return { type: eventTypes[type], object: parsed }
   }
 
+  /** Another gateway's heartbeats are nothing that this one should see, let alone judge every few seconds. */
   #isHeartbeat({ metadata }: WireObject): boolean {
-    const { heartbeat } = this.#options
-    return heartbeat !== undefined && metadata.name === heartbeat.name && metadata.namespace === heartbeat.namespace
+    return metadata.name === this.#options.heartbeat?.name
+  }
+
+  #read(object: WireObject): T | undefined {
+    return this.#isHeartbeat(object) ? undefined : this.#options.read(object)
   }
 
   #path(query: Readonly<Record<string, string | number | boolean | undefined>>): string {
