@@ -30,9 +30,17 @@ export async function measureRest(site: BenchSite, seconds: number): Promise<Res
   await wait(settle)
   const before = proxies.map(({ seen }) => seen.length)
   await wait(seconds * 1000)
-  const asked = proxies.map(({ seen }, index) => seen.slice(before[index]).filter(({ isWatch }) => !isWatch))
+  const asked = proxies.map(({ seen }, index) =>
+    seen.slice(before[index]).filter((request) => !request.isWatch && isAbout(site, request)),
+  )
   const [busy = [], idle = []] = [...asked].sort((a, b) => b.length - a.length)
   return { housekeeping: busy.length / seconds, other: idle.length / seconds, calls: count([...busy, ...idle]) }
+}
+
+/** Others in the cluster may not be at rest. */
+function isAbout({ stateNamespace, namespaces }: BenchSite, { path }: SeenRequest): boolean {
+  const namespace = /\/namespaces\/([^/]+)\//.exec(path)?.[1]
+  return namespace === undefined || namespace === stateNamespace || namespaces.includes(namespace)
 }
 
 function count(requests: readonly SeenRequest[]): Readonly<Record<string, number>> {
