@@ -150,7 +150,7 @@ describeWith('helm', 'an installed chart', () => {
   })
 
   test('[SO3.2] refuses with 401 what differs by a character in issuer, audience or subject', {
-    timeout: 90_000,
+    timeout: 120_000,
   }, async () => {
     const audience = `${site.namespace}.${site.namespace}.svc`
     const token = (name: string, to: string) =>
@@ -180,7 +180,7 @@ describeWith('helm', 'an installed chart', () => {
     expect(await statuses(good)).toEqual(refused)
   })
 
-  test('is brought up to date without losing a request', { timeout: 90_000 }, async () => {
+  test('is brought up to date without losing a request', { timeout: 150_000 }, async () => {
     const alice = await site.as('alice')
     const url = site.url('notebook')
     await openWhenRunning(alice, url)
