@@ -51,8 +51,11 @@ function group(id: string, title: string, views: readonly WorkspaceView[]): Html
 </section>`
 }
 
+/** What turns the direction of writing around, or cannot be seen at all, could make one name look like another. */
+const deceptive = /[\p{Cc}\u200e\u200f\u202a-\u202e\u2066-\u2069]+/gu
+
 export function titleOf({ displayName, name }: Pick<WorkspaceView, 'displayName' | 'name'>): string {
-  return displayName === '' ? name : displayName
+  return displayName.replace(deceptive, ' ').trim() || name
 }
 
 function workspaceItem(view: WorkspaceView): Html {

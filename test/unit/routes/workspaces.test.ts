@@ -117,6 +117,16 @@ describe('the console', () => {
     )
   })
 
+  test('shows no name that reads in another direction, or cannot be seen', async () => {
+    const body = await consoleOf([
+      workspaceView({ displayName: 'photo\u202egnp.exe\u0007' }),
+      workspaceView({ name: 'unseen', displayName: ' \u200e\u2066\n' }),
+      workspaceView({ name: 'family', displayName: '\u{1f469}\u200d\u{1f52c} שלום' }),
+    ])
+    const titles = [...body.matchAll(/<h3><a [^>]*>([^<]*)</g)].map(([, title]) => title)
+    expect(titles.sort()).toEqual(['photo gnp.exe', 'unseen', '\u{1f469}\u200d\u{1f52c} שלום'].sort())
+  })
+
   test('opens what runs where it is, and what does not where it can be started', async () => {
     expect(await consoleOf([workspaceView()])).toContain(`href="${portView().url}" aria-label="Open: Notebook"`)
     const can = { open: true, start: false, stop: true, share: false, logs: false }
