@@ -3,20 +3,16 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { findPrograms } from '#cli/demo-parts/programs.ts'
 import { type StopSignal, stopWishes } from '#cli/demo-parts/stop-wishes.ts'
-import { GatewayError } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { createAudit } from '#observe/audit.ts'
 import { createLog, type Log } from '#observe/log.ts'
 import { openOutput } from '#observe/output.ts'
 import type { LocalPrograms } from '#operator/apps.ts'
 import type { Environment } from '#settings/environment.ts'
-import { describeFlags, parseFlags } from '#settings/flags.ts'
 import { insecureChoices } from '#settings/insecure.ts'
-import { loadSettings } from '#settings/load.ts'
-import { sayProblem } from '#settings/problem.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
-import type { CommandIo } from './check-config.ts'
+import { type FaceIo, runFace } from './face.ts'
 import { demoPassword } from './password.ts'
 
 export interface LaptopWish {
@@ -33,8 +29,7 @@ export interface LaptopWish {
   readonly signal: AbortSignal
 }
 
-export interface DemoIo extends CommandIo {
-  cwd(): string
+export interface DemoIo extends FaceIo {
   readonly clock: Clock
   readonly userId: number | undefined
   readonly openLaptop: (
@@ -48,31 +43,8 @@ const logKeeps = { limit: 5 * 1024 * 1024, older: 2 }
 /** 100 MiB in all: what somebody may have to account for is asked about late. */
 const auditKeeps = { limit: 10 * 1024 * 1024, older: 9 }
 
-const usage = 'usage: gatehouse demo [FLAG ...]\n'
-
-export async function demo(args: readonly string[], io: DemoIo): Promise<number> {
-  if (args.includes('--help')) {
-    io.stdout.write(`${usage}\n${describeFlags().join('\n')}\n`)
-    return 0
-  }
-  const flags = parseFlags(args)
-  if (flags.kind === 'invalid') {
-    io.stderr.write(`gatehouse demo: ${flags.message}\n${usage}`)
-    return 2
-  }
-  const loaded = await loadSettings({ face: 'demo', file: flags.file, flags: flags.flags, env: io.env, cwd: io.cwd() })
-  for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`)
-  if (loaded.kind === 'invalid') {
-    for (const problem of loaded.problems) io.stderr.write(`${sayProblem(problem)}\n`)
-    return 1
-  }
-  try {
-    return await run(loaded.settings, loaded.secrets, io)
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    io.stderr.write(`gatehouse demo: ${error.message} (${error.code})\n`)
-    return 1
-  }
+export function demo(args: readonly string[], io: DemoIo): Promise<number> {
+  return runFace('demo', args, io, (settings, secrets) => run(settings, secrets, io))
 }
 
 async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<number> {

@@ -4,16 +4,13 @@
  */
 
 import { type StopSignal, stopWishes } from '#cli/demo-parts/stop-wishes.ts'
-import { GatewayError } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { type Audit, createAudit } from '#observe/audit.ts'
 import { createLog, type Log } from '#observe/log.ts'
-import { describeFlags, parseFlags } from '#settings/flags.ts'
 import { insecureChoices } from '#settings/insecure.ts'
-import { loadSettings } from '#settings/load.ts'
-import { sayProblem } from '#settings/problem.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { CommandIo } from './check-config.ts'
+import { type FaceIo, runFace } from './face.ts'
 
 export interface ClusterWish {
   readonly settings: Settings
@@ -26,8 +23,7 @@ export interface ClusterWish {
   readonly signal: AbortSignal
 }
 
-export interface ServeIo extends CommandIo {
-  cwd(): string
+export interface ServeIo extends FaceIo {
   readonly clock: Clock
   readonly openCluster: (
     wish: ClusterWish,
@@ -35,32 +31,9 @@ export interface ServeIo extends CommandIo {
   readonly onSignal: (handle: (name: StopSignal) => void) => Disposable
 }
 
-const usage = 'usage: gatehouse serve [FLAG ...]\n'
-
 /** The exit code: 0 after an orderly end, 1 when it can't begin, 2 when the command was not understood. */
-export async function serve(args: readonly string[], io: ServeIo): Promise<number> {
-  if (args.includes('--help')) {
-    io.stdout.write(`${usage}\n${describeFlags().join('\n')}\n`)
-    return 0
-  }
-  const flags = parseFlags(args)
-  if (flags.kind === 'invalid') {
-    io.stderr.write(`gatehouse serve: ${flags.message}\n${usage}`)
-    return 2
-  }
-  const loaded = await loadSettings({ face: 'serve', file: flags.file, flags: flags.flags, env: io.env, cwd: io.cwd() })
-  for (const warning of loaded.warnings) io.stderr.write(`warning: ${warning}\n`)
-  if (loaded.kind === 'invalid') {
-    for (const problem of loaded.problems) io.stderr.write(`${sayProblem(problem)}\n`)
-    return 1
-  }
-  try {
-    return await run(loaded.settings, loaded.secrets, io)
-  } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    io.stderr.write(`gatehouse serve: ${error.message} (${error.code})\n`)
-    return 1
-  }
+export function serve(args: readonly string[], io: ServeIo): Promise<number> {
+  return runFace('serve', args, io, (settings, secrets) => run(settings, secrets, io))
 }
 
 async function run(settings: Settings, secrets: Secrets, io: ServeIo): Promise<number> {

@@ -21,7 +21,7 @@ function world(file: string) {
     folder,
     files: () => readdirSync(folder),
     run: (...args: readonly string[]) =>
-      spawnSync(process.execPath, [launcher, ...args], { ...options, encoding: 'utf8', timeout: 15_000 }),
+      spawnSync(process.execPath, [launcher, ...args], { ...options, encoding: 'utf8', timeout: 30_000 }),
     start: (...args: readonly string[]) => spawn(process.execPath, [launcher, ...args], options),
     [Symbol.dispose]: () => rmSync(folder, { recursive: true, force: true }),
   }
@@ -60,7 +60,8 @@ test('[JK6.4] a start with a default secret or an http issuer is refused before 
   const words = await firstWords(allowed.start('demo', '--settings', 'settings.yaml', '--insecure-http-issuer'))
   expect(words).toContain('warning: insecureHttpIssuer: ')
   expect(allowed.files()).toContain('home')
-})
+  // Three starts of a whole process, on a machine that may be busy with others.
+}, 60_000)
 
 describe('the launcher', () => {
   test('passes on the exit code and the arguments', () => {
