@@ -4,14 +4,31 @@ import { SkippedSuites } from './test/support/skipped-suites.ts'
 // Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone.
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
 
+const freezing = 'test/cluster/freezing/**/*.test.ts'
+
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     pool: 'forks',
-    maxWorkers: 2,
     testTimeout: 20_000,
     hookTimeout: 60_000,
     reporters: ['default', new SkippedSuites(), ...(isFullRun ? ['json'] : [])],
     outputFile: { json: 'artefacts/test-report.json' },
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'all but freezing',
+          include: ['test/**/*.test.ts'],
+          exclude: [freezing],
+          maxWorkers: 2,
+          sequence: { groupOrder: 0 },
+        },
+      },
+      // They stop the cluster's control plane, which every other test in a cluster needs: afterwards, one by one.
+      {
+        extends: true,
+        test: { name: 'freezing', include: [freezing], maxWorkers: 1, sequence: { groupOrder: 1 } },
+      },
+    ],
   },
 })

@@ -11,7 +11,7 @@ export const jupyterLabVersion = '4.6.6'
 /** The one that `test/real/install-code-server.sh` installs. */
 export const codeServerVersion = '4.139.1'
 
-export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl' | 'cluster' | 'helm'
+export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl' | 'cluster' | 'helm' | 'freezing'
 
 export type Found =
   | { readonly kind: 'found'; readonly path: string }
@@ -56,6 +56,13 @@ const parts: { readonly [Name in RealPart]: Part } = {
     candidates: (env) => (findPart('cluster', env).kind === 'found' ? onPath('helm', env) : []),
     command: 'GATEHOUSE_TEST_KUBECONFIG=PATH, and kubectl and helm on PATH',
   },
+  /** What runs the cluster, and stops parts of its control plane: `freeze kube-apiserver`, `thaw kube-apiserver`. */
+  freezing: {
+    candidates: (env) =>
+      env.GATEHOUSE_CLUSTER && findPart('helm', env).kind === 'found' ? [env.GATEHOUSE_CLUSTER] : [],
+    command:
+      'GATEHOUSE_CLUSTER=PATH of a program that can freeze and thaw parts of the cluster, beside what helm needs',
+  },
   openssl: { candidates: (env) => onPath('openssl', env), command: 'apt-get install openssl' },
 }
 
@@ -76,7 +83,12 @@ export function findPart(part: RealPart, env: Environment = process.env): Found 
   if (path !== undefined && isComplete(part, env)) return { kind: 'found', path }
   const program = part === 'cluster' ? 'kubectl' : part
   const needsCluster = part === 'cluster' || part === 'helm'
-  const nowhere = needsCluster ? `no kubeconfig in GATEHOUSE_TEST_KUBECONFIG, or no ${program}` : `no ${part} on PATH`
+  const nowhere =
+    part === 'freezing'
+      ? 'no GATEHOUSE_CLUSTER, or no cluster'
+      : needsCluster
+        ? `no kubeconfig in GATEHOUSE_TEST_KUBECONFIG, or no ${program}`
+        : `no ${part} on PATH`
   const reason = places.length > 0 ? `no ${places.join(' or ')}` : nowhere
   return { kind: 'missing', reason, command }
 }
