@@ -1,9 +1,7 @@
-/** Where every command begins: reads what was asked for, and wires it. */
-import { checkConfig } from '#cli/check-config.ts'
-import { demo } from '#cli/demo.ts'
-import { serve } from '#cli/serve.ts'
-import { openCluster } from '#compose/cluster.ts'
-import { openLaptop } from '#compose/laptop.ts'
+/**
+ * Where every command begins: reads what was asked for, and wires it. Each loads what it runs on and nothing else: a gateway in a cluster needs no
+ * identity provider and no processes, the laptop mode no API server, and both are to be ready soon.
+ */
 import { systemClock } from '#lib/clock.ts'
 
 const usage = `usage: gatehouse COMMAND
@@ -21,7 +19,8 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
   const { stdout, stderr, env } = program
   const io = { stdout, stderr, env, cwd: () => program.cwd() }
   switch (command) {
-    case 'demo':
+    case 'demo': {
+      const [{ demo }, { openLaptop }] = await Promise.all([import('#cli/demo.ts'), import('#compose/laptop.ts')])
       return demo(args, {
         ...io,
         clock: systemClock,
@@ -29,10 +28,15 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
         onSignal: (handle) => onSignal(program, handle),
         userId: program.getuid?.(),
       })
-    case 'serve':
+    }
+    case 'serve': {
+      const [{ serve }, { openCluster }] = await Promise.all([import('#cli/serve.ts'), import('#compose/cluster.ts')])
       return serve(args, { ...io, clock: systemClock, openCluster, onSignal: (handle) => onSignal(program, handle) })
-    case 'check-config':
+    }
+    case 'check-config': {
+      const { checkConfig } = await import('#cli/check-config.ts')
       return checkConfig(args, io)
+    }
     case undefined:
     case 'help':
     case '--help':
