@@ -1,20 +1,60 @@
-/** The installed chart with three replicas, which no balancer keeps anybody at. */
+/** The installed chart with three replicas, which no balancer keeps anybody at: their sessions, and their keys. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { paths } from '#surface/urls.ts'
+import { press } from '#test/behaviour/gateway/scene.ts'
+import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { askEverywhere, presentEverywhere, statusesEverywhere } from '#test/support/cluster-site/everywhere.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
+import { steadily } from '#test/support/cluster-site/steady-stream.ts'
+import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 
-describeWith('cluster', 'three replicas', () => {
+interface SessionObject {
+  readonly metadata: { readonly name: string }
+  readonly spec: { readonly username: string; readonly expiresAt: string }
+}
+
+interface Key {
+  readonly kid: string
+  readonly createdAt: string
+  readonly secret: string
+}
+
+const thrownOut = { code: 1008, reason: 'session ended' }
+const ringSecret = 'gatehouse-session-keys'
+const day = 24 * 3_600_000
+
+describeWith('helm', 'three replicas', () => {
   let site: ClusterSite
+  let url: string
   beforeAll(async () => {
     site = await openSite()
+    const [workspace, alice] = await Promise.all([
+      site.workspace('nb', { owner: 'alice', spec: { accessType: 'Public' } }),
+      site.as('alice'),
+    ])
+    await openWhenRunning(alice, workspace.url)
+    url = workspace.url
   }, 120_000)
   afterAll(() => site[Symbol.asyncDispose]())
 
-  test('[JK24.1] serve one login without sticky sessions, each by itself at once', { timeout: 60_000 }, async () => {
-    const { url } = await site.workspace('nb', { owner: 'alice' })
+  const sessions = async (username: string, of = site): Promise<readonly SessionObject[]> => {
+    const { items } = JSON.parse(await of.ours(['get', 'workspacesessions', '-o', 'json']))
+    return items.filter(({ spec }: SessionObject) => spec.username === username)
+  }
+  const keys = async (): Promise<readonly Key[]> => {
+    const text = await site.ours(['get', 'secret', ringSecret, '-o', 'jsonpath={.data.spec}'])
+    return JSON.parse(Buffer.from(text, 'base64').toString()).keys
+  }
+  const isAt = async (browser: ScriptedBrowser, to: string) => {
+    const page = await browser.open(to)
+    expect([page.status, page.url.href]).toEqual([200, to])
+  }
+
+  test('[JK24.1] serve one login without sticky sessions, each by itself at once', async () => {
     const [first, ...others] = site.replicas
     const alice = await site.as('alice', first)
-    await openWhenRunning(alice, url)
+    await isAt(alice, url)
     expect(others).toHaveLength(2)
     for (const replica of others) {
       const there = site.through(replica, alice)
@@ -23,5 +63,124 @@ describeWith('cluster', 'three replicas', () => {
       expect((await socket.ask('hello')).toString()).toBe('hello')
       expect((await there.navigate(`${site.origin}/`)).status).toBe(200)
     }
-  })
+  }, 60_000)
+
+  test('kubectl shows who is in, and throws out: on all of them within 2 s, and nobody else', async () => {
+    const [carol, alice] = await Promise.all([site.as('carol'), site.as('alice')])
+    await Promise.all([isAt(carol, url), isAt(alice, url)])
+    using ofCarol = await presentEverywhere(site, carol, url)
+    using kept = await presentEverywhere(site, alice, url)
+    const [session, ...more] = await sessions('carol')
+    expect(more).toEqual([])
+    const name = session?.metadata.name ?? ''
+    const [head = '', ...rows] = (await site.ours(['get', 'workspacesessions'])).split('\n')
+    expect(head.split(/\s{2,}/).map((column) => column.trim())).toEqual([
+      'NAME',
+      'USER',
+      'KIND',
+      'ISSUER',
+      'AGE',
+      'EXPIRES',
+    ])
+    const row = rows.find((one) => one.startsWith(name))?.split(/\s+/)
+    expect(row?.slice(1, 4)).toEqual(['carol', 'browser', `https://idp.${site.namespace}.svc`])
+    await site.ours(['delete', 'workspacesession', name])
+    await ofCarol.closedWith(thrownOut, performance.now())
+    expect(await statusesEverywhere(site, carol, url)).toEqual([401, 401, 401])
+    expect(await kept.live()).toBe(true)
+  }, 60_000)
+
+  test('a logout on one of them is one on all', async () => {
+    const [first, ...others] = site.replicas
+    const carol = await site.as('carol')
+    await isAt(carol, url)
+    using present = await presentEverywhere(site, carol, url)
+    const there = first ? site.through(first, carol) : carol
+    await there.navigate(site.origin + paths.whoami)
+    await press(there, paths.logout)
+    await present.closedWith(thrownOut, performance.now())
+    expect(others).toHaveLength(2)
+    expect(await sessions('carol')).toEqual([])
+    // Whoever still has the cookies of before has nothing.
+    expect(await statusesEverywhere(site, carol, url)).toEqual([401, 401, 401])
+  }, 60_000)
+
+  test('an update that replaces one after the other, while the keys are rotated, costs nobody a request or his login; sockets are told to come back', async () => {
+    const alice = await site.as('alice')
+    await isAt(alice, url)
+    using present = await presentEverywhere(site, alice, url)
+    const before = { pods: site.replicas.map(({ pod }) => pod), keys: await keys() }
+    expect(before.keys).toHaveLength(1)
+    await using stream = steadily(alice, url)
+    const updating = renewedEvery('2h')
+    await age(before.keys)
+    const rotated = await until(async () => [await keys()].find((all) => all.length === 2))
+    await updating
+    for (const end of await Promise.all(present.sockets.map(({ closed }) => closed))) {
+      expect(end).toMatchObject({ code: 1012, reason: 'gateway restarting' })
+    }
+    await site.findReplicas()
+    expect(site.replicas.filter(({ pod }) => before.pods.includes(pod))).toEqual([])
+    const answers = await stream.end()
+    expect(answers.length).toBeGreaterThan(100)
+    expect(answers.filter((answer) => answer !== 200)).toEqual([])
+    expect(rotated.map(({ kid }) => kid)).toContain(before.keys[0]?.kid)
+    expect(await statusesEverywhere(site, alice, url)).toEqual([200, 200, 200])
+    using again = await presentEverywhere(site, alice, url)
+    expect(await again.live()).toBe(true)
+    // What is signed now is signed by the new key, and known to all.
+    const carol = await site.as('carol')
+    await isAt(carol, url)
+    expect(await statusesEverywhere(site, carol, url)).toEqual([200, 200, 200])
+    const newest = rotated.at(-1)?.kid ?? ''
+    expect(carol.cookies.header({ url: new URL(url), isSameSite: true, isSafeNavigation: true })).toContain(newest)
+  }, 150_000)
+
+  test('fifty requests at once, on all of them, when a session has to be renewed: the issuer is asked once', async () => {
+    await using brief = await openSite({ settings: { sessions: { renewEvery: '12s' } } })
+    const { url: there } = await brief.workspace('nb', { owner: 'alice', spec: { accessType: 'Public' } })
+    const dave = await brief.as('dave')
+    await openWhenRunning(dave, there)
+    const expiry = async () => Date.parse((await sessions('dave', brief))[0]?.spec.expiresAt ?? '')
+    const expiresAt = await expiry()
+    const asked = async () => (await brief.provider.asked())['/token'] ?? 0
+    const before = await asked()
+    // A sixth of its life ahead of its end.
+    await new Promise((resolve) => setTimeout(resolve, expiresAt - 1_500 - Date.now()))
+    const wave = async () => {
+      const rounds = await Promise.all(Array.from({ length: 17 }, () => askEverywhere(brief, dave, there)))
+      return rounds.flat().map(({ status }) => status)
+    }
+    const statuses = await wave()
+    expect(statuses).toHaveLength(51)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    await until(async () => (await expiry()) > expiresAt || undefined)
+    expect(new Set(await wave())).toEqual(new Set([200]))
+    expect(await asked()).toBe(before + 1)
+  }, 150_000)
+
+  /** As helm puts it in force: by other pods. */
+  function renewedEvery(span: string): Promise<void> {
+    const external = { scheme: 'https', port: site.port }
+    return site.upgrade({ settings: { external, sessions: { renewEvery: span } } })
+  }
+
+  /** As if they had been made more than a day ago, so that a new one is due. */
+  async function age(all: readonly Key[]): Promise<void> {
+    const old = all.map((key) => ({
+      ...key,
+      createdAt: new Date(Date.parse(key.createdAt) - day - 60_000).toISOString(),
+    }))
+    const spec = Buffer.from(JSON.stringify({ keys: old })).toString('base64')
+    const text = await site.ours(['get', 'secret', ringSecret, '-o', 'jsonpath={.data.generation}'])
+    const generation = Buffer.from(String(Number(Buffer.from(text, 'base64').toString()) + 1)).toString('base64')
+    await site.ours([
+      'patch',
+      'secret',
+      ringSecret,
+      '--type=merge',
+      '-p',
+      JSON.stringify({ data: { spec, generation } }),
+    ])
+  }
 })

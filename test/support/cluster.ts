@@ -71,6 +71,8 @@ export interface TestNamespace extends AsyncDisposable {
 export async function openNamespace(prefix = 'gh'): Promise<TestNamespace> {
   const name = `${prefix}-${randomBytes(4).toString('hex')}`
   await kubectl(['create', 'namespace', name])
+  // Without which it takes no pod; a busy cluster makes it seconds later.
+  await kubectl(['-n', name, 'wait', '--for=create', 'serviceaccount/default', '--timeout=60s'])
   return {
     name,
     async [Symbol.asyncDispose]() {
