@@ -1,0 +1,190 @@
+/** Two Gatehouses in one cluster, one of them with three replicas: which workspaces they serve, by which settings, and what they leave alone. */
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { parse } from 'yaml'
+import { api } from '#surface/urls.ts'
+import { callApi, press, share, withBob } from '#test/behaviour/gateway/scene.ts'
+import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { kubectl } from '#test/support/cluster.ts'
+import {
+  presentEverywhere,
+  revocationBound,
+  statusesEverywhere,
+  untilEverywhere,
+} from '#test/support/cluster-site/everywhere.ts'
+import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
+import { until } from '#test/support/pod-world.ts'
+import { describeWith } from '#test/support/real-parts.ts'
+
+interface Condition {
+  readonly type: string
+  readonly status: string
+  readonly reason: string
+  readonly message: string
+  readonly observedGeneration: number
+}
+
+const allowed = [200, 200, 200]
+const refused = [403, 403, 403]
+
+describeWith('helm', 'two Gatehouses in one cluster', () => {
+  let site: ClusterSite
+  let other: ClusterSite
+  let alice: ScriptedBrowser
+  beforeAll(async () => {
+    const bare = { managerSpec: { administrators: {} } }
+    const opening = [openSite(), openSite({ ...bare, replicas: 1 })] as const
+    ;[site, other] = await Promise.all(opening)
+    alice = await site.as('alice')
+  }, 180_000)
+  afterAll(() => Promise.all([site, other].map((one) => one[Symbol.asyncDispose]())), 60_000)
+
+  /** Which pods serve, and how often their containers were started anew. */
+  const podsOf = ({ ours }: ClusterSite) =>
+    ours(['get', 'pods', '-l', 'app.kubernetes.io/name=gatehouse', '-o', podLines])
+  const managedBy = (manager: ClusterSite) => JSON.stringify({ spec: { managerRef: { name: manager.namespace } } })
+  const manage = (spec: object) =>
+    site.ours(['patch', 'workspacemanager', site.namespace, '--type=merge', '-p', JSON.stringify({ spec })])
+  const accepted = async (): Promise<Condition | undefined> => {
+    const manager = JSON.parse(await site.ours(['get', 'workspacemanager', site.namespace, '-o', 'json']))
+    const found = manager.status?.conditions?.find(({ type }: Condition) => type === 'Accepted')
+    return found?.observedGeneration === manager.metadata.generation ? found : undefined
+  }
+
+  test('[JK6.1] freshly installed, without shares and with accessType unset, everybody but the owner gets 403', async () => {
+    const { url } = await other.workspace('nb', { owner: 'alice' })
+    const owner = await other.as('alice')
+    await openWhenRunning(owner, url)
+    expect(await other.kubectl(['get', 'workspaceshares.workspace.jupyter.org', '-o', 'name'])).toBe('')
+    expect(await other.kubectl(['get', 'workspace', 'nb', '-o', 'jsonpath={.spec.accessType}'])).toBe('')
+    for (const username of ['bob', 'carol', 'dave']) {
+      const visitor = await other.as(username)
+      expect((await visitor.open(`${url}lab`)).status).toBe(403)
+      expect(await statusesEverywhere(other, visitor, url)).toEqual([403])
+      await expect(other.socket(visitor, url)).rejects.toThrow('refused with 403')
+    }
+  }, 60_000)
+
+  test('[JK7.1] [JK7.2] each serves the workspaces of its manager alone; a changed reference moves the route, and nothing restarts', async () => {
+    const { url } = await site.workspace('moving', { owner: 'alice' })
+    await site.workspace('staying', { owner: 'alice' })
+    const there = await other.as('alice')
+    await openWhenRunning(alice, url)
+    await openWhenRunning(alice, site.url('staying'))
+    expect((await there.open(url)).status).toBe(403)
+    expect((await alice.open(other.url('nb'))).status).toBe(403)
+    const before = [await podsOf(site), await podsOf(other)]
+    await alice.open(url)
+    using moving = await presentEverywhere(site, alice, url)
+    using staying = await presentEverywhere(site, alice, site.url('staying'))
+    await site.kubectl(['patch', 'workspace', 'moving', '--type=merge', '-p', managedBy(other)], { as: 'alice' })
+    const moved = performance.now()
+    await moving.closedWith({ code: 1001 }, moved)
+    expect(await statusesEverywhere(site, alice, url)).toEqual(refused)
+    await openWhenRunning(there, url)
+    expect(await staying.live()).toBe(true)
+    await site.kubectl(['patch', 'workspace', 'moving', '--type=merge', '-p', managedBy(site)], { as: 'alice' })
+    await untilEverywhere(site, alice, url, { status: 200 })
+    expect((await there.open(url)).status).toBe(403)
+    expect([await podsOf(site), await podsOf(other)]).toEqual(before)
+  }, 90_000)
+
+  test('a bad change of the manager is refused in its conditions, and what was in force still is, on all replicas; the next good one counts', async () => {
+    const { url } = await site.workspace('settled', { owner: 'alice' })
+    await openWhenRunning(alice, url)
+    const [dave, bob] = await Promise.all([site.as('dave'), site.as('bob')])
+    for (const visitor of [dave, bob]) expect((await visitor.open(url)).status).toBe(403)
+    await manage({ administrators: { groups: ['admins'], users: ['dave'] } })
+    await untilEverywhere(site, dave, url, { status: 200 })
+    expect(await until(accepted)).toMatchObject({ status: 'True', reason: 'InForce' })
+    using ofDave = await presentEverywhere(site, dave, url)
+    const { spec } = JSON.parse(await site.ours(['get', 'workspacemanager', site.namespace, '-o', 'json']))
+    // Whoever is alice at one of them would be alice at the other one.
+    const oidc = [...spec.oidc, { ...spec.oidc[0], id: 'second', issuer: 'https://elsewhere.example' }]
+    await manage({ oidc, administrators: { groups: ['admins'], users: ['bob'] } })
+    const verdict = await until(accepted)
+    expect(verdict).toMatchObject({ status: 'False', reason: 'Invalid' })
+    expect(verdict.message).toContain('overlaps')
+    expect(await site.ours(['get', 'workspacemanager', site.namespace])).toContain('False')
+    await new Promise((resolve) => setTimeout(resolve, revocationBound))
+    expect(await statusesEverywhere(site, dave, url)).toEqual(allowed)
+    expect(await statusesEverywhere(site, bob, url)).toEqual(refused)
+    expect(await ofDave.live()).toBe(true)
+    // Logins go on by the settings before.
+    expect((await (await site.as('carol')).open(url)).status).toBe(200)
+    await manage({ oidc: spec.oidc })
+    await untilEverywhere(site, bob, url, { status: 200 })
+    await ofDave.closedWith({ code: 1008, reason: 'access ended' }, performance.now())
+    expect(await until(accepted)).toMatchObject({ status: 'True', reason: 'InForce' })
+    await manage({ administrators: { groups: ['admins'], users: [] } })
+    await untilEverywhere(site, bob, url, { status: 403 })
+  }, 120_000)
+
+  test('[JK12.1] what was created can be reached within 2 s of being Available, on every replica, and nothing restarts', async () => {
+    const before = await podsOf(site)
+    const first = await site.workspace('reached', { owner: 'alice' })
+    await alice.open(first.url)
+    const looking = untilEverywhere(site, alice, first.url, { status: 200 }).then(() => performance.now())
+    await site.kubectl(['wait', '--for=create', 'deployment/workspace-reached', '--timeout=30s'])
+    await site.kubectl(['wait', '--for=condition=Available', 'deployment/workspace-reached', '--timeout=30s'])
+    const available = performance.now()
+    expect((await looking) - available).toBeLessThan(revocationBound)
+    expect(await podsOf(site)).toBe(before)
+  }, 60_000)
+
+  test('nothing of a workspace is written: not by opening, connecting or sharing; by start and stop the wish alone', async () => {
+    const { ref, url } = await site.workspace('untouched', { owner: 'alice' })
+    await openWhenRunning(alice, url)
+    const object = async () =>
+      parse(await site.kubectl(['get', 'workspace', 'untouched', '-o', 'yaml', '--show-managed-fields']))
+    const before = await object()
+    using present = await presentEverywhere(site, alice, url)
+    const { name } = await share(site, alice, ref, withBob)
+    const bob = await site.as('bob')
+    await bob.open(url)
+    using _ = await presentEverywhere(site, bob, url)
+    expect((await callApi(site, alice, 'DELETE', api.share(ref, name))).status).toBe(204)
+    await alice.open(site.origin + api.workspace(ref))
+    expect(await object()).toEqual(before)
+    await alice.open(`${site.origin}/.gatehouse/open/${ref.namespace}/${ref.name}`)
+    expect((await callApi(site, alice, 'POST', api.stop(ref))).status).toBe(202)
+    await present.closedWith({ code: 1001 }, performance.now())
+    const stopped = await object()
+    const { managedFields, generation, resourceVersion, ...metadata } = stopped.metadata
+    const { managedFields: was, generation: _g, resourceVersion: _v, ...metadataBefore } = before.metadata
+    expect(metadata).toEqual(metadataBefore)
+    expect(stopped.spec).toEqual({ ...before.spec, desiredStatus: 'Stopped' })
+    expect(stopped.status).toEqual(before.status)
+    const ours = managedFields.filter(
+      (one: object) => !was.some((old: object) => 'manager' in old && 'manager' in one && old.manager === one.manager),
+    )
+    expect(ours.map(({ fieldsV1 }: { fieldsV1: object }) => fieldsV1)).toEqual([
+      { 'f:spec': { 'f:desiredStatus': {} } },
+    ])
+    await until(async () => (await alice.open(url)).forms.find(({ action }) => action === api.start(ref)))
+    await press(alice, api.start(ref))
+    expect((await object()).spec).toEqual(before.spec)
+    await openWhenRunning(alice, url)
+  }, 90_000)
+
+  test('[JK4.2] [JK4.3] OwnerOnly lets in its owner alone, Public everybody whom RBAC lets connect and nobody else, by name or by group', async () => {
+    const mine = await site.workspace('mine', { owner: 'alice', spec: { accessType: 'OwnerOnly' } })
+    const open = await site.workspace('public', { owner: 'alice', spec: { accessType: 'Public' } })
+    const [bob, dave] = await Promise.all([site.as('bob'), site.as('dave')])
+    for (const { url } of [mine, open]) {
+      await openWhenRunning(alice, url)
+      for (const visitor of [bob, dave]) await visitor.open(url)
+    }
+    for (const visitor of [bob, dave]) {
+      expect(await statusesEverywhere(site, visitor, mine.url)).toEqual(refused)
+      expect(await statusesEverywhere(site, visitor, open.url)).toEqual(allowed)
+    }
+    await site.kubectl(['delete', 'rolebinding', 'connects-dave'])
+    await untilEverywhere(site, dave, open.url, { status: 403 })
+    // Dave is of the group ds.
+    await kubectl(['create', 'rolebinding', 'connects-ds', '--role=connects', '--group=ds', '-n', site.team])
+    await untilEverywhere(site, dave, open.url, { status: 200 })
+    expect(await statusesEverywhere(site, dave, mine.url)).toEqual(refused)
+  }, 120_000)
+})
+
+const podLines = `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\\n"}{end}`
