@@ -30,13 +30,14 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
   let site: ClusterSite
   let other: ClusterSite
   let alice: ScriptedBrowser
+  const opened = new AsyncDisposableStack()
   beforeAll(async () => {
     const bare = { managerSpec: { administrators: {} } }
-    const opening = [openSite(), openSite({ ...bare, replicas: 1 })] as const
-    ;[site, other] = await Promise.all(opening)
+    site = opened.use(await openSite())
+    other = opened.use(await openSite({ ...bare, replicas: 1 }))
     alice = await site.as('alice')
   }, 180_000)
-  afterAll(() => Promise.all([site, other].map((one) => one[Symbol.asyncDispose]())), 60_000)
+  afterAll(() => opened.disposeAsync(), 60_000)
 
   /** Which pods serve, and how often their containers were started anew. */
   const podsOf = ({ ours }: ClusterSite) =>
