@@ -26,6 +26,8 @@ export interface CliCodeOptions {
   readonly once: Pick<Once, 'claim'>
   /** `host[:port]` of `<domain>`: where the secret is good. */
   readonly consoleAuthority: string
+  /** Names this process: its codes are judged by its own clock to the second, those of others by as much more as clocks may differ. */
+  readonly replica: string
   readonly clock: Clock
   readonly log: Log
   /** Ends the timers. */
@@ -35,7 +37,15 @@ export interface CliCodeOptions {
 const lifetime: Milliseconds = 60_000
 const memory = rememberedFor(lifetime)
 
-const checkCode = checkerOf(Type.Object({ id: Type.String(), challenge: Type.String() }))
+const checkCode = checkerOf(
+  Type.Object({
+    id: Type.String(),
+    challenge: Type.String(),
+    /** By the clock of the replica `by`. */
+    expiresAt: Type.Number(),
+    by: Type.String(),
+  }),
+)
 
 export class CliCodes {
   readonly #options: CliCodeOptions
@@ -51,10 +61,12 @@ export class CliCodes {
 
   /** A session that nobody fetches in time is nobody's, and ends. */
   issue(id: SessionId, challenge: string): string {
-    const { sealer, clock } = this.#options
+    const { sealer, clock, replica: by } = this.#options
+    const expiresAt = clock.now() + lifetime
     // By another replica's clock it may be later already; the timer here ends it in time.
-    const expiresAt = clock.now() + lifetime + mostClockDifference
-    const code = sealer.seal('cli/code', JSON.stringify({ id, challenge }), { expiresAt })
+    const code = sealer.seal('cli/code', JSON.stringify({ id, challenge, expiresAt, by }), {
+      expiresAt: expiresAt + mostClockDifference,
+    })
     const timer = clock.after(lifetime + 5_000, () => {
       this.#timers.delete(timer)
       void this.#endUnlessFetched(sessionNameOf(id), code)
@@ -94,6 +106,8 @@ export class CliCodes {
     const text = this.#options.sealer.open('cli/code', code)
     const checked = text === undefined ? undefined : checkCode(JSON.parse(text))
     if (!checked?.ok) return undefined
+    const { clock, replica } = this.#options
+    if (checked.value.by === replica && clock.now() >= checked.value.expiresAt) return undefined
     const id = parseSessionId(checked.value.id)
     return id && { id, challenge: checked.value.challenge }
   }

@@ -92,7 +92,7 @@ export async function loginGateway(): Promise<LoginGateway> {
   const live = new Set<string>()
   const renewals = createRenewals({ ...common, issuers, metrics: createMetrics(), isLive: (name) => live.has(name) })
   const logouts = createLogouts({ ...common, issuers, loggedOutUri: `${origin}${paths.loggedOut}` })
-  const cli = createCliLogins({ ...common, issuers, logins, consoleAuthority: scope.authority })
+  const cli = createCliLogins({ ...common, issuers, logins, replica: 'this one', consoleAuthority: scope.authority })
 
   const finished = async (finish: LoginFinish, asked: Asked): Promise<Answer> => {
     switch (finish.kind) {
