@@ -25,7 +25,10 @@ async function scene() {
   })
   const { world } = made
   const ask = (url: string, Cookie?: string) =>
-    plainRequest(url, { port: world.port, headers: { ...navigation, ...(Cookie === undefined ? {} : { Cookie }) } })
+    plainRequest(url.replace('https:', 'http:'), {
+      port: world.port,
+      headers: { ...navigation, ...(Cookie === undefined ? {} : { Cookie }) },
+    })
   const logIn = async (path: string) => {
     const start = await ask(origin + path)
     const issuers = await plainRequest(start.headers.location ?? '')
