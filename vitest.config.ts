@@ -4,7 +4,8 @@ import { SkippedSuites } from './test/support/skipped-suites.ts'
 // Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone.
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
 
-const freezing = 'test/cluster/freezing/**/*.test.ts'
+/** Those that stop the cluster's control plane, which every other test in a cluster needs, and those that claim times under load of their own. */
+const alone = ['test/cluster/freezing/**/*.test.ts', 'test/cluster/replica-faults.test.ts']
 
 export default defineConfig({
   test: {
@@ -19,17 +20,17 @@ export default defineConfig({
       {
         extends: true,
         test: {
-          name: 'all but freezing',
+          name: 'together',
           include: ['test/**/*.test.ts'],
-          exclude: [freezing],
+          exclude: alone,
           maxWorkers: 2,
           sequence: { groupOrder: 0 },
         },
       },
-      // They stop the cluster's control plane, which every other test in a cluster needs: afterwards, one by one.
+      // Afterwards, one by one.
       {
         extends: true,
-        test: { name: 'freezing', include: [freezing], maxWorkers: 1, sequence: { groupOrder: 1 } },
+        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } },
       },
     ],
   },
