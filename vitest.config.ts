@@ -1,5 +1,6 @@
 import { defineConfig } from 'vitest/config'
 import { SkippedSuites } from './test/support/skipped-suites.ts'
+import { SlowestFirst } from './test/support/slowest-first.ts'
 
 // Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone.
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
@@ -14,6 +15,7 @@ export default defineConfig({
     hookTimeout: 60_000,
     // What comes in the end, on a machine that may be busy. Where a span of time is the claim, the test says it.
     expect: { poll: { timeout: 10_000 } },
+    sequence: { sequencer: SlowestFirst },
     reporters: ['default', new SkippedSuites(), ...(isFullRun ? ['json'] : [])],
     outputFile: { json: 'artefacts/test-report.json' },
     projects: [

@@ -1,0 +1,15 @@
+/** In which order test files begin: those that mostly wait come first, so that no worker is left with one of them when all else is done. */
+import { BaseSequencer } from 'vitest/node'
+
+/** The longest first. */
+const slow = ['/test/behaviour/soak/', '/test/cluster/', '/test/behaviour/laptop/', '/test/browser/']
+
+export class SlowestFirst extends BaseSequencer {
+  override async sort(files: Parameters<BaseSequencer['sort']>[0]): ReturnType<BaseSequencer['sort']> {
+    const rank = ({ moduleId }: (typeof files)[number]) => {
+      const found = slow.findIndex((folder) => moduleId.includes(folder))
+      return found === -1 ? slow.length : found
+    }
+    return (await super.sort(files)).toSorted((one, other) => rank(one) - rank(other))
+  }
+}
