@@ -6,7 +6,7 @@ import { SlowestFirst } from './test/support/slowest-first.ts'
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
 
 /** Those that stop the cluster's control plane, which every other test in a cluster needs, and those that claim times under load of their own. */
-const alone = ['test/cluster/freezing/**/*.test.ts', 'test/cluster/replica-faults.test.ts']
+const alone = ['freezing/**/*', 'login-storm', 'replica-faults'].map((name) => `test/cluster/${name}.test.ts`)
 
 export default defineConfig({
   test: {

@@ -1,14 +1,11 @@
-/**
- * Everybody comes at nine: people who log in at once by three replicas, any of which answers any of their requests. `npm run soak:logins` has a thousand of
- * them; here it is as many as there is time for.
- */
+/** Everybody comes at nine: people who log in at once by three replicas, any of which answers any of their requests. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { api } from '#surface/urls.ts'
 import { figureOf, logOf } from '#test/support/cluster-site/insight.ts'
 import { type ClusterSite, openSite } from '#test/support/cluster-site/site.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 
-const people = Number(process.env.GATEHOUSE_STORM_PEOPLE ?? 100)
+const people = 1_000
 const atOnce = 50
 /** To the login page, to the provider, and back: what a login takes, and not one more. */
 const mostPages = 12
