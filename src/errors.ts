@@ -64,6 +64,11 @@ export class GatewayError extends Error {
   }
 }
 
+/** Is it one of Gatehouse's own, by one of these codes? */
+export function hasCode(error: unknown, ...codes: readonly ErrorCode[]): error is GatewayError {
+  return error instanceof GatewayError && codes.includes(error.code)
+}
+
 /** The message of anything thrown; never contains a stack. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -2,7 +2,7 @@
  * Follows the one `WorkspaceManager` of this gateway and puts what it says in force; what can't be is refused in its status, and what was in force
  * before still is. Secrets are read by name alone, with every change and every half minute, so that no right to list them is needed.
  */
-import { GatewayError, messageOf } from '#errors.ts'
+import { GatewayError, hasCode, messageOf } from '#errors.ts'
 import { clientSecretKind } from '#identity/client-secret.ts'
 import { keyRingName } from '#identity/key-ring-record.ts'
 import type { Milliseconds } from '#lib/clock.ts'
@@ -153,7 +153,7 @@ class ManagerFollower {
     try {
       await resources.patchStatus(managerKind, manager.metadata, { ...status }, { uid, resourceVersion })
     } catch (error) {
-      const isOutdated = error instanceof GatewayError && (error.code === 'conflict' || error.code === 'not_found')
+      const isOutdated = hasCode(error, 'conflict', 'not_found')
       if (!isOutdated) throw error
     }
   }

@@ -3,7 +3,7 @@
  * is refused by all at once. Makes the first key, rotates when due, and drops what is past its time.
  */
 import { isDeepStrictEqual } from 'node:util'
-import { GatewayError } from '#errors.ts'
+import { GatewayError, hasCode } from '#errors.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -235,5 +235,5 @@ class StoredKeyRing implements KeyRing {
 }
 
 function isLostRace(error: unknown): boolean {
-  return error instanceof GatewayError && ['conflict', 'not_found', 'already_exists'].includes(error.code)
+  return hasCode(error, 'conflict', 'not_found', 'already_exists')
 }

@@ -5,7 +5,7 @@ import {
   ResponseBodyError,
   WWWAuthenticateChallengeError,
 } from 'openid-client'
-import { GatewayError, messageOf } from '#errors.ts'
+import { GatewayError, hasCode, messageOf } from '#errors.ts'
 import { type Claims, isClaims } from './claims.ts'
 import type { MappingFault } from './mapping.ts'
 
@@ -83,8 +83,8 @@ export function failureOf(error: unknown): IssuerFailure {
   const known = knownFailure(error)
   if (known) return known
   const ours = causesOf(error).find((cause) => cause instanceof GatewayError)
-  if (ours instanceof GatewayError && ours.code === 'issuer_unavailable') return unavailable(false, ours)
-  if (ours instanceof GatewayError && ours.code === 'issuer_refused') return refused('issuer_answer_malformed', ours)
+  if (hasCode(ours, 'issuer_unavailable')) return unavailable(false, ours)
+  if (hasCode(ours, 'issuer_refused')) return refused('issuer_answer_malformed', ours)
   return unavailable(true, causesOf(error).at(-1))
 }
 

@@ -2,7 +2,7 @@
  * Logging in: OpenID Connect's authorization code flow with PKCE, state, nonce and the issuer's name in the answer (RFC 9207). Every outcome is a value,
  * every refusal has a reason of its own, and the store is first written to when the issuer has vouched for the person.
  */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { authorizationFault, hasRepeatedParameter, needsPerson } from './authorization-response.ts'
@@ -144,7 +144,7 @@ class OidcLogins implements Logins {
       }
       return this.#refuse(fault, state, query.get('error') ?? '')
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'issuer_unavailable') return this.#unavailable(state)
+      if (hasCode(error, 'issuer_unavailable')) return this.#unavailable(state)
       throw error
     }
   }
@@ -163,8 +163,7 @@ class OidcLogins implements Logins {
       const location = await issuer.authorizationUrl({ ...attempt, isSilent })
       return { kind: 'redirect', location: location.href, setCookies }
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'issuer_unavailable')
-        return { kind: 'unavailable', issuer: id }
+      if (hasCode(error, 'issuer_unavailable')) return { kind: 'unavailable', issuer: id }
       throw error
     }
   }

@@ -1,5 +1,5 @@
 /** Logging out: here at once, then at the issuer by way of the browser (OpenID Connect RP-Initiated Logout 1.0). */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Issuer } from './issuer.ts'
@@ -55,7 +55,7 @@ async function atIssuer(options: LogoutOptions, issuer: Issuer, record: Workspac
     const url = await issuer.logoutUrl({ idTokenHint: idToken, returnTo: loggedOutUri, state })
     return url?.href
   } catch (error) {
-    const isAway = error instanceof GatewayError && error.code === 'issuer_unavailable'
+    const isAway = hasCode(error, 'issuer_unavailable')
     log.warn(
       { component: 'identity', issuer: issuer.settings.id, error },
       isAway ? 'the issuer is away; its own login there goes on' : 'a logout at the issuer failed',

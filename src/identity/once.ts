@@ -1,5 +1,5 @@
 /** Things that may happen once: tickets, logout tokens, links. A create in the store decides, so it holds across replicas and restarts. */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Resources } from '#resources/contract.ts'
 import { type OneTimeRecord, oneTimeKind, oneTimeName } from './one-time-record.ts'
@@ -29,7 +29,7 @@ export function createOnce(options: OnceOptions): Once {
       await resources.create(oneTimeKind, { metadata: { namespace, name }, spec })
       return true
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'already_exists') return false
+      if (hasCode(error, 'already_exists')) return false
       throw error
     }
   }
@@ -39,7 +39,7 @@ export function createOnce(options: OnceOptions): Once {
       // With the uid: what somebody has put in its place since is not ours to delete.
       return await resources.delete(oneTimeKind, { namespace, name }, { uid })
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'conflict') return false
+      if (hasCode(error, 'conflict')) return false
       throw error
     }
   }

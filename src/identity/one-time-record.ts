@@ -3,8 +3,8 @@ import { createHash } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
 import { encodeBase32 } from '#lib/base32.ts'
-import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { parserOf } from '#resources/parsing.ts'
 import { isInstant, rfc3339 } from './rfc3339.ts'
 
 const OneTimeSpec = Type.Union([
@@ -21,7 +21,7 @@ const OneTimeSpec = Type.Union([
 export type OneTimeSpec = Static<typeof OneTimeSpec>
 export type OneTimeRecord = Resource<OneTimeSpec, undefined>
 
-const check = checkerOf(OneTimeSpec)
+const parse = parserOf(OneTimeSpec)
 
 export const oneTimeKind: ResourceKind<OneTimeRecord> = {
   group: 'gatehouse.dev',
@@ -29,9 +29,7 @@ export const oneTimeKind: ResourceKind<OneTimeRecord> = {
   kind: 'OneTimeRecord',
   plural: 'onetimerecords',
   parseSpec(value) {
-    const checked = check(value)
-    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
-    const spec = checked.value
+    const spec = parse(value)
     if (spec.purpose === 'once' && !isInstant(spec.expiresAt)) {
       throw new GatewayError('invalid_resource', '/expiresAt is no date')
     }

@@ -1,6 +1,6 @@
 /** Housekeeping: deletes the records of sessions that are over. */
 
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Resources } from '#resources/contract.ts'
 import { mostClockDifference } from './clock-difference.ts'
@@ -40,6 +40,6 @@ function isOver(record: WorkspaceSession, { table, clock }: Collection): boolean
 }
 
 function falseOnConflict(error: unknown): false {
-  if (error instanceof GatewayError && error.code === 'conflict') return false
+  if (hasCode(error, 'conflict')) return false
   throw error
 }

@@ -2,7 +2,7 @@
  * Sessions: each a resource, all of them in memory by the watch. What this replica does is visible to it at once, what others do as soon as
  * the watch tells; a session that is over is refused and told to whoever holds something open for it.
  */
-import { GatewayError } from '#errors.ts'
+import { GatewayError, hasCode } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -141,7 +141,7 @@ class WatchedSessions implements SessionStore {
       return written
     } catch (error) {
       const name = parseSessionName(record.metadata.name)
-      const isGone = error instanceof GatewayError && error.code === 'not_found'
+      const isGone = hasCode(error, 'not_found')
       if (isGone && name !== undefined) this.#table.end(name, 'deleted')
       throw error
     }

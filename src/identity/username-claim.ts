@@ -3,7 +3,7 @@
  * a name that an issuer gives away anew. The second is refused until an administrator releases the name; so is whoever comes with a machine's name,
  * since the issuer of people need not know what machines are called.
  */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import type { Resources } from '#resources/contract.ts'
 import { type OneTimeSpec, oneTimeKind, oneTimeName } from './one-time-record.ts'
 
@@ -36,7 +36,7 @@ export function usernameClaims(options: UsernameClaimsOptions): UsernameClaims {
       await resources.create(oneTimeKind, { metadata: { namespace, name }, spec })
       return true
     } catch (error) {
-      if (error instanceof GatewayError && error.code === 'already_exists') return false
+      if (hasCode(error, 'already_exists')) return false
       throw error
     }
   }

@@ -1,5 +1,5 @@
 /** One workspace's turn after turn: brings what runs to what is wanted, then says so in its status. One thing at a time, tried again until it works. */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import { backoff } from '#lib/backoff.ts'
 import { type Clock, sleep } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
@@ -157,7 +157,7 @@ export class Desk {
     try {
       return await write()
     } catch (error) {
-      const isOutdated = error instanceof GatewayError && (error.code === 'not_found' || error.code === 'conflict')
+      const isOutdated = hasCode(error, 'not_found', 'conflict')
       if (isOutdated) return undefined
       throw error
     }

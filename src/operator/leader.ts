@@ -3,7 +3,7 @@
  * it saw the lease change: clocks of two machines are never compared (client-go's leader election does the same). The holder stops before
  * anybody else may begin.
  */
-import { GatewayError, messageOf } from '#errors.ts'
+import { hasCode, messageOf } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -193,5 +193,5 @@ class Candidate {
 }
 
 function isLost(error: unknown): boolean {
-  return error instanceof GatewayError && ['conflict', 'not_found', 'already_exists'].includes(error.code)
+  return hasCode(error, 'conflict', 'not_found', 'already_exists')
 }

@@ -1,9 +1,8 @@
 /** `Lease` of `coordination.k8s.io`: who does what only one may do. Times in it are for people; nobody compares them with a clock of his own. */
 import Type, { type Static } from 'typebox'
-import { GatewayError } from '#errors.ts'
 import type { Timestamp } from '#lib/clock.ts'
-import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { parserOf } from '#resources/parsing.ts'
 
 const LeaseSpec = Type.Object({
   /** Empty: given back. */
@@ -18,18 +17,12 @@ const LeaseSpec = Type.Object({
 export type LeaseSpec = Static<typeof LeaseSpec>
 export type Lease = Resource<LeaseSpec, undefined>
 
-const check = checkerOf(LeaseSpec)
-
 export const leaseKind: ResourceKind<Lease> = {
   group: 'coordination.k8s.io',
   version: 'v1',
   kind: 'Lease',
   plural: 'leases',
-  parseSpec(value) {
-    const checked = check(value)
-    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
-    return checked.value
-  },
+  parseSpec: parserOf(LeaseSpec),
   parseStatus: () => undefined,
 }
 

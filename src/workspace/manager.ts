@@ -5,9 +5,8 @@
  */
 import { isDeepStrictEqual } from 'node:util'
 import Type, { type Static } from 'typebox'
-import { GatewayError } from '#errors.ts'
-import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { parserOf } from '#resources/parsing.ts'
 
 const Condition = Type.Object({
   type: Type.String(),
@@ -32,7 +31,7 @@ export interface ManagerSpec {
 export type ManagerStatus = Static<typeof ManagerStatus>
 export type WorkspaceManager = Resource<ManagerSpec, ManagerStatus>
 
-const checkStatus = checkerOf(ManagerStatus)
+const parseStatus = parserOf(ManagerStatus)
 
 export const managerKind: ResourceKind<WorkspaceManager> = {
   group: 'workspace.jupyter.org',
@@ -40,11 +39,7 @@ export const managerKind: ResourceKind<WorkspaceManager> = {
   kind: 'WorkspaceManager',
   plural: 'workspacemanagers',
   parseSpec: (value) => (typeof value === 'object' && value !== null ? { ...value } : {}),
-  parseStatus(value) {
-    const checked = checkStatus(value ?? {})
-    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
-    return checked.value
-  },
+  parseStatus: (value) => parseStatus(value ?? {}),
 }
 
 /**

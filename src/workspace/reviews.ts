@@ -6,8 +6,9 @@
  * A question is put only about somebody who has a grant, and by that about a workspace that exists: callers find the grant first.
  */
 import { LRUCache } from 'lru-cache'
-import { GatewayError, messageOf } from '#errors.ts'
+import { hasCode, messageOf } from '#errors.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import type { Log } from '#observe/log.ts'
 import type { Reviewer, ReviewQuestion, Verdict } from '#resources/reviewer.ts'
@@ -179,18 +180,15 @@ export class Reviews {
 
   async #review(question: ReviewQuestion): Promise<Decision> {
     const { reviewer, clock, log, signal } = this.#options
-    const ending = new AbortController()
-    const end = () => ending.abort(signal.reason)
-    using _ = clock.after(answerWithin, () => ending.abort(noAnswer))
-    signal.addEventListener('abort', end, { once: true })
-    if (signal.aborted) end()
+    using deadline = deadlineOf(clock, answerWithin, signal)
+    const { signal: ending } = deadline
     try {
-      const verdict = await untilEnded(reviewer.review(question, ending.signal), ending.signal)
+      const verdict = await untilEnded(reviewer.review(question, ending), ending)
       if (this.#failedAt !== undefined) log.info({ component: 'reviews' }, 'access reviews are answered again')
       this.#failedAt = undefined
       return verdict
     } catch (error) {
-      if (!ending.signal.aborted && !isUnreachable(error)) {
+      if (!ending.aborted && !hasCode(error, 'store_unavailable')) {
         log.error({ component: 'reviews', error }, 'an access review failed, which counts as a denial')
         return 'denied'
       }
@@ -198,16 +196,8 @@ export class Reviews {
         log.warn({ component: 'reviews', reason: messageOf(error) }, 'access reviews are not answered')
       this.#failedAt = clock.now()
       return 'unavailable'
-    } finally {
-      signal.removeEventListener('abort', end)
     }
   }
-}
-
-const noAnswer = new GatewayError('store_unavailable', 'No answer within the time.')
-
-function isUnreachable(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'store_unavailable'
 }
 
 /** The signal counts even for work that does not listen to it. */

@@ -2,7 +2,7 @@
  * A share grants nothing until it was accepted: its author may share, its workspaces exist, and their UIDs are written down,
  * so that a namesake created later inherits nothing.
  */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import type { Resources, Uid } from '#resources/contract.ts'
 import { type ShareStatus, shareKind, type WorkspaceShare } from './share.ts'
 
@@ -55,7 +55,7 @@ export async function writeVerdict(
   try {
     return await resources.patchStatus(shareKind, { namespace, name }, { ...status }, { uid, resourceVersion })
   } catch (error) {
-    if (error instanceof GatewayError && (error.code === 'conflict' || error.code === 'not_found')) return undefined
+    if (hasCode(error, 'conflict', 'not_found')) return undefined
     throw error
   }
 }

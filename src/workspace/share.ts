@@ -1,8 +1,8 @@
 /** `WorkspaceShare`: gives people, groups or machines access to workspaces of its own namespace. Its spec never changes after creation. */
 import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
-import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { parserOf } from '#resources/parsing.ts'
 
 const dnsLabel = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
 const name = Type.String({ minLength: 1, maxLength: 253 })
@@ -57,8 +57,8 @@ export type WorkspaceShare = Resource<ShareSpec, ShareStatus>
 /** Who made the share through Gatehouse; shown to people, decides nothing. */
 export const sharedByAnnotation = 'gatehouse.dev/shared-by'
 
-const checkSpec = checkerOf(ShareSpec)
-const checkStatus = checkerOf(ShareStatus)
+const parseSpec = parserOf(ShareSpec)
+const parseStatus = parserOf(ShareStatus)
 
 export const shareKind: ResourceKind<WorkspaceShare> = {
   group: 'workspace.jupyter.org',
@@ -66,16 +66,11 @@ export const shareKind: ResourceKind<WorkspaceShare> = {
   kind: 'WorkspaceShare',
   plural: 'workspaceshares',
   parseSpec(value) {
-    const checked = checkSpec(value)
-    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
-    if (checked.value.expiresAt !== undefined && Number.isNaN(Date.parse(checked.value.expiresAt))) {
+    const spec = parseSpec(value)
+    if (spec.expiresAt !== undefined && Number.isNaN(Date.parse(spec.expiresAt))) {
       throw new GatewayError('invalid_resource', '/expiresAt is no date')
     }
-    return checked.value
+    return spec
   },
-  parseStatus(value) {
-    const checked = checkStatus(value ?? {})
-    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
-    return checked.value
-  },
+  parseStatus: (value) => parseStatus(value ?? {}),
 }

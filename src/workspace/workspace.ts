@@ -1,8 +1,8 @@
 /** The `Workspace` of `workspace.jupyter.org/v1alpha1` as the gateway reads it: upstream's fields it needs, and ours, all of those optional. */
 import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
-import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { parserOf } from '#resources/parsing.ts'
 import { parseWorkspaceRef, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { withAnnotatedFields } from './annotations.ts'
 import { readOwnerStamp } from './owner-stamp.ts'
@@ -68,7 +68,7 @@ export type Workspace = Resource<WorkspaceSpec, WorkspaceStatus>
 /** Set by whoever admits the object; who it names (see {@link ownerOf}) owns the workspace. */
 export const createdByAnnotation = 'workspace.jupyter.org/created-by'
 
-const check = checkerOf(WorkspaceSpec)
+const parse = parserOf(WorkspaceSpec)
 
 export const workspaceKind: ResourceKind<Workspace> = {
   group: 'workspace.jupyter.org',
@@ -76,16 +76,15 @@ export const workspaceKind: ResourceKind<Workspace> = {
   kind: 'Workspace',
   plural: 'workspaces',
   parseSpec(value, annotations = {}) {
-    const checked = check(withAnnotatedFields(value, annotations))
-    if (!checked.ok) throw new GatewayError('invalid_resource', sayFaults(checked.faults))
-    const ports = checked.value.ports ?? []
+    const spec = parse(withAnnotatedFields(value, annotations))
+    const ports = spec.ports ?? []
     if (
       new Set(ports.map((port) => port.port)).size < ports.length ||
       new Set(ports.map((port) => port.name)).size < ports.length
     ) {
       throw new GatewayError('invalid_resource', '/ports names and numbers must be unique')
     }
-    return checked.value
+    return spec
   },
   parseStatus: (value) => (typeof value === 'object' && value !== null ? { ...value } : {}),
 }

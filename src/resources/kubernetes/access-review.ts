@@ -3,7 +3,7 @@
  * namespace, and by upstream's own ConnectionAccessReview. Somebody is asked about with exactly the names and groups of his identity:
  * `system:authenticated` is not among them, since who may log in at the gateway's issuer is by that not known to the cluster.
  */
-import { GatewayError, messageOf } from '#errors.ts'
+import { GatewayError, hasCode, messageOf } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
 import type { Log } from '#observe/log.ts'
@@ -93,7 +93,7 @@ async function ask(
     return isAllowed(answer) ? 'allowed' : 'denied'
   } catch (error) {
     signal.throwIfAborted()
-    if (error instanceof GatewayError && error.code === 'store_unavailable') throw error
+    if (hasCode(error, 'store_unavailable')) throw error
     const reason = messageOf(error)
     const kind = `${action.verb} ${action.resource}`
     log.error(

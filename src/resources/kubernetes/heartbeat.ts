@@ -3,7 +3,7 @@
  * and is handed to no consumer; a watch that does not bring its changes brings nothing else either, which is how readers notice.
  * Whoever keeps house writes them; the time in them is for people's eyes alone, since clocks of replicas differ.
  */
-import { GatewayError } from '#errors.ts'
+import { hasCode } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
@@ -72,8 +72,4 @@ export async function beat(
       if (!hasCode(reason, 'already_exists')) throw reason
     })
   }
-}
-
-function hasCode(error: unknown, code: GatewayError['code']): boolean {
-  return error instanceof GatewayError && error.code === code
 }

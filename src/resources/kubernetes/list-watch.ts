@@ -12,7 +12,7 @@
  * })
  * for await (const fact of follow(pods, { clock, signal })) apply(fact)
  */
-import { GatewayError, messageOf } from '#errors.ts'
+import { GatewayError, hasCode, messageOf } from '#errors.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
 import type { Listing, ObjectName, ResourceVersion, WatchEvent } from '#resources/contract.ts'
@@ -87,7 +87,7 @@ class ApiSource<T extends Followed> implements Source<T> {
       try {
         return await this.#listOnce(signal)
       } catch (error) {
-        const isExpired = error instanceof GatewayError && error.code === 'expired_version'
+        const isExpired = hasCode(error, 'expired_version')
         if (!isExpired || restarts === mostRestarts) throw error
       }
     }

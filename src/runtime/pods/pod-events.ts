@@ -2,7 +2,7 @@
  * Events of the pods that people wait for: they alone say that an image is being pulled. They are asked for while a pod starts, and once for each
  * new failure, since a cluster has far too many to follow them all. Where Gatehouse may not read them, pods tell of themselves alone.
  */
-import { GatewayError, messageOf } from '#errors.ts'
+import { hasCode, messageOf } from '#errors.ts'
 import { backoff } from '#lib/backoff.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
@@ -91,7 +91,7 @@ export class PodEvents {
       if (!signal.aborted) onSteps(instanceUid, readEvents(list))
     } catch (error) {
       if (signal.aborted) return
-      if (error instanceof GatewayError && error.code === 'store_refused') {
+      if (hasCode(error, 'store_refused')) {
         this.#refusedUntil = clock.now() + refusedFor
         for (const uid of [...this.#asking.keys()]) this.forget(uid)
       }

@@ -1,5 +1,5 @@
 /** Follows pods and what owns them at the API server, and hands on what it hears. Labels only keep the watches small; they prove nothing. */
-import { GatewayError, messageOf } from '#errors.ts'
+import { hasCode, messageOf } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { type Fact, follow } from '#resources/follow.ts'
@@ -139,5 +139,5 @@ interface Watch {
 }
 
 function isRefused(error: unknown): boolean {
-  return error instanceof GatewayError && error.code === 'store_refused'
+  return hasCode(error, 'store_refused')
 }

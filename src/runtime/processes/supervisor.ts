@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { GatewayError, messageOf } from '#errors.ts'
+import { hasCode, messageOf } from '#errors.ts'
 import { backoff } from '#lib/backoff.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
@@ -106,7 +106,7 @@ export class Supervisor {
     } catch (error) {
       const message = messageOf(error)
       this.#parts.log.warn({ error, instance: instanceUid }, 'a workspace could not be started')
-      const isHopeless = error instanceof GatewayError && error.code === 'invalid_resource'
+      const isHopeless = hasCode(error, 'invalid_resource')
       return isHopeless ? { kind: 'hopeless', reason: 'InvalidPlan', message } : { kind: 'not-started', message }
     } finally {
       ended.abort()

@@ -15,7 +15,11 @@ export interface Watching<T extends Resource> extends AsyncDisposable {
 export function watching<T extends Resource>(
   resources: Resources,
   kind: ResourceKind<T>,
-  options: { namespace?: string; resourceVersion: ResourceVersion; isMine: (object: T) => boolean },
+  options: {
+    namespace?: string
+    resourceVersion: ResourceVersion
+    isMine: (object: T, type: ObjectEvent<T>['type']) => boolean
+  },
 ): Watching<T> {
   const stopping = new AbortController()
   const events: ObjectEvent<T>[] = []
@@ -23,7 +27,7 @@ export function watching<T extends Resource>(
   const { isMine, ...scope } = options
   const run = async () => {
     for await (const event of resources.watch(kind, { ...scope, signal: stopping.signal })) {
-      if (!('object' in event) || !isMine(event.object)) continue
+      if (!('object' in event) || !isMine(event.object, event.type)) continue
       events.push(event)
       news.resolve()
       news = Promise.withResolvers()
