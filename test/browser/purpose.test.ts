@@ -64,6 +64,8 @@ describeWith('browser', 'in a real Chromium', (program) => {
       await alice.waitForURL(deep, { timeout: 60_000 })
       expect(desiredStatus()).toBe('Running')
 
+      // What is run before there is a kernel may be forgotten by JupyterLab.
+      await alice.getByText('Python 3 (ipykernel) | Idle').waitFor({ timeout: 60_000 })
       await alice.locator('.jp-Cell .cm-content').first().click({ timeout: 30_000 })
       await alice.keyboard.type('print(6*7)')
       await alice.keyboard.press('Shift+Enter')
