@@ -26,12 +26,22 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
         clock: systemClock,
         openLaptop,
         onSignal: (handle) => onSignal(program, handle),
+        onRejection: (handle) => onRejection(program, handle),
         userId: program.getuid?.(),
       })
     }
     case 'serve': {
-      const [{ serve }, { openCluster }] = await Promise.all([import('#cli/serve.ts'), import('#compose/cluster.ts')])
-      return serve(args, { ...io, clock: systemClock, openCluster, onSignal: (handle) => onSignal(program, handle) })
+      const [{ serve }, { openCluster }, { openOutput }] = await Promise.all([
+        import('#cli/serve.ts'),
+        import('#compose/cluster.ts'),
+        import('#observe/output.ts'),
+      ])
+      return serve(args, {
+        ...{ ...io, clock: systemClock, openCluster },
+        openStandardOutput: () => openOutput(stdout.fd, systemClock),
+        onSignal: (handle) => onSignal(program, handle),
+        onRejection: (handle) => onRejection(program, handle),
+      })
     }
     case 'check-config': {
       const { checkConfig } = await import('#cli/check-config.ts')
@@ -57,4 +67,10 @@ function onSignal(program: NodeJS.Process, handle: (name: 'SIGINT' | 'SIGTERM') 
       for (const [name, listener] of listeners) program.off(name, listener)
     },
   }
+}
+
+/** Without a handler Node ends the process, and with it whatever everybody else has open. */
+function onRejection(program: NodeJS.Process, handle: (reason: unknown) => void): Disposable {
+  program.on('unhandledRejection', handle)
+  return { [Symbol.dispose]: () => void program.off('unhandledRejection', handle) }
 }

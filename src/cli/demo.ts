@@ -56,6 +56,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   await using auditOutput = openOutput({ path: join(home, 'logs', 'audit.log'), ...auditKeeps }, clock)
   const log = createLog({ level: settings.log.level, clock, sink: logOutput })
   using audit = createAudit({ sink: auditOutput, clock })
+  using _rejections = io.onRejection((error) => log.error({ error }, 'a promise failed that nobody waited for'))
   for (const { name, meaning } of insecureChoices(settings)) {
     log.warn({ setting: name }, meaning)
     io.stderr.write(`warning: ${name}: ${meaning}\n`)

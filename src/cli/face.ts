@@ -8,6 +8,8 @@ import type { CommandIo } from './check-config.ts'
 
 export interface FaceIo extends CommandIo {
   cwd(): string
+  /** A promise was rejected that nobody waited for: a fault of ours in one request, for which no other one is to end. */
+  readonly onRejection: (handle: (reason: unknown) => void) => Disposable
 }
 
 /** Runs `run` with settings that are valid. The exit code: its own, 1 when it can't begin, 2 when the command was not understood. */

@@ -7,6 +7,7 @@ import { type StopSignal, stopWishes } from '#cli/demo-parts/stop-wishes.ts'
 import type { Clock } from '#lib/clock.ts'
 import { type Audit, createAudit } from '#observe/audit.ts'
 import { createLog, type Log } from '#observe/log.ts'
+import type { LineOutput } from '#observe/output.ts'
 import { insecureChoices } from '#settings/insecure.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { CommandIo } from './check-config.ts'
@@ -20,11 +21,15 @@ export interface ClusterWish {
   readonly clock: Clock
   readonly log: Log
   readonly audit: Audit
+  /** Of log and audit trail, that could not be written so far. */
+  readonly lostLines: () => number
   readonly signal: AbortSignal
 }
 
 export interface ServeIo extends FaceIo {
   readonly clock: Clock
+  /** Opens it for lines, which are written in the background: who reads them may stop reading. */
+  readonly openStandardOutput: () => LineOutput
   readonly openCluster: (
     wish: ClusterWish,
   ) => Promise<{ drain(impatient: AbortSignal): Promise<void>; readonly ended: Promise<void> }>
@@ -38,17 +43,21 @@ export function serve(args: readonly string[], io: ServeIo): Promise<number> {
 
 async function run(settings: Settings, secrets: Secrets, io: ServeIo): Promise<number> {
   const { clock, env } = io
-  const sink = { write: (line: string) => void io.stdout.write(line) }
-  const log = createLog({ level: settings.log.level, clock, sink })
-  const audit = createAudit({ sink, clock })
+  await using output = io.openStandardOutput()
+  const log = createLog({ level: settings.log.level, clock, sink: output })
+  using audit = createAudit({ sink: output, clock })
+  using _rejections = io.onRejection((error) => log.error({ error }, 'a promise failed that nobody waited for'))
   for (const { name, meaning } of insecureChoices(settings)) log.warn({ setting: name }, meaning)
   using stopping = stopWishes(io.onSignal)
   const ending = new AbortController()
   const signal = AbortSignal.any([ending.signal, stopping.beforeReady])
-  const opened = await io.openCluster({ settings, secrets, env, clock, log, audit, signal }).catch((error: unknown) => {
-    if (!stopping.beforeReady.aborted) throw error
-    return undefined
-  })
+  const observing = { log, audit, lostLines: () => output.lost }
+  const opened = await io
+    .openCluster({ settings, secrets, env, clock, ...observing, signal })
+    .catch((error: unknown) => {
+      if (!stopping.beforeReady.aborted) throw error
+      return undefined
+    })
   if (opened === undefined) return stopping.exitCode()
   stopping.isReady()
   await stopping.asked

@@ -36,6 +36,8 @@ export interface ClusterParts {
   readonly clock: Clock
   readonly log: Log
   readonly audit: Audit
+  /** Of log and audit trail, that could not be written so far. */
+  readonly lostLines: () => number
   /** How names of issuers are resolved; as the system does if absent. */
   readonly lookup?: LookupFunction
   /** Ends everything at once. */
@@ -77,6 +79,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const parts = { ...wish, signal }
   const { settings, clock, log, lookup = systemLookup } = parts
   const metrics = createMetrics()
+  metrics.gauge('lost-log-lines', parts.lostLines)
   const access = accessOf(parts)
   // Outlives the rest, which still writes while it ends.
   const life = new AbortController()

@@ -8,7 +8,7 @@ import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts
 import { type Connections, isAnswerable, isClosing, isIdle } from './connections.ts'
 import { refusalBytes, refusalFor, refusals, sendRefusal } from './refusal.ts'
 
-/** None may throw; one that does loses its connection, not the process. */
+/** None may throw; one that does costs its own request a 500, or where its answer has begun the connection, and nobody else anything. */
 export interface ListenerHandlers {
   request(request: IncomingMessage, response: ServerResponse, connection: Connection): void
   /** The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1); nothing was answered yet. */
@@ -78,7 +78,11 @@ export class Door {
     if (isClosing(connection)) return
     connection.latest = response
     if (!this.#server.listening) response.shouldKeepAlive = false
-    this.#run(request.socket, () => handle(connection.info))
+    const fail = (requestId: string) => {
+      if (response.headersSent) request.socket.destroy()
+      else this.#send(response, refusals.fault, requestId)
+    }
+    this.#run(() => handle(connection.info), fail)
   }
 
   #upgrade(request: IncomingMessage, head: Buffer): void {
@@ -88,27 +92,37 @@ export class Door {
     // Sent behind a request that is not answered yet: the bytes of two protocols would mix.
     if (!connection || connection.isRefused || !isIdle(connection)) return void socket.destroy()
     connection.latest = undefined
-    this.#run(socket, () => this.#handlers.upgrade(request, socket, head, connection.info))
+    const fail = (requestId: string) => {
+      connection.isRefused = true
+      sendRefusal(socket, refusalBytes(refusals.fault, requestId), this.#parts.clock)
+    }
+    this.#run(() => this.#handlers.upgrade(request, socket, head, connection.info), fail)
   }
 
-  #run(socket: Socket, handle: () => void): void {
+  #run(handle: () => void, fail: (requestId: string) => void): void {
     try {
       handle()
     } catch (error) {
-      this.#parts.log.error({ component: 'listener', error }, 'a handler threw')
-      socket.destroy()
+      const requestId = this.#parts.newRequestId()
+      this.#parts.log.error({ component: 'listener', requestId, error }, 'a handler threw')
+      fail(requestId)
     }
   }
 
   #answer(response: ServerResponse, problem: Problem, info: Connection): void {
     const requestId = this.#parts.newRequestId()
+    this.#send(response, problem, requestId)
+    this.report(problem.code, problem.status, requestId, info.peer)
+  }
+
+  /** The last answer on its connection. */
+  #send(response: ServerResponse, problem: Problem, requestId: string): void {
     response.writeHead(problem.status, {
       'content-type': problemMediaType,
       'cache-control': 'no-store',
       connection: 'close',
     })
     response.end(problemBody(problem, requestId))
-    this.report(problem.code, problem.status, requestId, info.peer)
   }
 
   /** Answers what never became a request; closes without a word where the answer would be taken for another one's. */

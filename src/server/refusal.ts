@@ -22,6 +22,7 @@ export const refusals = {
   },
   version: { code: 'http_version', status: 505, title: 'This is not a version of HTTP that is spoken here.' },
   connect: { code: 'method_not_allowed', status: 405, title: 'This is not a proxy for other hosts.' },
+  fault: { code: 'internal', status: 500, title: 'Something went wrong on our side.' },
   expectation: { code: 'expectation_failed', status: 417, title: 'Only 100-continue can be expected.' },
 } as const satisfies Record<string, Problem>
 

@@ -13,7 +13,7 @@ import {
   unknownIds,
 } from '../../scripts/feature-rows.ts'
 import { isAllowed } from '../../scripts/licence-check.ts'
-import { itemsInTitles, readSecurityTable } from './security-table.ts'
+import { itemsInTitles, readSecurityTables } from './security-table.ts'
 import { readSources, root } from './source-files.ts'
 
 const featuresText = readFileSync(join(root, 'test', 'features.json'), 'utf8')
@@ -39,7 +39,8 @@ test('the code-server that tests look for is the one that its script installs', 
 })
 
 describe('the table of attacks', () => {
-  const rows = readSecurityTable(readFileSync(join(root, 'test', 'security', 'README.md'), 'utf8'))
+  const { list, beyond } = readSecurityTables(readFileSync(join(root, 'test', 'security', 'README.md'), 'utf8'))
+  const rows = [...list, ...beyond]
   const tests = new Map(
     readSources(['test'])
       .map((file) => [file.path.replace(/^test\//, ''), file.text] as const)
@@ -65,14 +66,27 @@ describe('the table of attacks', () => {
   })
 
   test('is read strictly', () => {
-    const read = (...lines: string[]) =>
-      readSecurityTable(`| # | attack | file | outcome |\n|---|---|---|---|\n${lines.join('\n')}\n`)
+    const head = '| # | attack | file | outcome |\n|---|---|---|---|\n'
+    const read = (...lines: string[]) => readSecurityTables(`${head}${lines.join('\n')}\n`).list
     expect(read('| 1 | an attack | `a.test.ts`, `unit/b.test.ts` | 400 |')).toEqual([
       { item: 1, attack: 'an attack', files: ['security/a.test.ts', 'unit/b.test.ts'], outcome: '400' },
     ])
+    expect(read('| 1 | x | – | not applicable: there is none |')).toMatchObject([{ item: 1, files: [] }])
+    const two = readSecurityTables(
+      `${head}| 1 | x | \`a.test.ts\` | 400 |\n\n${head}| 101 | y | \`b.test.ts\` | 403 |\n`,
+    )
+    expect([two.list, two.beyond].map(([first]) => first?.item)).toEqual([1, 101])
+    expect(() => readSecurityTables(`${head}\n${head}\n${head}`)).toThrow('third')
     const good = '| 2 | x | `a.test.ts` | 400 |'
     expect(read(good)).toHaveLength(1)
-    const wrong = ['| 3 | x | a.test.ts | 400 |', '| x | x | `a.test.ts` | 400 |', '| 3 | x | `a.test.ts` |', good]
+    const either = ['| 3 | x | – | 400 |', '| 3 | x | `a.test.ts` | not applicable: none |']
+    const wrong = [
+      ...either,
+      '| 3 | x | a.test.ts | 400 |',
+      '| x | x | `a.test.ts` | 400 |',
+      '| 3 | x | `a.test.ts` |',
+      good,
+    ]
     for (const line of [...wrong, '| 1 | x | `a.test.ts` | 400 |']) expect(() => read(good, line)).toThrow()
   })
 })

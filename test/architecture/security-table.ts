@@ -1,19 +1,48 @@
-/** The table of `test/security/README.md`: which test shows which refusal. */
+/** The tables of `test/security/README.md`: which test shows which refusal. */
 
 export interface SecurityRow {
-  /** Its number in the list of refusals. */
+  /** Its number in the list of refusals; above a hundred where that list has no such attack. */
   readonly item: number
   readonly attack: string
-  /** From `test/`: `security/path-traversal.test.ts`. */
+  /** From `test/`: `security/path-traversal.test.ts`. None where the attack has nothing here that it could be mounted on. */
   readonly files: readonly string[]
   readonly outcome: string
 }
 
+export interface SecurityTables {
+  /** The rows of the list, in its order. */
+  readonly list: readonly SecurityRow[]
+  /** Attacks that the list does not have. */
+  readonly beyond: readonly SecurityRow[]
+}
+
+/** How long the list is. */
+export const listLength = 90
+
+/** What of the list does not exist here: access tokens of people, links that are shares, a store of sessions beside the API server, tunnels. */
+export const mayNotApply: ReadonlySet<number> = new Set([52, 53, 64, 66, 67, 86])
+
 const row = /^\|\s*(\d+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|$/
 
-/** The rows, or what is wrong with a line that looks like one. They are sorted by number, and each number has one. */
-export function readSecurityTable(markdown: string): readonly SecurityRow[] {
-  const lines = markdown.split('\n').filter((line) => line.startsWith('|'))
+/** Both tables, or what is wrong with a line that looks like a row of one. They are sorted by number, and each number has one row. */
+export function readSecurityTables(markdown: string): SecurityTables {
+  const [list = [], beyond = [], ...others] = blocksOf(markdown.split('\n'))
+  if (others.length > 0) throw new Error('there is a third table')
+  return { list: rowsOf(list), beyond: rowsOf(beyond) }
+}
+
+/** Lines of a table stand together. */
+function blocksOf(lines: readonly string[]): readonly (readonly string[])[] {
+  const blocks: string[][] = []
+  lines.forEach((line, index) => {
+    if (!line.startsWith('|')) return
+    if (index === 0 || !lines[index - 1]?.startsWith('|')) blocks.push([])
+    blocks.at(-1)?.push(line)
+  })
+  return blocks
+}
+
+function rowsOf(lines: readonly string[]): readonly SecurityRow[] {
   let last = 0
   return lines.slice(2).map((line) => {
     const [, number = '', attack = '', files = '', outcome = ''] = row.exec(line) ?? []
@@ -21,7 +50,9 @@ export function readSecurityTable(markdown: string): readonly SecurityRow[] {
     const item = Number(number)
     if (item <= last) throw new Error(`row ${item} stands behind row ${last}`)
     last = item
-    return { item, attack, files: files.split(',').map((file) => pathOf(file.trim())), outcome }
+    const doesNotApply = outcome.startsWith('not applicable: ')
+    if (doesNotApply !== (files === '–')) throw new Error(`either a file or "not applicable: why": ${line}`)
+    return { item, attack, outcome, files: doesNotApply ? [] : files.split(',').map((file) => pathOf(file.trim())) }
   })
 }
 

@@ -237,7 +237,9 @@ async function run(
   const stops = new Set<(name: 'SIGTERM') => void>()
   const exit = serve(['--settings', file], {
     ...{ stdout: stream, stderr: stream, env: {}, cwd: () => '/', clock },
+    openStandardOutput: () => ({ write: stream.write, lost: 0, [Symbol.asyncDispose]: async () => undefined }),
     openCluster: (wish) => openCluster({ ...wish, lookup: localhostLookup }),
+    onRejection: () => ({ [Symbol.dispose]: () => undefined }),
     onSignal(handle) {
       stops.add(handle)
       return { [Symbol.dispose]: () => void stops.delete(handle) }

@@ -11,7 +11,7 @@ import { sessionKind } from '#identity/session-record.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { localhostLookup } from '#lib/localhost-lookup.ts'
 import { type AuditEvent, createAudit } from '#observe/audit.ts'
-import { createLog } from '#observe/log.ts'
+import { createLog, type LineSink } from '#observe/log.ts'
 import { createMetrics, type Metrics } from '#observe/metrics.ts'
 import { runOperator } from '#operator/operator.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -53,6 +53,8 @@ export interface WorldOptions {
   readonly otherOrigins?: readonly string[]
   /** Of issuers that `settings` adds, by id. */
   readonly clientSecrets?: ReadonlyMap<string, Secret>
+  /** Takes every line of the log and the audit trail as well. */
+  readonly output?: LineSink
   /** HTTPS on this domain with these files, instead of plain HTTP on localhost. */
   readonly tls?: { readonly domain: string; readonly certFile: string; readonly keyFile: string; readonly ca: string }
 }
@@ -108,7 +110,12 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const port = options.port ?? (await freePort())
   const lines: string[] = []
   const audit: AuditEvent[] = []
-  const sink = { write: (line: string) => void lines.push(line) }
+  const sink = {
+    write(line: string) {
+      lines.push(line)
+      options.output?.write(line)
+    },
+  }
   const log = createLog({ level: 'debug', clock, sink })
   const written = createAudit({ sink, clock })
   const scheme = options.tls ? 'https' : 'http'

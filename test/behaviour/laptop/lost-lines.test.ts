@@ -5,7 +5,7 @@ import { startDemo } from '#test/support/demo-process.ts'
 import { createLaptopSite } from '#test/support/laptop-site.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 
-test('lines that a full disk has cost are told to who runs Gatehouse, and cost nothing else', async () => {
+test('#87 lines that a full disk has cost are told to who runs Gatehouse, and cost nothing else', async () => {
   await using site = await createLaptopSite({ samples: [] })
   await mkdir(join(site.home, 'logs'), { recursive: true })
   for (const name of ['gatehouse.log', 'audit.log']) await symlink('/dev/full', join(site.home, 'logs', name))

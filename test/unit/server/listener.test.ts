@@ -63,17 +63,33 @@ describe('openListener', () => {
     expect(readRequestHead(rawHeaders, { httpVersion: '1.1' })).toMatchObject({ status: 431 })
   })
 
-  test('a handler that throws costs its connection and a line in the log, not the process', async () => {
+  test('a handler that throws costs its request a 500 and a line in the log, not the process', async () => {
+    const fail = () => {
+      throw new Error('bug')
+    }
+    await using world = await listenerWorld({ handlers: { request: fail, upgrade: fail } })
+    const upgrade = 'GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+    for (const [index, bytes] of [get, upgrade, get].entries()) {
+      const answer = await world.exchange(bytes)
+      expect(answer).toMatch(/^HTTP\/1\.1 500 /)
+      expect(answer).toContain(`"requestId":"request-${index + 1}"`)
+      expect(answer).not.toContain('bug')
+      expect(world.lines.text).toMatch(new RegExp(`"requestId":"request-${index + 1}".*a handler threw`))
+    }
+  })
+
+  test('a handler that throws when its answer has begun costs its connection', async () => {
     await using world = await listenerWorld({
       handlers: {
-        request: () => {
+        request: (_request, response) => {
+          response.writeHead(200, { 'content-length': 10 })
+          response.write('part')
           throw new Error('bug')
         },
       },
     })
-    expect(await world.exchange(get)).toBe('')
+    expect(await world.exchange(get)).not.toContain('500')
     expect(world.lines.text).toContain('a handler threw')
-    expect(await world.exchange(get)).toBe('')
   })
 
   test('an address that is taken is said so', async () => {
