@@ -5,8 +5,11 @@ import { SlowestFirst } from './test/support/slowest-first.ts'
 // Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone.
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
 
-/** Those that stop the cluster's control plane, which every other test in a cluster needs, and those that claim times under load of their own. */
-const alone = ['freezing/**/*', 'login-storm', 'replica-faults'].map((name) => `test/cluster/${name}.test.ts`)
+const inCluster = ['test/cluster/**/*.test.ts']
+/** It stops the cluster's control plane, which every other test in a cluster needs; those that need this machine alone go on meanwhile. */
+const freezing = ['test/cluster/freezing/**/*.test.ts']
+/** They claim times under a load of their own. */
+const alone = ['login-storm', 'replica-faults'].map((name) => `test/cluster/${name}.test.ts`)
 
 export default defineConfig({
   test: {
@@ -18,22 +21,30 @@ export default defineConfig({
     sequence: { sequencer: SlowestFirst },
     reporters: ['default', new SkippedSuites(), ...(isFullRun ? ['json'] : [])],
     outputFile: { json: 'artefacts/test-report.json' },
+    // One after another.
     projects: [
-      {
-        extends: true,
-        test: {
-          name: 'together',
-          include: ['test/**/*.test.ts'],
-          exclude: alone,
-          maxWorkers: 2,
-          sequence: { groupOrder: 0 },
-        },
-      },
-      // Afterwards, one by one.
-      {
-        extends: true,
-        test: { name: 'alone', include: alone, maxWorkers: 1, sequence: { groupOrder: 1 } },
-      },
+      // These wait for pods more than they compute.
+      project('cluster', { order: 0, workers: 3, include: inCluster, exclude: [...freezing, ...alone] }),
+      project('machine', {
+        ...{ order: 1, workers: 2 },
+        include: ['test/!(cluster)/**/*.test.ts', ...freezing],
+      }),
+      project('alone', { order: 2, workers: 1, include: alone }),
     ],
   },
 })
+
+interface Project {
+  readonly order: number
+  /** Test files at a time. */
+  readonly workers: number
+  readonly include: string[]
+  readonly exclude?: string[]
+}
+
+function project(name: string, { order, workers, include, exclude = [] }: Project) {
+  return {
+    extends: true as const,
+    test: { name, include, exclude, maxWorkers: workers, sequence: { groupOrder: order } },
+  }
+}

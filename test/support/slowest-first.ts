@@ -2,7 +2,14 @@
 import { BaseSequencer } from 'vitest/node'
 
 /** The longest first. */
-const slow = ['/test/behaviour/soak/', '/test/cluster/', '/test/behaviour/laptop/', '/test/browser/']
+const slow = [
+  '/test/cluster/freezing/',
+  '/test/soak/',
+  '/test/fuzz/',
+  '/test/behaviour/soak/',
+  '/test/behaviour/laptop/',
+  '/test/browser/',
+]
 
 export class SlowestFirst extends BaseSequencer {
   override async sort(files: Parameters<BaseSequencer['sort']>[0]): ReturnType<BaseSequencer['sort']> {
