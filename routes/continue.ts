@@ -2,8 +2,8 @@
  * `100 Continue` for clients that ask before they send a body (RFC 9110 section 10.1.1): not before who asks, whether the request may speak
  * for them, whether there is such a route and how long the body is to be have been looked at. Refused, it is never sent.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { FastifyInstance } from 'fastify'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import { notFound, type Problem } from '#surface/problem.ts'
 import { refuse } from './answer.ts'
 
@@ -11,12 +11,12 @@ export const tooLarge: Problem = { code: 'too_large', status: 413, title: 'What 
 
 export interface Continuations {
   /** This client waits. Until it is told to go on, nobody knows whether the body follows: the answer is the connection's last. */
-  expect(request: IncomingMessage, response: ServerResponse): void
+  expect(request: ClientRequest, response: ClientResponse): void
 }
 
 /** To be called before any route is added. */
 export function continueWhenWanted(app: FastifyInstance, bodyBytes: number): Continuations {
-  const waiting = new WeakMap<IncomingMessage, boolean>()
+  const waiting = new WeakMap<ClientRequest, boolean>()
   app.addHook('preParsing', async (request, reply) => {
     const isKept = waiting.get(request.raw)
     if (isKept === undefined) return

@@ -13,6 +13,7 @@ import {
 } from 'fastify'
 import { GatewayError } from '#errors.ts'
 import { judgeOrigin } from '#http/fetch-metadata.ts'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import { type RequestHead, readRequestHead } from '#http/request-head.ts'
 import type { Authentication } from '#identity/authentication.ts'
 import type { Session } from '#identity/session.ts'
@@ -48,7 +49,7 @@ export interface RequestOrigin {
 export interface Surface {
   readonly app: FastifyInstance
   /** Answers one request. Ready when the promise of {@link createSurface} is. `expectsContinue`: its client waits for `100 Continue`. */
-  handle(request: IncomingMessage, response: ServerResponse, origin: RequestOrigin, expectsContinue?: boolean): void
+  handle(request: ClientRequest, response: ClientResponse, origin: RequestOrigin, expectsContinue?: boolean): void
   [Symbol.asyncDispose](): Promise<void>
 }
 
@@ -61,7 +62,7 @@ export async function createSurface(
   options: SurfaceOptions,
   register: (app: FastifyInstance) => Promise<void> | void,
 ): Promise<Surface> {
-  const origins = new WeakMap<IncomingMessage, RequestOrigin>()
+  const origins = new WeakMap<ClientRequest, RequestOrigin>()
   const fields = answerFields(options.externalScheme)
   const bodyLimit = options.bodyBytes ?? defaultBodyBytes
   const app = fastify({
@@ -108,7 +109,8 @@ export async function createSurface(
     handle(request, response, origin, expectsContinue = false) {
       origins.set(request, origin)
       if (expectsContinue) continuations.expect(request, response)
-      app.routing(request, response)
+      // Its types know one version of HTTP for each instance; it serves the messages of both.
+      app.routing(request as IncomingMessage, response as ServerResponse)
     },
     [Symbol.asyncDispose]: () => app.close(),
   }

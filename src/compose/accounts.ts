@@ -1,5 +1,5 @@
 /** Figures and audit lines that belong to no single request: what the own surface answers, and sessions that end by themselves. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { SessionStore } from '#identity/session-store.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { StreamIndex } from '#live/streams.ts'
@@ -32,7 +32,7 @@ function kindOf(target: string): RouteKind {
   return kinds.find(([prefix]) => path.startsWith(prefix))?.[1] ?? 'unknown'
 }
 
-function outcomeOf({ statusCode, writableFinished }: ServerResponse): Outcome {
+function outcomeOf({ statusCode, writableFinished }: ClientResponse): Outcome {
   if (!writableFinished) return 'aborted'
   if (statusCode >= 500) return 'failed'
   if (statusCode === 401 || statusCode === 403) return 'denied'
@@ -49,8 +49,8 @@ export interface AnswerParts {
 /** Counts an answer of the own surface when it is over; who was asked to log in first is in the audit trail, like every other refusal. */
 export function countAnswer(
   { metrics, audit, clock }: AnswerParts,
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: ClientRequest,
+  response: ClientResponse,
   { requestId, client }: { readonly requestId: string; readonly client: string },
 ): void {
   const kind = kindOf(request.url ?? '')

@@ -1,8 +1,8 @@
 /** What listeners call: leads everything to the gateway of the settings in force. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Gateway } from '#gateway/gateway.ts'
 import type { Connection } from '#http/connection.ts'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 
 export type Doorway = Pick<Gateway, 'request' | 'upgrade' | 'refused'>
 
@@ -18,11 +18,11 @@ export class Entrance implements Doorway {
     this.#present = gateway
   }
 
-  request(request: IncomingMessage, response: ServerResponse, connection: Connection, expectsContinue = false): void {
+  request(request: ClientRequest, response: ClientResponse, connection: Connection, expectsContinue = false): void {
     this.#present.request(request, response, connection, expectsContinue)
   }
 
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: Connection): void {
+  upgrade(request: ClientRequest, socket: Duplex, head: Buffer, connection: Connection): void {
     this.#present.upgrade(request, socket, head, connection)
   }
 

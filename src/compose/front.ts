@@ -1,5 +1,4 @@
 /** Wires what one edition of the settings makes: who may log in where, who may do what, and the request path. Several may end while one is in force. */
-import type { ServerResponse } from 'node:http'
 import { Carriers, type CarriersParts } from '#gateway/carriers.ts'
 import { Gateway } from '#gateway/gateway.ts'
 import { TenantCookies } from '#gateway/handover.ts'
@@ -8,6 +7,7 @@ import { decideAllLive, type RevocationParts, revokeOnChange } from '#gateway/re
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
 import { expectBody } from '#http/body-deadline.ts'
 import { trustedNetworks } from '#http/forwarded.ts'
+import type { ClientResponse } from '#http/messages.ts'
 import { withMachines } from '#identity/machine-authenticator.ts'
 import { parseSessionName } from '#identity/session-id.ts'
 import { isShut } from '#proxy/upstream.ts'
@@ -68,7 +68,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
   opened.defer(() => surface.close())
   const tenants = new TenantCookies(cookies)
   const { renderPage } = surface
-  const inFlight = new InFlight<ServerResponse>()
+  const inFlight = new InFlight<ClientResponse>()
   const gateway = new Gateway({
     ...shared,
     trustedProxies: trustedNetworks(settings.trustedProxies),

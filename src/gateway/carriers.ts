@@ -1,8 +1,8 @@
 /** Carries an admitted request out: hands it to the proxy with what the upstream is told, and writes down what was live. */
-import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { GatewayError } from '#errors.ts'
 import { RequestHeads } from '#http/end-to-end.ts'
+import type { ClientResponse } from '#http/messages.ts'
 import { ResponseHeads } from '#http/response-fields.ts'
 import type { Assertions } from '#identity/assertion.ts'
 import type { Clock } from '#lib/clock.ts'
@@ -47,7 +47,7 @@ export class Carriers {
     this.#heads = { requestHeads: new RequestHeads(parts.isOwnCookie), responseHeads: new ResponseHeads() }
   }
 
-  forward(visit: Visit, pass: Pass, response: ServerResponse, fail: Fail): void {
+  forward(visit: Visit, pass: Pass, response: ClientResponse, fail: Fail): void {
     const began = this.#parts.clock.now()
     let stream: StreamKind | undefined
     const onLasting = (lasting: Lasting) => {

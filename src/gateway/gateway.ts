@@ -2,11 +2,11 @@
  * The request path, top to bottom: read, aim, authenticate, admit, carry out. `request` and `upgrade` share everything up to the admission
  * and differ only in how it is carried out; what belongs to Gatehouse itself goes to its own surface.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Connection } from '#http/connection.ts'
 import type { TrustedNetworks } from '#http/forwarded.ts'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
 import type { Authentication } from '#identity/authentication.ts'
 import type { Renewals } from '#identity/renewals.ts'
@@ -61,8 +61,8 @@ interface Exit {
 
 /** What came in, on either transport; an upgrade has no response. */
 interface Entry {
-  readonly request: IncomingMessage
-  readonly response: ServerResponse | undefined
+  readonly request: ClientRequest
+  readonly response: ClientResponse | undefined
   readonly connection: Connection
   readonly expectsContinue: boolean
 }
@@ -87,7 +87,7 @@ export class Gateway {
     this.#successor = successor
   }
 
-  request(request: IncomingMessage, response: ServerResponse, connection: Connection, expectsContinue = false): void {
+  request(request: ClientRequest, response: ClientResponse, connection: Connection, expectsContinue = false): void {
     const reply = (answer: Reply) => sendReply(response, this.#secured(answer))
     this.#enter(
       { request, response, connection, expectsContinue },
@@ -100,7 +100,7 @@ export class Gateway {
     )
   }
 
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, connection: Connection): void {
+  upgrade(request: ClientRequest, socket: Duplex, head: Buffer, connection: Connection): void {
     const { carriers } = this.#parts
     const reply = (answer: Reply) => carriers.refuseUpgrade(socket, answer)
     this.#enter(
@@ -280,7 +280,7 @@ export class Gateway {
   }
 
   /** Whatever fails on the way is this request's alone: it gets a 500, or where even that fails, its connection ends. */
-  #settle(work: Promise<void>, origin: Origin, exit: Exit, request: IncomingMessage): void {
+  #settle(work: Promise<void>, origin: Origin, exit: Exit, request: ClientRequest): void {
     work.catch((error: unknown) => exit.reply(this.#failure(origin, error))).catch(() => request.socket.destroy())
   }
 

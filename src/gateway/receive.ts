@@ -1,8 +1,8 @@
 /** Reads one request as far as routing goes: its head, its host and its target. Whatever is doubtful is refused here, before anybody is asked. */
-import type { IncomingMessage } from 'node:http'
 import { parseAuthority } from '#http/authority.ts'
 import { isNavigation } from '#http/fetch-metadata.ts'
 import { clientAddress, type TrustedNetworks } from '#http/forwarded.ts'
+import type { ClientRequest } from '#http/messages.ts'
 import { type RequestHead, readRequestHead } from '#http/request-head.ts'
 import { parseRequestTarget } from '#http/request-target.ts'
 import type { Site } from '#workspace/address.ts'
@@ -31,7 +31,7 @@ export interface ReceiveLimits {
 /** RFC 9110 section 9.3.8: TRACE shows a script what the browser hides from it. CONNECT never comes here. */
 const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT'])
 
-export function receive(site: Site, request: IncomingMessage, limits: ReceiveLimits): Received | Unreadable {
+export function receive(site: Site, request: ClientRequest, limits: ReceiveLimits): Received | Unreadable {
   const head = readRequestHead(request.rawHeaders, {
     httpVersion: request.httpVersion,
     mostFields: limits.headerFields,

@@ -1,5 +1,5 @@
 /** An answer of the gateway's own as a value; the same for a plain request and for a refused upgrade. */
-import type { ServerResponse } from 'node:http'
+import type { ClientResponse } from '#http/messages.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
 
 export interface Reply {
@@ -58,7 +58,7 @@ const noPage = [
 export const hsts = ['Strict-Transport-Security', 'max-age=31536000'] as const
 
 /** The request's body is not read: the connection ends where one may still be coming. */
-export function sendReply(response: ServerResponse, reply: Reply): void {
+export function sendReply(response: ClientResponse, reply: Reply): void {
   const length = ['Content-Length', String(Buffer.byteLength(reply.body))]
   const isRead = response.req.complete || isBodyless(response.req.headers)
   if (reply.isLast || !isRead) response.shouldKeepAlive = false

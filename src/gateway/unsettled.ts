@@ -1,6 +1,6 @@
 /** Stands where the gateway will be once its settings are known: nothing is decided, looked up or forwarded, and everybody is told so. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import type { Problem } from '#surface/problem.ts'
 import { type RenderPage, type Reply, refusal, sendReply } from './reply.ts'
@@ -25,11 +25,11 @@ export class Unsettled {
     this.#parts = parts
   }
 
-  request(request: IncomingMessage, response: ServerResponse): void {
+  request(request: ClientRequest, response: ClientResponse): void {
     sendReply(response, this.#reply(request.headers['sec-fetch-mode'] === 'navigate'))
   }
 
-  upgrade(_request: IncomingMessage, socket: Duplex): void {
+  upgrade(_request: ClientRequest, socket: Duplex): void {
     rawAnswer(socket, this.#reply(false))
   }
 

@@ -1,5 +1,5 @@
 /** One request for a place of a workspace, as it passes from reading to the decision and to whoever carries it out. */
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { RequestHead } from '#http/request-head.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Place } from './target.ts'
@@ -13,15 +13,15 @@ export interface Origin {
 
 /** Answers one request for `<domain>`. `expectsContinue`: the client waits for `100 Continue`, which is the surface's to send. */
 export type OwnSurface = (
-  request: IncomingMessage,
-  response: ServerResponse,
+  request: ClientRequest,
+  response: ClientResponse,
   origin: Origin,
   expectsContinue: boolean,
 ) => void
 
 /** One request for a place of a workspace, on its way to a decision. */
 export interface Visit extends Origin {
-  readonly request: IncomingMessage
+  readonly request: ClientRequest
   readonly head: RequestHead
   readonly place: Place
   readonly isUpgrade: boolean

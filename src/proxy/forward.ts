@@ -2,9 +2,9 @@
  * One plain request carried out: its head and body to the upstream, the answer back, both streaming with back-pressure. What goes wrong before
  * a byte was answered is the caller's to tell; afterwards the client's connection is reset, so that a part is never taken for the whole.
  */
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { GatewayError } from '#errors.ts'
 import type { OutgoingHead, RequestHeads } from '#http/end-to-end.ts'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import { reset } from '#http/reset.ts'
 import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
@@ -19,7 +19,7 @@ import type { ResponseListener, UpstreamCall, UpstreamClient, UpstreamRequest } 
 
 /** What the proxy knows of any request it carries, plain or upgrade. */
 export interface Passage {
-  readonly request: IncomingMessage
+  readonly request: ClientRequest
   readonly upstream: Upstream
   /** The request target that the upstream sees, raw. */
   readonly target: string
@@ -50,7 +50,7 @@ export interface Outcome {
 }
 
 export interface Exchange extends Passage {
-  readonly response: ServerResponse
+  readonly response: ClientResponse
   /** Came as `checkContinue`: the client waits for `100 Continue`, and Node has not sent it. */
   readonly expectsContinue: boolean
   /** The answer has begun, and turned out to be a stream. Called at most once, before {@link Passage.onDone}. */
@@ -271,7 +271,7 @@ class Forwarding implements ResponseListener, LiveStream {
 }
 
 /** Browsers load ahead what `Link` names; Node refuses a list it can't read, and a hint is not worth the answer. */
-function earlyHints(response: ServerResponse, head: ResponseHead): void {
+function earlyHints(response: ClientResponse, head: ResponseHead): void {
   const link = head.headers.filter((_, index) => index % 2 === 1 && head.headers[index - 1]?.toLowerCase() === 'link')
   try {
     if (link.length > 0) response.writeEarlyHints({ link })
@@ -280,7 +280,7 @@ function earlyHints(response: ServerResponse, head: ResponseHead): void {
   }
 }
 
-function addTrailers(response: ServerResponse, fields: readonly string[]): void {
+function addTrailers(response: ClientResponse, fields: readonly string[]): void {
   const pairs: [string, string][] = []
   for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index] ?? '', fields[index + 1] ?? ''])
   response.addTrailers(pairs)
