@@ -32,6 +32,10 @@ const meanings = {
   // runtime and upstream
   upstream_unreachable: { status: 502, retryable: true },
   upstream_protocol: { status: 502, retryable: false },
+  /** It takes no more of a body, or sends no more of one. */
+  upstream_stalled: { status: 504, retryable: false },
+  /** The client sends no more of a body that it began. */
+  upload_stalled: { status: 408, retryable: true },
   runtime_failed: { status: 500, retryable: true },
   not_installed: { status: 424, retryable: false },
   // identity

@@ -132,7 +132,8 @@ function carriersOf({ ground, client, workspaces: { prober } }: State, identitie
     const shutBy = isShut(fault) ? fault.message : undefined
     if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port, shutBy)
   }
-  return new Carriers({ ...ground, client, isOwnCookie, assertions, suspect })
+  const bodies = ground.settings.limits
+  return new Carriers({ ...ground, bodies, client, isOwnCookie, assertions, suspect })
 }
 
 function refusedTickets({ ground: { audit } }: State) {

@@ -8,9 +8,11 @@ import type { Assertions } from '#identity/assertion.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Audit, StreamKind } from '#observe/audit.ts'
 import type { Duration, Metrics, StreamEnd } from '#observe/metrics.ts'
-import { forwardRequest, type Outcome, type Passage } from '#proxy/forward.ts'
+import { forwardRequest } from '#proxy/forward.ts'
 import type { Lasting } from '#proxy/lasting.ts'
+import type { Outcome, Passage } from '#proxy/passage.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
+import type { BodyLimits } from '#proxy/stall.ts'
 import { forwardUpgrade } from '#proxy/upgrade.ts'
 import type { UpstreamClient } from '#proxy/upstream-client.ts'
 import { refKey } from '#surface/workspace-ref.ts'
@@ -28,6 +30,7 @@ export interface CarriersParts {
   readonly audit: Audit
   readonly metrics: Metrics
   readonly clock: Clock
+  readonly bodies: BodyLimits
   /** A connection to this port could not be made: it may have gone. */
   readonly suspect: (pass: Pass, fault: GatewayError) => void
 }

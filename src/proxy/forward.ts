@@ -3,66 +3,19 @@
  * a byte was answered is the caller's to tell; afterwards the client's connection is reset, so that a part is never taken for the whole.
  */
 import { GatewayError } from '#errors.ts'
-import type { OutgoingHead, RequestHeads } from '#http/end-to-end.ts'
-import type { ClientRequest, ClientResponse } from '#http/messages.ts'
+import type { OutgoingHead } from '#http/end-to-end.ts'
+import type { ClientResponse } from '#http/messages.ts'
 import { reset } from '#http/reset.ts'
-import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
-import type { LiveStream, StreamGroup } from '#live/streams.ts'
+import type { Milliseconds } from '#lib/clock.ts'
+import type { LiveStream } from '#live/streams.ts'
 import type { StreamKind } from '#observe/audit.ts'
-import type { Duration } from '#observe/metrics.ts'
-import { isEventStream, type Lasting, tellOfLasting } from './lasting.ts'
+import { relayInterim } from './interim.ts'
+import { isEventStream, tellOfLasting } from './lasting.ts'
+import type { Exchange, ForwardParts, Outcome } from './passage.ts'
 import { carriesBody } from './request-text.ts'
 import type { ResponseHead } from './response-head.ts'
-import type { Upstream } from './upstream.ts'
-import type { ResponseListener, UpstreamCall, UpstreamClient, UpstreamRequest } from './upstream-client.ts'
-
-/** What the proxy knows of any request it carries, plain or upgrade. */
-export interface Passage {
-  readonly request: ClientRequest
-  readonly upstream: Upstream
-  /** The request target that the upstream sees, raw. */
-  readonly target: string
-  /** Flat. What only the gateway says: forwarded headers, identity, assertion. */
-  readonly added: readonly string[]
-  /** Is the Authorization field one of Gatehouse's own? */
-  readonly isAuthorizationOurs: boolean
-  readonly policy: ResponsePolicy
-  /** The answer is live in it, and is ended with it. */
-  readonly group: StreamGroup
-  /** When the request's head was here. */
-  readonly began: Timestamp
-  /** Is told how long the answer's head took from then on; one that comes before the answer proper does not count. */
-  readonly answerTime: Duration
-  /** Nothing was answered, and the caller still can. The last call of this passage. */
-  onFailure(error: GatewayError): void
-  /** The answer is over, whole or not. The last call of this passage. */
-  onDone(outcome: Outcome): void
-}
-
-export interface Outcome {
-  readonly status: number
-  /** Of bodies, or of what followed an upgrade: from the client, and to it. */
-  readonly bytesIn: number
-  readonly bytesOut: number
-  /** Why it is less than the whole. */
-  readonly cut: 'client' | 'upstream' | 'ended' | undefined
-}
-
-export interface Exchange extends Passage {
-  readonly response: ClientResponse
-  /** Came as `checkContinue`: the client waits for `100 Continue`, and Node has not sent it. */
-  readonly expectsContinue: boolean
-  /** The answer has begun, and turned out to be a stream. Called at most once, before {@link Passage.onDone}. */
-  onLasting(lasting: Lasting): void
-}
-
-export interface ForwardParts {
-  readonly client: UpstreamClient
-  readonly requestHeads: RequestHeads
-  readonly responseHeads: ResponseHeads
-  readonly clock: Clock
-}
+import { type Movement, watchForStall } from './stall.ts'
+import type { ResponseListener, UpstreamCall, UpstreamRequest } from './upstream-client.ts'
 
 /** How long a client may go on with a body that nobody reads any more, so that it gets to read the answer it already has. */
 const longestLinger: Milliseconds = 10_000
@@ -90,6 +43,8 @@ class Forwarding implements ResponseListener, LiveStream {
   #cut: Outcome['cut']
   /** Present from when the answer turned out not to come at once. */
   #lasting: Disposable | undefined
+  /** Present where a body takes more than one moment. */
+  #stall: Disposable | undefined
 
   constructor(parts: ForwardParts, exchange: Exchange) {
     this.#parts = parts
@@ -137,6 +92,7 @@ class Forwarding implements ResponseListener, LiveStream {
     const { request } = this.#exchange
     request.on('data', this.#onPiece)
     request.once('end', this.#onBodyEnd)
+    this.#watch()
   }
 
   onDrain(): void {
@@ -150,8 +106,7 @@ class Forwarding implements ResponseListener, LiveStream {
       // Node has sent its own to clients that did not wait for this one.
       if (expectsContinue && !this.#isContinued) response.writeContinue()
       this.#isContinued = true
-    } else if (head.status === 102) response.writeProcessing()
-    else if (head.status === 103) earlyHints(response, head)
+    } else relayInterim(response, head, { ...this.#parts, ...this.#exchange })
   }
 
   onHead(head: ResponseHead): void {
@@ -182,7 +137,9 @@ class Forwarding implements ResponseListener, LiveStream {
       // Node joins a head and a text to one write, a head and a buffer to two. Latin-1 is every byte as it is.
       if (isFirst && piece.length <= mostJoined) response.end(piece.toString('latin1'), 'latin1')
       else response.end(piece)
+      if (response.writableLength > 0) this.#watch()
     } else if (!response.write(piece)) {
+      this.#watch()
       this.#call?.pause()
       response.once('drain', () => this.#call?.resume())
     }
@@ -193,6 +150,7 @@ class Forwarding implements ResponseListener, LiveStream {
     if (this.#head === undefined) return
     const { onLasting, response } = this.#exchange
     this.#lasting ??= tellOfLasting(this.#head, this.#parts.clock, onLasting)
+    this.#watch()
     if (this.#isHeadSent) return
     this.#isHeadSent = true
     response.flushHeaders()
@@ -215,6 +173,7 @@ class Forwarding implements ResponseListener, LiveStream {
       return
     }
     this.#isOver = true
+    this.#stall?.[Symbol.dispose]()
     this.#stopReading()
     group.delete(this)
     this.#exchange.onFailure(error)
@@ -240,6 +199,46 @@ class Forwarding implements ResponseListener, LiveStream {
     this.#call?.end(this.#parts.requestHeads.trailers(this.#exchange.request.rawTrailers))
   }
 
+  #watch(): void {
+    this.#stall ??= watchForStall(
+      this.#parts,
+      () => this.#movement(),
+      () => this.#stalled(),
+    )
+  }
+
+  #movement(): Movement {
+    const { response } = this.#exchange
+    const waiting = response.writableLength
+    return { moved: this.#bytesIn + this.#bytesOut - waiting, patience: this.#patience(waiting > 0) }
+  }
+
+  /** Nothing is due of who waits for its turn behind another request, for `100 Continue`, for the answer's head or for an event. */
+  #patience(isClientSlow: boolean): Milliseconds | undefined {
+    const { response, expectsContinue } = this.#exchange
+    const { uploadIdle, downloadIdle } = this.#parts.bodies
+    if (response.socket === null) return undefined
+    if (this.#head !== undefined) return isClientSlow || !this.isLasting ? downloadIdle : undefined
+    const isAwaited = expectsContinue && !this.#isContinued && this.#bytesIn === 0
+    return this.#isUploading && !isAwaited ? uploadIdle : undefined
+  }
+
+  get #isUploading(): boolean {
+    return this.#hasBody && !this.#exchange.request.readableEnded
+  }
+
+  #stalled(): void {
+    const { request, response } = this.#exchange
+    const isClient = this.#isUploading ? !request.isPaused() : response.writableLength > 0
+    this.#cut ??= isClient ? 'client' : 'upstream'
+    this.#call?.abort()
+    this.onFailure(
+      isClient
+        ? new GatewayError('upload_stalled', 'the client sends no more of its body')
+        : new GatewayError('upstream_stalled', 'the upstream takes or sends no more of a body'),
+    )
+  }
+
   /** The client has the answer, or is gone. */
   #closed(): void {
     if (this.#isOver) return
@@ -247,6 +246,7 @@ class Forwarding implements ResponseListener, LiveStream {
     const { response, group } = this.#exchange
     group.delete(this)
     this.#lasting?.[Symbol.dispose]()
+    this.#stall?.[Symbol.dispose]()
     if (!this.#isAnswered || !response.writableFinished) this.#cut ??= 'client'
     if (!this.#isAnswered) this.#call?.abort()
     this.#stopReading()
@@ -267,16 +267,6 @@ class Forwarding implements ResponseListener, LiveStream {
     request.resume()
     const timer = this.#parts.clock.after(longestLinger, () => request.socket.destroy())
     request.once('close', () => timer[Symbol.dispose]())
-  }
-}
-
-/** Browsers load ahead what `Link` names; Node refuses a list it can't read, and a hint is not worth the answer. */
-function earlyHints(response: ClientResponse, head: ResponseHead): void {
-  const link = head.headers.filter((_, index) => index % 2 === 1 && head.headers[index - 1]?.toLowerCase() === 'link')
-  try {
-    if (link.length > 0) response.writeEarlyHints({ link })
-  } catch (error) {
-    if (!(error instanceof TypeError)) throw error
   }
 }
 

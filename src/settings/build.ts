@@ -32,6 +32,8 @@ export function buildSettings(raw: RawSettings): Settings {
       headerTimeout: span(limits.headerTimeout),
       keepAlive: span(limits.keepAlive),
       connectTimeout: span(limits.connectTimeout),
+      uploadIdle: span(limits.uploadIdle),
+      downloadIdle: span(limits.downloadIdle),
     },
     drain: { grace: span(raw.drain.grace) },
     environmentAliases,

@@ -173,6 +173,11 @@ export const settingsSchema = keys({
     headerTimeout: duration("Time for a client to send a request head, and a body to Gatehouse's own API.", '15s'),
     keepAlive: duration('Time an idle client connection is kept.', '75s'),
     connectTimeout: duration('Time to connect to a workspace.', '5s'),
+    uploadIdle: duration('Time in which nothing of a body sent to a workspace may move.', '1m'),
+    downloadIdle: duration(
+      "Time in which nothing of an answer's body may move; event streams may be silent for as long as they like.",
+      '5m',
+    ),
   }),
   drain: section('Ending the process.', { grace: duration('Time for requests in flight after SIGTERM.', '30s') }),
   environmentAliases: section('Further names for variables of workspaces.', {

@@ -125,6 +125,8 @@ export interface Limits {
   readonly headerTimeout: Milliseconds
   readonly keepAlive: Milliseconds
   readonly connectTimeout: Milliseconds
+  readonly uploadIdle: Milliseconds
+  readonly downloadIdle: Milliseconds
 }
 
 /** Everything secret that settings lead to; handed only to what needs it. */

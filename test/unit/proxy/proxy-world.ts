@@ -7,10 +7,12 @@ import { RequestHeads } from '#http/end-to-end.ts'
 import { ResponseHeads, type ResponsePolicy } from '#http/response-fields.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { StreamGroup, StreamIndex } from '#live/streams.ts'
-import { forwardRequest, type Outcome, type Passage } from '#proxy/forward.ts'
+import { forwardRequest } from '#proxy/forward.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import type { Lasting } from '#proxy/lasting.ts'
+import type { Outcome, Passage } from '#proxy/passage.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
+import type { BodyLimits } from '#proxy/stall.ts'
 import { forwardUpgrade } from '#proxy/upgrade.ts'
 import type { Upstream } from '#proxy/upstream.ts'
 
@@ -49,6 +51,7 @@ export interface ProxyOptions {
   readonly policy?: ResponsePolicy
   readonly dial?: Upstream['dial']
   readonly isAuthorizationOurs?: boolean
+  readonly bodies?: BodyLimits
 }
 
 export function dialPort(port: number): Upstream['dial'] {
@@ -71,7 +74,9 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
   const clock = options.clock ?? systemClock
   const client = new KeepAliveClient({ clock, signal: ending.signal })
   const group = new StreamGroup({ session: 's', workspace: 'w', part: '1' }, new StreamIndex())
-  const parts = { client, clock, requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
+  const bodies = options.bodies ?? { uploadIdle: 60_000, downloadIdle: 300_000 }
+  const heads = { requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
+  const parts = { client, clock, bodies, ...heads }
   const outcomes: Outcome[] = []
   const failures: GatewayError[] = []
   const lasting: Lasting[] = []
