@@ -7,7 +7,7 @@ import { kubernetesResources } from '#resources/kubernetes/kubernetes-resources.
 import { reflect } from '#resources/reflect.ts'
 import { namespaces, newShare } from '#test/behaviour/resources/samples.ts'
 import { describeResources } from '#test/behaviour/resources/suite.ts'
-import { kubeconfigPath, kubectl } from '#test/support/cluster.ts'
+import { kubeconfigPath, kubectl, tryKubectl } from '#test/support/cluster.ts'
 import { installCrds } from '#test/support/cluster-install.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { shareKind } from '#workspace/share.ts'
@@ -35,12 +35,14 @@ describeWith('cluster', 'the API server as a store', () => {
     const { resources, ending } = world
     const { metadata } = await resources.create(shareKind, newShare([]))
     const { name, namespace } = metadata
-    const finalizers = (value: readonly string[] | null) =>
-      kubectl([
-        ...['patch', 'workspaceshare', name, '--namespace', namespace, '--type=merge'],
-        ...['--patch', JSON.stringify({ metadata: { finalizers: value } })],
-      ])
-    await finalizers(['example.com/held'])
+    const finalizers = (value: readonly string[] | null) => [
+      ...['patch', 'workspaceshare', name, '--namespace', namespace, '--type=merge'],
+      ...['--patch', JSON.stringify({ metadata: { finalizers: value } })],
+    ]
+    await kubectl(finalizers(['example.com/held']))
+    // Whatever becomes of this test: while it is held, its namespace can't go either.
+    await using stack = new AsyncDisposableStack()
+    stack.defer(async () => void (await tryKubectl(finalizers(null))))
     const events: string[] = []
     const reading = (async () => {
       const options = { namespace, clock: systemClock, signal: ending.signal }
@@ -55,7 +57,7 @@ describeWith('cluster', 'the API server as a store', () => {
     expect(await resources.get(shareKind, { namespace, name })).toBeUndefined()
     const { items } = await resources.list(shareKind, { namespace })
     expect(items.map((item) => item.metadata.name)).not.toContain(name)
-    await finalizers(null)
+    await kubectl(finalizers(null))
     await kubectl(['wait', '--for=delete', `workspaceshare/${name}`, '--namespace', namespace, '--timeout=10s'])
     expect(events.filter((event) => event.startsWith('deleted'))).toHaveLength(1)
     ending.abort()
