@@ -96,13 +96,14 @@ class StoredKeyRing implements KeyRing {
   }
 
   async lookUp(kid: string): Promise<RingKey | undefined> {
+    const known = this.#byKid.get(kid)
+    if (known) return known
     const now = this.#options.clock.now()
-    if (!this.#byKid.has(kid) && now - this.#lookedUpAt >= lookUpPause) {
+    if (now - this.#lookedUpAt >= lookUpPause) {
       this.#lookedUpAt = now
-      this.#lookingUp = this.#reload().finally(() => {
-        this.#lookingUp = undefined
-      })
+      this.#lookingUp = this.#reload()
     }
+    // Also one that is over: where it failed, nobody knows whether there is such a key.
     await this.#lookingUp
     return this.#byKid.get(kid)
   }

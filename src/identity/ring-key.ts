@@ -22,6 +22,8 @@ export interface RingKey {
   readonly createdAt: Timestamp
   /** HMAC-SHA256: cookies and CLI secrets. */
   readonly cookies: KeyObject
+  /** HMAC-SHA256: whom a session's record speaks for. */
+  readonly records: KeyObject
   /** AES-256-GCM: what only Gatehouse may read again. */
   readonly sealing: KeyObject
   /** Ed25519: assertions for workspaces. */
@@ -40,6 +42,7 @@ export function deriveRingKey(kid: string, createdAt: Timestamp, secret: Secret)
     kid,
     createdAt,
     cookies: createSecretKey(derive(bytes, 'gatehouse/cookies/hmac-sha256')),
+    records: createSecretKey(derive(bytes, 'gatehouse/records/hmac-sha256')),
     sealing: createSecretKey(derive(bytes, 'gatehouse/sealing/aes-256-gcm')),
     assertions,
     jwk: jwkOf(assertions, kid),

@@ -5,7 +5,7 @@ import { checkerOf, sayFaults } from '#lib/schema.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
 import { isReserved } from './mapping.ts'
 import { isInstant, rfc3339 } from './rfc3339.ts'
-import type { Session } from './session.ts'
+import type { Session, SessionName } from './session.ts'
 import { parseSessionName } from './session-id.ts'
 
 const text = Type.String({ minLength: 1, maxLength: 4096 })
@@ -31,6 +31,8 @@ const SessionSpec = Type.Object({
   /** Sealed, and bound to this session's name. */
   refreshToken: Type.Optional(Type.String()),
   idToken: Type.Optional(Type.String()),
+  /** Over whom it speaks for and until when ({@link file://./session-seal.ts}). */
+  seal: Type.Optional(Type.String({ maxLength: 256 })),
   /** Which replica asks the issuer now, and until when others leave it alone. */
   renewal: Type.Optional(Type.Object({ by: text, until: rfc3339 })),
 })
@@ -78,6 +80,13 @@ export function sessionOf(record: WorkspaceSession): Session | undefined {
     expiresAt: Date.parse(expiresAt),
     notAfter: Date.parse(notAfter),
   }
+}
+
+/** Of a record that was in memory: there are no others. Throws `internal`. */
+export function nameOfRecord(record: WorkspaceSession): SessionName {
+  const name = parseSessionName(record.metadata.name)
+  if (name === undefined) throw new GatewayError('internal', 'a record without the name of a session')
+  return name
 }
 
 /** Text from a client, fit for a record and for people's eyes: without controls and directional tricks, 256 characters at most. */

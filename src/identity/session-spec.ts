@@ -1,12 +1,10 @@
-/** What a login and a renewal make of a record: pure. */
-import { GatewayError } from '#errors.ts'
+/** What a login and a renewal make of a record, but for its seal: pure. */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Identity } from './identity.ts'
 import { rfc3339Of } from './rfc3339.ts'
 import type { Sealer } from './seal.ts'
 import type { SessionName } from './session.ts'
-import { parseSessionName } from './session-id.ts'
-import { displayText, type SessionSpec, type WorkspaceSession } from './session-record.ts'
+import { displayText, nameOfRecord, type SessionSpec, type WorkspaceSession } from './session-record.ts'
 import { type IssuerTokens, sealTokens } from './session-tokens.ts'
 
 /** A login that the issuer has vouched for, after mapping. */
@@ -57,8 +55,7 @@ export function specOfLogin(login: NewLogin, name: SessionName, terms: SessionTe
 
 /** Good for another lifetime, never past `notAfter`; the claim on its renewal is gone. */
 export function renewedSpec(record: WorkspaceSession, renewed: Renewed, terms: SessionTerms): SessionSpec {
-  const name = parseSessionName(record.metadata.name)
-  if (name === undefined) throw new GatewayError('internal', 'a record without the name of a session')
+  const name = nameOfRecord(record)
   const { renewal: _released, ...spec } = record.spec
   const { identity } = renewed
   return {

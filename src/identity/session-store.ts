@@ -12,8 +12,10 @@ import { createSealer, type Sealer } from './seal.ts'
 import type { Session, SessionName } from './session.ts'
 import { collectSessions } from './session-collection.ts'
 import { newSessionId, parseSessionName, type SessionId, sessionNameOf } from './session-id.ts'
+import { SessionIntake } from './session-intake.ts'
 import { type SessionLooker, type SessionLookup, sessionLooker } from './session-lookup.ts'
-import { sessionKind, type WorkspaceSession } from './session-record.ts'
+import { nameOfRecord, sessionKind, type WorkspaceSession } from './session-record.ts'
+import { sealed } from './session-seal.ts'
 import { type NewLogin, type Renewed, renewedSpec, type SessionTerms, specOfLogin } from './session-spec.ts'
 import { type SessionEnd, type SessionListener, SessionTable } from './session-table.ts'
 import { type IssuerTokens, openTokens } from './session-tokens.ts'
@@ -72,6 +74,7 @@ class WatchedSessions implements SessionStore {
   readonly ready: Promise<void>
   readonly #options: SessionStoreOptions
   readonly #table: SessionTable
+  readonly #intake: SessionIntake
   readonly #sealer: Sealer
   readonly #looker: SessionLooker
   readonly #becameReady = Promise.withResolvers<void>()
@@ -79,6 +82,7 @@ class WatchedSessions implements SessionStore {
   constructor(options: SessionStoreOptions) {
     this.#options = options
     this.#table = new SessionTable(options)
+    this.#intake = new SessionIntake({ ...options, table: this.#table })
     this.#sealer = createSealer(options)
     const read = async (name: SessionName) => void (await this.fetchRecord(name))
     this.#looker = sessionLooker({ ...options, table: this.#table, read })
@@ -92,12 +96,12 @@ class WatchedSessions implements SessionStore {
   }
 
   async create(login: NewLogin): Promise<{ readonly session: Session; readonly id: SessionId }> {
-    const { resources, namespace } = this.#options
+    const { resources, keyRing, namespace } = this.#options
     this.#refuseLocked(login.identity.username)
     const id = newSessionId()
     const name = sessionNameOf(id)
-    const spec = specOfLogin(login, name, this.#terms())
-    this.#table.apply(await resources.create(sessionKind, { metadata: { namespace, name }, spec }), 'read')
+    const spec = sealed(keyRing, name, specOfLogin(login, name, this.#terms()))
+    await this.#intake.read(name, await resources.create(sessionKind, { metadata: { namespace, name }, spec }))
     const session = this.#table.get(name)
     if (session) return { session, id }
     // Locked, or ended by somebody, while the store was writing.
@@ -117,7 +121,7 @@ class WatchedSessions implements SessionStore {
   async fetchRecord(name: SessionName): Promise<WorkspaceSession | undefined> {
     const { resources, namespace } = this.#options
     const record = await resources.get(sessionKind, { namespace, name })
-    if (record) this.#table.apply(record, 'read')
+    if (record) await this.#intake.read(name, record)
     else if (this.#table.get(name)) this.#table.end(name, 'deleted')
     return this.#table.record(name)
   }
@@ -135,20 +139,20 @@ class WatchedSessions implements SessionStore {
   }
 
   async replace(record: WorkspaceSession): Promise<WorkspaceSession> {
+    const name = nameOfRecord(record)
     try {
       const written = await this.#options.resources.replace(sessionKind, record)
-      this.#table.apply(written, 'read')
+      await this.#intake.read(name, written)
       return written
     } catch (error) {
-      const name = parseSessionName(record.metadata.name)
-      const isGone = hasCode(error, 'not_found')
-      if (isGone && name !== undefined) this.#table.end(name, 'deleted')
+      if (hasCode(error, 'not_found')) this.#table.end(name, 'deleted')
       throw error
     }
   }
 
   extend(record: WorkspaceSession, renewed: Renewed): Promise<WorkspaceSession> {
-    return this.replace({ ...record, spec: renewedSpec(record, renewed, this.#terms()) })
+    const spec = renewedSpec(record, renewed, this.#terms())
+    return this.replace({ ...record, spec: sealed(this.#options.keyRing, nameOfRecord(record), spec) })
   }
 
   tokens(record: WorkspaceSession): IssuerTokens {
@@ -197,8 +201,12 @@ class WatchedSessions implements SessionStore {
   }
 
   async #follow(): Promise<void> {
-    const { resources, signal } = this.#options
-    for await (const fact of reflect(resources, sessionKind, this.#options)) this.#take(fact)
+    const { resources, keyRing, signal } = this.#options
+    for await (const fact of reflect(resources, sessionKind, this.#options)) {
+      // The list comes while the keys are on their way, but can't be judged before them.
+      await keyRing.ready.catch(() => undefined)
+      this.#take(fact)
+    }
     this.#table.dispose()
     this.#becameReady.reject(signal.reason)
   }
@@ -210,7 +218,7 @@ class WatchedSessions implements SessionStore {
         this.#becameReady.resolve()
         return
       case 'applied':
-        this.#table.apply(fact.object, 'watch')
+        this.#intake.told(fact.object)
         return
       case 'deleted': {
         const name = parseSessionName(fact.object.metadata.name)
@@ -223,7 +231,7 @@ class WatchedSessions implements SessionStore {
   }
 
   #sync(records: readonly WorkspaceSession[]): void {
-    for (const record of records) this.#table.apply(record, 'watch')
+    for (const record of records) this.#intake.told(record)
     const listed = new Set<string>(records.map((record) => record.metadata.name))
     const unconfirmed = new Set(this.#table.unconfirmed())
     for (const name of this.#table.names()) {

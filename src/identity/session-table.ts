@@ -21,6 +21,8 @@ export type SessionEnd =
   | 'revoked'
   /** Its issuer is none any more, or names people otherwise; or its record says what no issuer may say. */
   | 'untrusted'
+  /** Its record is not as Gatehouse wrote it. */
+  | 'altered'
   | 'deleted'
 
 export type SessionChange =

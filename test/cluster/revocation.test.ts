@@ -36,6 +36,10 @@ const allowed = [200, 200, 200]
 const refused = [403, 403, 403]
 const accessEnded = { code: 1008, reason: 'access ended' }
 const bobAsGrantee = { kind: 'User', name: 'bob' }
+const sharedWith = (workspace: string, person: string) => ({
+  workspaces: [{ name: workspace }],
+  grantees: [{ kind: 'User', name: person }],
+})
 
 interface ShareObject {
   readonly metadata: { readonly name: string; readonly uid: string }
@@ -96,6 +100,10 @@ describeWith('helm', 'on all replicas', () => {
     const { hostname: domain } = new URL(site.origin)
     return urlOf(makeSite({ domain, scheme: 'https', port: site.port, mode: 'host' }), ref, undefined)
   }
+  const sessionsOf = async (person: string): Promise<readonly string[]> =>
+    (await site.ours(['get', 'workspacesessions', `--field-selector=spec.username=${person}`, '-o', 'name']))
+      .split('\n')
+      .flatMap((line) => line.split('/').slice(1))
   const manage = (spec: object) =>
     site.ours(['patch', 'workspacemanager', site.namespace, '--type=merge', '-p', JSON.stringify({ spec })])
 
@@ -335,6 +343,37 @@ describeWith('helm', 'on all replicas', () => {
     people = { ...people, bob }
     await bob.open(workspace.url)
     expect(await statusesEverywhere(site, bob, workspace.url)).toEqual(allowed)
+  }, 90_000)
+
+  test('#111 another name, written into the record of one’s own session, ends it within 2 s on every replica, and is nobody’s; others keep theirs', async () => {
+    const workspace = await opened('sealed')
+    const { alice, carol } = people
+    const dave = await site.as('dave')
+    await dave.open(workspace.url)
+    await site.kubectl(['create', '-f', '-'], { input: [shareManifest('for-dave', sharedWith('sealed', 'dave'))] })
+    await untilEverywhere(site, dave, workspace.url, { status: 200 })
+    const theirs = await sessionsOf('dave')
+    using ofDave = await presentEverywhere(site, dave, workspace.url)
+    using ofCarol = await presentEverywhere(site, carol, workspace.url)
+    const patch = (spec: object) =>
+      Promise.all(
+        theirs.map((name) =>
+          site.ours(['patch', 'workspacesession', name, '--type=merge', '-p', JSON.stringify({ spec })]),
+        ),
+      )
+    await patch({ username: 'alice', uid: 'alice', subject: 'alice' })
+    const written = performance.now()
+    await ofDave.closedWith({ code: 1008, reason: 'session ended' }, written)
+    expect(await statusesEverywhere(site, dave, workspace.url)).toEqual([401, 401, 401])
+    await patch({ username: 'dave', uid: 'dave', subject: 'dave' })
+    expect(await statusesEverywhere(site, dave, workspace.url)).toEqual([401, 401, 401])
+    expect(await ofCarol.live()).toBe(true)
+    expect(await statusesEverywhere(site, alice, workspace.url)).toEqual(allowed)
+    for (const { pod } of site.replicas) {
+      const lines = await site.ours(['logs', pod])
+      expect(lines).toMatch(/"event":"session-ended".*"user":"dave".*"reason":"altered"/)
+      expect(lines).toContain('"reason":"seal:altered"')
+    }
   }, 90_000)
 
   test('no owner is changed on the object, by whomever; who was made one by an administrator’s share is one for as long as that', async () => {
