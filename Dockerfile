@@ -5,7 +5,7 @@ COPY package.json package-lock.json .npmrc ./
 # Without install scripts: Node itself comes from the base image.
 RUN npm ci --omit=dev --ignore-scripts && rm -rf node_modules/node
 
-FROM node:24-bookworm-slim
+FROM node:24-bookworm-slim AS program
 WORKDIR /app
 COPY --from=dependencies /app/node_modules ./node_modules
 COPY package.json LICENSE ./
@@ -13,6 +13,14 @@ COPY bin ./bin
 COPY src ./src
 COPY routes ./routes
 COPY config/samples ./config/samples
+
+# What Node would compile at every start is compiled once.
+FROM program AS compiled
+COPY scripts/compile-cache.ts /build/
+RUN node /build/compile-cache.ts /app 65532
+
+FROM program
+COPY --from=compiled /app/compile-cache ./compile-cache
 # Nobody in particular; nothing of the image is writable for it.
 USER 65532:65532
 EXPOSE 8080 8443 8802

@@ -13,20 +13,28 @@ interface Copy {
   readonly target: string
 }
 
-/** Of every stage, since none but the last copies what the last does not need. Copies from another stage are that stage's work. */
+/** Of every stage: what goes to another place than /app is for that stage alone, and copies from another stage are that one's work. */
 function copiesOf(dockerfile: string): readonly Copy[] {
   return dockerfile.split('\n').flatMap((line): readonly Copy[] => {
     const [instruction, ...words] = line.trim().split(/\s+/)
     if (instruction !== 'COPY' || words[0]?.startsWith('--from=')) return []
     const target = words.at(-1)
-    return target === undefined ? [] : [{ sources: words.slice(0, -1), target }]
+    return target === undefined || target.startsWith('/') ? [] : [{ sources: words.slice(0, -1), target }]
   })
+}
+
+/** The number of the user that the image runs as. */
+function userOf(dockerfile: string): string {
+  const user = /^USER (\d+)/m.exec(dockerfile)?.[1]
+  if (user === undefined) throw new Error('the Dockerfile names no user')
+  return user
 }
 
 function main(folder: string): void {
   const app = join(resolve(folder), 'app')
   mkdirSync(app, { recursive: true })
-  for (const { sources, target } of copiesOf(readFileSync(join(root, 'Dockerfile'), 'utf8'))) {
+  const dockerfile = readFileSync(join(root, 'Dockerfile'), 'utf8')
+  for (const { sources, target } of copiesOf(dockerfile)) {
     for (const source of sources) {
       // As Docker does: a folder's content goes into the target, a file into a target that ends in a slash.
       const place = join(
@@ -39,6 +47,7 @@ function main(folder: string): void {
   execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit'], { cwd: app, stdio: 'inherit' })
   rmSync(join(app, 'node_modules', 'node'), { recursive: true, force: true })
   for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name), { force: true })
+  execFileSync(process.execPath, [join(root, 'scripts', 'compile-cache.ts'), app, userOf(dockerfile)])
   const node = join(resolve(folder), 'usr', 'local', 'bin', 'node')
   mkdirSync(dirname(node), { recursive: true })
   copyFileSync(process.execPath, node)

@@ -2,7 +2,10 @@
  * Where every command begins: reads what was asked for, and wires it. Each loads what it runs on and nothing else: a gateway in a cluster needs no
  * identity provider and no processes, the laptop mode no API server, and both are to be ready soon.
  */
+import { join } from 'node:path'
 import { systemClock } from '#lib/clock.ts'
+import { type CompiledCode, keepCompiled, readCompiled } from '#lib/compile-cache.ts'
+import { earlyHome } from '#settings/early-home.ts'
 
 const usage = `usage: gatehouse COMMAND
 
@@ -13,39 +16,20 @@ const usage = `usage: gatehouse COMMAND
 gatehouse COMMAND --help says more.
 `
 
+const compiledFolder = 'compile-cache'
+
 /** The exit code: 0 done, 1 failed, 2 not understood. */
 export async function main(argv: readonly string[], program: NodeJS.Process): Promise<number> {
   const [command, ...args] = argv
-  const { stdout, stderr, env } = program
-  const io = { stdout, stderr, env, cwd: () => program.cwd() }
+  const { stdout, stderr } = program
   switch (command) {
-    case 'demo': {
-      const [{ demo }, { openLaptop }] = await Promise.all([import('#cli/demo.ts'), import('#compose/laptop.ts')])
-      return demo(args, {
-        ...io,
-        clock: systemClock,
-        openLaptop,
-        onSignal: (handle) => onSignal(program, handle),
-        onRejection: (handle) => onRejection(program, handle),
-        userId: program.getuid?.(),
-      })
-    }
-    case 'serve': {
-      const [{ serve }, { openCluster }, { openOutput }] = await Promise.all([
-        import('#cli/serve.ts'),
-        import('#compose/cluster.ts'),
-        import('#observe/output.ts'),
-      ])
-      return serve(args, {
-        ...{ ...io, clock: systemClock, openCluster },
-        openStandardOutput: () => openOutput(stdout.fd, systemClock),
-        onSignal: (handle) => onSignal(program, handle),
-        onRejection: (handle) => onRejection(program, handle),
-      })
-    }
+    case 'demo':
+      return runDemo(args, program)
+    case 'serve':
+      return runServe(args, program)
     case 'check-config': {
       const { checkConfig } = await import('#cli/check-config.ts')
-      return checkConfig(args, io)
+      return checkConfig(args, ioOf(program))
     }
     case undefined:
     case 'help':
@@ -56,6 +40,58 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
       stderr.write(`gatehouse: there is no command '${command}'\n${usage}`)
       return 2
   }
+}
+
+/** Its folder of state has the compiled code of the start before, and what this one compiles. */
+async function runDemo(args: readonly string[], program: NodeJS.Process): Promise<number> {
+  const io = ioOf(program)
+  const userId = program.getuid?.()
+  const home = earlyHome({ args, env: io.env, cwd: io.cwd() })
+  const early = home === undefined ? undefined : told(io, keepCompiled(join(home, compiledFolder), userId))
+  const { demo } = await import('#cli/demo.ts')
+  const code = await demo(args, {
+    ...{ ...io, clock: systemClock, userId },
+    onSignal: (handle) => onSignal(program, handle),
+    onRejection: (handle) => onRejection(program, handle),
+    openLaptop: async (wish) => {
+      const compiled = early ?? told(io, keepCompiled(join(wish.settings.home, compiledFolder), userId))
+      const { openLaptop } = await import('#compose/laptop.ts')
+      const laptop = await openLaptop(wish)
+      compiled.write()
+      return laptop
+    },
+  })
+  if (code !== 0) early?.undo()
+  return code
+}
+
+/** An image has compiled code beside the program. Nothing is ever written there. */
+async function runServe(args: readonly string[], program: NodeJS.Process): Promise<number> {
+  const io = ioOf(program)
+  told(io, readCompiled(join(import.meta.dirname, '..', compiledFolder)))
+  const [{ serve }, { openCluster }, { openOutput }] = await Promise.all([
+    import('#cli/serve.ts'),
+    import('#compose/cluster.ts'),
+    import('#observe/output.ts'),
+  ])
+  return serve(args, {
+    ...{ ...io, clock: systemClock, openCluster },
+    openStandardOutput: () => openOutput(program.stdout.fd, systemClock),
+    onSignal: (handle) => onSignal(program, handle),
+    onRejection: (handle) => onRejection(program, handle),
+  })
+}
+
+function told(io: Pick<NodeJS.Process, 'stderr'>, compiled: CompiledCode): CompiledCode {
+  const { refusal } = compiled
+  if (refusal !== undefined)
+    io.stderr.write(`warning: no compiled code is used, so that starts take longer: ${refusal}\n`)
+  return compiled
+}
+
+function ioOf(program: NodeJS.Process) {
+  const { stdout, stderr, env } = program
+  return { stdout, stderr, env, cwd: () => program.cwd() }
 }
 
 /** Ctrl-C and a service manager's wish to end, until it is disposed. */

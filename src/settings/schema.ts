@@ -3,13 +3,14 @@
  * After defaults are filled in every key is present; {@link RawSettings} is what has passed it. Units and cross-checks come later.
  */
 import { type Static, type TObjectOptions, type TProperties, Type } from 'typebox'
+import { usualHome } from './early-home.ts'
 import { insecureMeanings } from './insecure.ts'
 
 /** Defaults that others depend on; the rest stand beside their keys. */
 export const initial = {
   port: 8800,
   hosts: ['127.0.0.1', '::1'],
-  home: '.gatehouse',
+  home: usualHome,
   manifests: 'config/samples/demo',
 } as const
 

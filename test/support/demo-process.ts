@@ -21,6 +21,10 @@ export interface DemoOptions {
   readonly hasCodeServer?: boolean
   /** It makes a password of its own, and prints it. */
   readonly isPasswordMade?: boolean
+  /** It keeps compiled code, as it does by itself: for most tests that is only work. */
+  readonly keepsCompiled?: boolean
+  /** Of the environment, besides. */
+  readonly env?: Readonly<Record<string, string>>
   /** Of the command line. */
   readonly flags?: readonly string[]
   /** It installs JupyterLab with the `python3` of this folder, which the test puts there. */
@@ -78,7 +82,7 @@ export function spawnDemo(site: LaptopSite, options: DemoOptions = {}): DemoProc
 
 function environmentOf(
   site: LaptopSite,
-  { hasCodeServer = false, isPasswordMade = false, pythonFolder }: DemoOptions,
+  { hasCodeServer = false, isPasswordMade = false, keepsCompiled = false, env, pythonFolder }: DemoOptions,
 ): Record<string, string> {
   const jupyter = findPart('jupyter')
   const codeServer = findPart('code-server')
@@ -95,6 +99,8 @@ function environmentOf(
     GATEHOUSE_DEMO_MANIFESTS: site.manifests,
     ...(isPasswordMade ? {} : { GATEHOUSE_DEMO_PASSWORD: site.password }),
     GATEHOUSE_ROUTING_MODE: site.mode,
+    ...(keepsCompiled ? {} : { NODE_DISABLE_COMPILE_CACHE: '1' }),
+    ...env,
     ...(pythonFolder === undefined ? { GATEHOUSE_JUPYTER_VENV: venv } : {}),
   }
 }
