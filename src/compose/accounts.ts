@@ -46,22 +46,22 @@ export interface AnswerParts {
   readonly clock: Clock
 }
 
-/** Counts an answer of the own surface when it is over; who was asked to log in first is in the audit trail, like every other refusal. */
+/** Gives what counts an answer of the own surface, to be called when it is over; who was asked to log in first is in the audit trail, like every other refusal. */
 export function countAnswer(
   { metrics, audit, clock }: AnswerParts,
   request: ClientRequest,
   response: ClientResponse,
   { requestId, client }: { readonly requestId: string; readonly client: string },
-): void {
+): () => void {
   const kind = kindOf(request.url ?? '')
   const began = clock.now()
-  response.once('close', () => {
+  return () => {
     metrics.requests(kind, outcomeOf(response)).add()
     metrics.answerTime(kind).observe(clock.now() - began)
     if (response.statusCode !== 401) return
     const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
     audit.record({ event: 'deny', ...nobody, requestId, client, reason: 'login-needed' })
-  })
+  }
 }
 
 export interface Accountable {

@@ -40,7 +40,7 @@ export interface Front {
 
 /** Throws `invalid_settings`; then nothing is held. Nothing goes by it yet. */
 export async function openFront(state: State, edition: Edition): Promise<Front> {
-  const { ground, keeping, machines, streams, witness, nextRequestId } = state
+  const { ground, keeping, machines, streams, witness, turnstile, nextRequestId } = state
   const { clock, log, audit, metrics, signal } = ground
   const { settings } = edition
   const site = siteOf(settings)
@@ -80,12 +80,12 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     tenants,
     workspaceHost: new WorkspaceHost({ ...shared, tenants, renderPage, onRefusedTicket: refusedTickets(state) }),
     witness,
+    turnstile,
     renewals: identities.renewals,
     renderPage,
     nextRequestId,
     ownSurface: (request, response, origin, expectsContinue) => {
-      inFlight.add(response)
-      countAnswer({ metrics, audit, clock }, request, response, origin)
+      inFlight.add(response, countAnswer({ metrics, audit, clock }, request, response, origin))
       expectBody(request, clock, settings.limits.headerTimeout)
       surface.handle(request, response, origin, expectsContinue)
     },
@@ -124,7 +124,7 @@ function policyOf({ access, administrators }: Settings, trust: Trust | undefined
   return { defaultAccessType: access.defaultAccessType, administrators, ...(trust ? { trust } : {}) }
 }
 
-function carriersOf({ ground, client, workspaces: { prober } }: State, identities: Identities): Carriers {
+function carriersOf({ ground, client, turnstile, workspaces: { prober } }: State, identities: Identities): Carriers {
   const { authenticator, assertions } = identities
   const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
   const suspect: CarriersParts['suspect'] = (pass, fault) => {
@@ -133,7 +133,7 @@ function carriersOf({ ground, client, workspaces: { prober } }: State, identitie
     if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port, shutBy)
   }
   const bodies = ground.settings.limits
-  return new Carriers({ ...ground, bodies, client, isOwnCookie, assertions, suspect })
+  return new Carriers({ ...ground, turnstile, bodies, client, isOwnCookie, assertions, suspect })
 }
 
 function refusedTickets({ ground: { audit } }: State) {

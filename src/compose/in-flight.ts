@@ -7,11 +7,12 @@ export class InFlight<T extends Answering> {
   readonly #answers = new Set<T>()
   readonly #waiting = new Set<() => void>()
 
-  /** Until it closes. */
-  add(answer: T): void {
+  /** Until it closes, which is told as well: an answer has room for few who listen. */
+  add(answer: T, onClose: () => void): void {
     this.#answers.add(answer)
     answer.once('close', () => {
       this.#answers.delete(answer)
+      onClose()
       if (this.#answers.size > 0) return
       for (const go of this.#waiting) go()
       this.#waiting.clear()

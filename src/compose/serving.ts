@@ -65,6 +65,7 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
 function listen({ settings, open: { gateway }, clock, log, signal }: ServingParts): Promise<readonly Listener[]> {
   const insecureWideBind = settings.insecure.includes('insecureWideBind')
   const isBehindTls = settings.external.scheme === 'https'
+  const { limits, trustedProxies } = settings
   const newRequestId = createRequestIds()
   return openListeners(
     settings.listeners,
@@ -74,6 +75,6 @@ function listen({ settings, open: { gateway }, clock, log, signal }: ServingPart
       upgrade: (request, socket, head, connection) => gateway.upgrade(request, socket, head, connection),
       refused: (refusal) => gateway.refused(refusal),
     },
-    { limits: settings.limits, clock, log, newRequestId, insecureWideBind, isBehindTls, signal },
+    { limits, trustedProxies, clock, log, newRequestId, insecureWideBind, isBehindTls, signal },
   )
 }

@@ -1,10 +1,12 @@
 /** What lives as long as the process, whatever becomes of its settings: keys, sessions, what is known of workspaces, all that is live. */
+import { Turnstile } from '#gateway/turnstile.ts'
 import { Witness } from '#gateway/witness.ts'
 import { type MachineSessions, openMachineSessions } from '#identity/machine-sessions.ts'
 import { sleep } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import { standsForMany } from '#server/crowd.ts'
 import { dropOnChange } from '#workspace/reviewing.ts'
 import { Reviews } from '#workspace/reviews.ts'
 import { keepAccounts } from './accounts.ts'
@@ -28,6 +30,7 @@ export interface State {
   readonly reviews?: Reviews
   readonly client: KeepAliveClient
   readonly witness: Witness
+  readonly turnstile: Turnstile
   readonly nextRequestId: () => string
 }
 
@@ -50,12 +53,18 @@ export function openState(ground: Ground): State {
   forgetEndedRoutes({ directory, client, streams })
   keepHouse(tasks, keeping, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
-  const witness = new Witness({ audit, metrics })
+  const witness = new Witness({ audit, metrics, clock })
   return {
     ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, witness },
+    turnstile: turnstileOf(ground),
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),
   }
+}
+
+function turnstileOf({ settings: { limits, listeners, trustedProxies }, clock }: Ground): Turnstile {
+  const proxies = [...trustedProxies, ...listeners.flatMap(({ proxyProtocol }) => proxyProtocol.trusted)]
+  return new Turnstile({ limits, isExempt: standsForMany(proxies), clock })
 }
 
 const housekeepingEvery = 5 * 60_000

@@ -20,6 +20,7 @@ import { sayGrant } from '#workspace/access.ts'
 import { upstreamTarget } from './forwarding.ts'
 import type { Pass } from './passes.ts'
 import type { Reply } from './reply.ts'
+import type { Turnstile } from './turnstile.ts'
 import type { Visit } from './visit.ts'
 import { actorOf } from './witness.ts'
 
@@ -29,6 +30,7 @@ export interface CarriersParts {
   readonly assertions: Assertions
   readonly audit: Audit
   readonly metrics: Metrics
+  readonly turnstile: Pick<Turnstile, 'open'>
   readonly clock: Clock
   readonly bodies: BodyLimits
   /** A connection to this port could not be made: it may have gone. */
@@ -80,8 +82,9 @@ export class Carriers {
   }
 
   #passage(visit: Visit, pass: Pass, fail: Fail, onDone: (outcome: Outcome) => void): Passage {
-    const { assertions } = this.#parts
+    const { assertions, turnstile } = this.#parts
     const { entry, port, session } = pass
+    const open = turnstile.open(session.identity.username)
     const audience = { workspaceKey: refKey(entry.ref), workspaceUid: entry.uid, port: port.port }
     const assertion = assertions.headerFor(session, audience)
     return {
@@ -95,10 +98,14 @@ export class Carriers {
       began: visit.began,
       answerTime: visit.isUpgrade ? this.#answerTimes.upgrade : this.#answerTimes.plain,
       onFailure: (fault) => {
+        open.leave()
         if (fault.code === 'upstream_unreachable') this.#parts.suspect(pass, fault)
         fail(fault)
       },
-      onDone,
+      onDone: (outcome) => {
+        open.leave()
+        onDone(outcome)
+      },
     }
   }
 

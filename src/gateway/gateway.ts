@@ -5,6 +5,7 @@
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Connection } from '#http/connection.ts'
+import { isNavigation } from '#http/fetch-metadata.ts'
 import type { TrustedNetworks } from '#http/forwarded.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
@@ -13,24 +14,19 @@ import type { Renewals } from '#identity/renewals.ts'
 import type { Log } from '#observe/log.ts'
 import { isShut } from '#proxy/upstream.ts'
 import type { ReviewQuestion } from '#resources/reviewer.ts'
-import { type Problem, problem } from '#surface/problem.ts'
-import { openPath } from '#surface/urls.ts'
-import { consoleOrigin, originOf } from '#workspace/address.ts'
-import { type AdmissionParts, admit, type Settled, undecided, waitedFor } from './admission.ts'
+import { problem } from '#surface/problem.ts'
+import { type AdmissionParts, admit, undecided, waitedFor } from './admission.ts'
+import { Answers } from './answers.ts'
 import type { Carriers } from './carriers.ts'
+import { comerOf, peekAt } from './comer.ts'
 import { credentialsOf, ownBearerOf } from './credentials.ts'
-import {
-  loginNeeded,
-  problemOfDenial,
-  problemOfHandshake,
-  problemOfUnreadable,
-  startingNow,
-  stoppedNow,
-} from './denial.ts'
-import { clearedFirst, type HandoverParts, leaveForLogin, type TenantCookies } from './handover.ts'
+import { problemOfHandshake, problemOfUnreadable } from './denial.ts'
+import type { Entry, ListenerRefusal } from './entry.ts'
+import { clearedFirst, type HandoverParts, type TenantCookies } from './handover.ts'
 import type { Pass } from './passes.ts'
 import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
-import { hsts, type RenderPage, type Reply, redirect, refusal, sendReply } from './reply.ts'
+import { type RenderPage, type Reply, redirect, sendReply } from './reply.ts'
+import { type Excess, problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Origin, type OwnSurface, type Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 import type { WorkspaceHost } from './workspace-host.ts'
@@ -42,6 +38,7 @@ export interface GatewayParts extends AdmissionParts, HandoverParts {
   readonly carriers: Carriers
   readonly tenants: TenantCookies
   readonly workspaceHost: WorkspaceHost
+  readonly turnstile: Turnstile
   readonly witness: Witness
   readonly renewals: Pick<Renewals, 'touch'>
   readonly renderPage: RenderPage
@@ -59,27 +56,14 @@ interface Exit {
   again(gateway: Gateway): void
 }
 
-/** What came in, on either transport; an upgrade has no response. */
-interface Entry {
-  readonly request: ClientRequest
-  readonly response: ClientResponse | undefined
-  readonly connection: Connection
-  readonly expectsContinue: boolean
-}
-
-/** What a listener says of it. */
-interface ListenerRefusal {
-  readonly code: string
-  readonly requestId: string | undefined
-  readonly peer: string | undefined
-}
-
 export class Gateway {
   readonly #parts: GatewayParts
+  readonly #answers: Answers
   #successor: Gateway | undefined
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
+    this.#answers = new Answers(parts)
   }
 
   /** From here on it decides nothing: what it waits for an answer about is decided by its successor, from the beginning. */
@@ -88,7 +72,7 @@ export class Gateway {
   }
 
   request(request: ClientRequest, response: ClientResponse, connection: Connection, expectsContinue = false): void {
-    const reply = (answer: Reply) => sendReply(response, this.#secured(answer))
+    const reply = (answer: Reply) => sendReply(response, this.#answers.secured(answer))
     this.#enter(
       { request, response, connection, expectsContinue },
       {
@@ -115,26 +99,35 @@ export class Gateway {
   }
 
   /** A listener refused something that never became a request. */
-  refused(refusal: ListenerRefusal): void {
-    this.#parts.witness.refused({ requestId: refusal.requestId, client: refusal.peer }, refusal.code)
+  refused({ code, requestId, peer }: ListenerRefusal): void {
+    this.#parts.witness.refused({ requestId, client: peer }, code)
   }
 
   #enter(entry: Entry, exit: Exit): void {
-    const { site, limits, nextRequestId, trustedProxies, witness } = this.#parts
+    const { site, limits, nextRequestId, trustedProxies, turnstile, witness } = this.#parts
     const requestId = nextRequestId()
     const received = receive(site, entry.request, limits)
     if (received.kind === 'unreadable') {
       const { status, code } = received
       const navigation = received.navigation && entry.response !== undefined
       witness.refused({ requestId, client: entry.connection.peer }, code)
-      exit.reply({ ...this.#refusal(requestId, problemOfUnreadable(status, code), navigation), isLast: true })
+      exit.reply({ ...this.#answers.refusal(requestId, problemOfUnreadable(status, code), navigation), isLast: true })
       return
     }
     const client = addressOf(entry.connection.peer, received.head, trustedProxies)
-    this.#aim(entry, received, { requestId, client }, exit)
+    const known = peekAt(this.#parts, received)
+    const excess = turnstile.stops(comerOf(client, known, entry.connection, received))
+    const origin = { requestId, client }
+    if (!excess) {
+      this.#aim(entry, received, known, origin, exit)
+      return
+    }
+    const navigation = entry.response !== undefined && isNavigation(entry.request.method ?? '', received.head)
+    const reply = this.#turnAway(origin, navigation, excess, known)
+    exit.reply(entry.connection.isCrowded ? { ...reply, isLast: true } : reply)
   }
 
-  #aim(entry: Entry, { head, target }: Received, origin: Origin, exit: Exit): void {
+  #aim(entry: Entry, { head, target }: Received, known: Authentication | undefined, origin: Origin, exit: Exit): void {
     const { request, response, expectsContinue } = entry
     if (target.kind === 'moved') {
       exit.reply(redirect(308, target.location))
@@ -144,11 +137,12 @@ export class Gateway {
       const isBearer = ownBearerOf(head.authorization, this.#parts.authenticator) !== undefined
       const isUpgrade = response === undefined
       const began = this.#parts.clock.now()
-      this.#visit({ request, head, place: target.place, isUpgrade, began, expectsContinue, isBearer, ...origin }, exit)
+      const { place } = target
+      this.#visit({ request, head, place, isUpgrade, known, began, expectsContinue, isBearer, ...origin }, exit)
       return
     }
     if (response === undefined) {
-      exit.reply(this.#refusal(origin.requestId, problem('not_found', 404), false))
+      exit.reply(this.#answers.refusal(origin.requestId, problem('not_found', 404), false))
       return
     }
     if (target.kind === 'workspace-own') {
@@ -156,14 +150,34 @@ export class Gateway {
       this.#settle(answer.then(exit.reply), origin, exit, request)
       return
     }
-    this.#parts.ownSurface(request, response, origin, expectsContinue)
+    const excess = this.#open(known, response)
+    if (excess) exit.reply(this.#turnAway(origin, isNavigation(request.method ?? '', head), excess, known))
+    else this.#parts.ownSurface(request, response, origin, expectsContinue)
+  }
+
+  /** Counts an answer of the own surface for as long as it is under way; what is forwarded is counted by who carries it. */
+  #open(known: Authentication | undefined, response: ClientResponse): Excess | undefined {
+    if (known?.kind !== 'session') return undefined
+    const { turnstile } = this.#parts
+    const { username } = known.session.identity
+    const excess = turnstile.stopsOpening(username)
+    if (excess) return excess
+    const open = turnstile.open(username)
+    response.once('close', () => open.leave())
+    return undefined
+  }
+
+  /** More than somebody may ask for. */
+  #turnAway(origin: Origin, navigation: boolean, excess: Excess, known: Authentication | undefined): Reply {
+    this.#parts.witness.limited(origin, excess, known?.kind === 'session' ? known.session : undefined)
+    return this.#answers.refusal(origin.requestId, problemOfExcess(excess), navigation, retryFields(excess))
   }
 
   #visit(visit: Visit, exit: Exit): void {
     const unfit = visit.isUpgrade ? problemOfHandshake(visit.request.method ?? '', visit.head) : undefined
     if (unfit) {
       this.#parts.witness.refused(visit, unfit.problem.code)
-      exit.reply(this.#refusal(visit.requestId, unfit.problem, false, unfit.headers))
+      exit.reply(this.#answers.refusal(visit.requestId, unfit.problem, false, unfit.headers))
       return
     }
     this.#authenticate(visit, exit, 0)
@@ -171,7 +185,7 @@ export class Gateway {
 
   #authenticate(visit: Visit, exit: Exit, reviewed: number): void {
     const credentials = credentialsOf(visit.head, this.#parts.authenticator)
-    const known = this.#parts.authenticator.peek(credentials, visit.place.scope)
+    const known = reviewed === 0 ? visit.known : this.#parts.authenticator.peek(credentials, visit.place.scope)
     if (known) {
       this.#decide(visit, known, exit, reviewed)
       return
@@ -199,20 +213,21 @@ export class Gateway {
       admission.kind === 'forward' ? clearedFirst(this.#parts, visit, admission.pass.entry.uid) : undefined
     if (clearing) {
       this.#parts.witness.redirected(visit)
-      exit.reply(this.#led(clearing, visit))
+      exit.reply(this.#answers.led(clearing, visit))
       return
     }
     this.#parts.witness.decided(visit, admission)
     if (admission.kind !== 'forward') {
-      exit.reply(this.#replyTo(visit, admission))
+      exit.reply(this.#answers.to(visit, admission))
+      return
+    }
+    const excess = this.#parts.turnstile.stopsOpening(admission.pass.session.identity.username)
+    if (excess) {
+      exit.reply(this.#turnAway(visit, !isUpgrade && isNavigation(arrival.method, head), excess, authentication))
       return
     }
     this.#parts.renewals.touch(admission.pass.session, { live: true })
     exit.forward(visit, admission.pass)
-  }
-
-  #led(to: Reply | Problem, visit: Visit): Reply {
-    return 'body' in to ? to : this.#refusal(visit.requestId, to, true)
   }
 
   /** Waits for what has to be asked, and begins again with who it is: he may have been logged out meanwhile. */
@@ -223,60 +238,16 @@ export class Gateway {
     this.#settle(asking, visit, exit, visit.request)
   }
 
-  #replyTo(visit: Visit, admission: Exclude<Settled, { kind: 'forward' }>): Reply {
-    const { site } = this.#parts
-    switch (admission.kind) {
-      case 'moved':
-        return redirect(308, originOf(site, admission.host) + admission.prefix + visit.place.rest + visit.place.query)
-      case 'login': {
-        if (!admission.navigation)
-          return this.#refusal(visit.requestId, loginNeeded, false, ['WWW-Authenticate', 'Bearer'])
-        return this.#led(leaveForLogin(this.#parts, visit.place, visit.head.cookie), visit)
-      }
-      case 'deny': {
-        const { reason, status, navigation } = admission
-        const extra = status === 503 ? ['Retry-After', '2'] : []
-        return this.#refusal(visit.requestId, problemOfDenial(reason, status), navigation, extra)
-      }
-      case 'starting':
-        return this.#startingReply(visit, admission)
-    }
-  }
-
-  /** A person is taken to the page that starts it or waits; a program is told whether waiting helps. */
-  #startingReply(visit: Visit, admission: Settled & { kind: 'starting' }): Reply {
-    if (admission.navigation) {
-      const to = {
-        path: `/${visit.place.rest}${visit.place.query}`,
-        ...(admission.isMain ? {} : { port: admission.port.port }),
-      }
-      return redirect(302, consoleOrigin(this.#parts.site) + openPath(admission.ref, to))
-    }
-    const isStopped = admission.phase === 'Stopped' || admission.phase === 'Stopping'
-    return isStopped
-      ? this.#refusal(visit.requestId, stoppedNow, false, ['Retry-After', '30'])
-      : this.#refusal(visit.requestId, startingNow, false, ['Retry-After', '2'])
-  }
-
-  #secured(reply: Reply): Reply {
-    const isSaid = reply.headers.some((name) => name.toLowerCase() === 'strict-transport-security')
-    return this.#parts.site.scheme === 'http' || isSaid ? reply : { ...reply, headers: [...reply.headers, ...hsts] }
-  }
-
-  #refusal(requestId: string, of: Problem, navigation: boolean, extra: readonly string[] = []): Reply {
-    return refusal(of, { navigation, requestId, renderPage: this.#parts.renderPage }, extra)
-  }
-
   /** The upstream could not be reached, or spoke nonsense, before anything was answered. */
   #faulted(visit: Visit, pass: Pass, fault: GatewayError): Reply {
     const { log, witness } = this.#parts
     log.warn({ requestId: visit.requestId, code: fault.code, error: fault }, 'a request could not be forwarded')
     witness.failed(visit, fault)
     // The app has gone, and may come back: as if that had been known before the request was forwarded.
-    if (isShut(fault)) return this.#startingReply(visit, waitedFor(visit, pass))
+    if (isShut(fault)) return this.#answers.starting(visit, waitedFor(visit, pass))
     const navigation = visit.head.secFetchMode === 'navigate' && !visit.isUpgrade
     const extra = fault.retryable ? ['Retry-After', '2'] : []
-    return this.#refusal(visit.requestId, problem(fault.code, fault.status), navigation, extra)
+    return this.#answers.refusal(visit.requestId, problem(fault.code, fault.status), navigation, extra)
   }
 
   /** Whatever fails on the way is this request's alone: it gets a 500, or where even that fails, its connection ends. */
@@ -288,7 +259,7 @@ export class Gateway {
   #failure(origin: Origin, error: unknown): Reply {
     const fault = error instanceof GatewayError ? error : new GatewayError('internal', 'unexpected', { cause: error })
     this.#parts.log.error({ requestId: origin.requestId, code: fault.code, error }, 'a request failed')
-    return this.#refusal(origin.requestId, problem(fault.code, fault.status), false)
+    return this.#answers.refusal(origin.requestId, problem(fault.code, fault.status), false)
   }
 }
 

@@ -1,6 +1,7 @@
 /** One request for a place of a workspace, as it passes from reading to the decision and to whoever carries it out. */
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { RequestHead } from '#http/request-head.ts'
+import type { Authentication } from '#identity/authentication.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Place } from './target.ts'
 
@@ -25,6 +26,8 @@ export interface Visit extends Origin {
   readonly head: RequestHead
   readonly place: Place
   readonly isUpgrade: boolean
+  /** Who it is, when memory alone could tell as it came in. */
+  readonly known: Authentication | undefined
   /** When its head was here. */
   readonly began: Timestamp
   /** The client waits for `100 Continue`. */

@@ -2,6 +2,8 @@
 import { LRUCache } from 'lru-cache'
 import type { GatewayError } from '#errors.ts'
 import type { Session } from '#identity/session.ts'
+import type { Clock } from '#lib/clock.ts'
+import { RateLimiter } from '#lib/rate-limiter.ts'
 import type { Audit, AuditActor } from '#observe/audit.ts'
 import type { Count, Metrics, Outcome } from '#observe/metrics.ts'
 import { refKey } from '#surface/workspace-ref.ts'
@@ -9,6 +11,7 @@ import { sayGrant } from '#workspace/access.ts'
 import type { WorkspaceAddress } from '#workspace/address.ts'
 import type { Settled } from './admission.ts'
 import type { Pass } from './passes.ts'
+import type { Excess } from './turnstile.ts'
 
 /** What the witness is told of a request. */
 export interface Seen {
@@ -28,10 +31,15 @@ export class Witness {
   readonly #audit: Audit
   readonly #counts: ReadonlyMap<Outcome, { readonly plain: Count; readonly upgrade: Count }>
   readonly #unknown: Count
+  readonly #metrics: Metrics
+  /** One line a minute about each. */
+  readonly #excesses: RateLimiter
   readonly #allowed = new LRUCache<string, true>({ max: mostRemembered })
 
-  constructor(parts: { readonly audit: Audit; readonly metrics: Metrics }) {
+  constructor(parts: { readonly audit: Audit; readonly metrics: Metrics; readonly clock: Clock }) {
     this.#audit = parts.audit
+    this.#metrics = parts.metrics
+    this.#excesses = new RateLimiter({ most: 1, window: 60_000, clock: parts.clock, mostKeys: 1000 })
     const outcomes: readonly Outcome[] = ['forwarded', 'redirected', 'login', 'starting', 'denied', 'refused', 'failed']
     this.#counts = new Map(
       outcomes.map((outcome) => [
@@ -45,7 +53,17 @@ export class Witness {
   /** It could not be read as a request for anything. */
   refused(seen: Seen, reason: string): void {
     this.#unknown.add()
+    if (reason === 'too_many_connections') this.#metrics.limited('connections').add()
     this.#audit.record({ event: 'deny', ...actorOf(seen, undefined), workspace: undefined, port: undefined, reason })
+  }
+
+  /** It was more than somebody may ask for. Whoever goes beyond does so a thousand times. */
+  limited(seen: Seen, { limit, of }: Excess, session: Session | undefined): void {
+    this.#unknown.add()
+    this.#metrics.limited(limit).add()
+    if (this.#excesses.take(`${limit} ${of}`) > 0) return
+    const nothing = { workspace: undefined, port: undefined }
+    this.#audit.record({ event: 'deny', ...actorOf(seen, session), ...nothing, reason: `limit:${limit}` })
   }
 
   decided(visit: SeenVisit, admission: Settled): void {

@@ -6,4 +6,6 @@ export interface Connection {
   readonly localPort: number
   /** Is it TLS up to here? Not the scheme browsers use, which is a setting. */
   readonly isEncrypted: boolean
+  /** There are too many of its peer's address: whatever it asks for first is refused, and it ends with that. */
+  readonly isCrowded?: true
 }

@@ -29,7 +29,6 @@ export interface SpliceOptions {
 export const longestEnding: Milliseconds = 1_000
 /** What a WebSocket of which one side has closed may take to be closed by the other. */
 export const longestHalfClosed: Milliseconds = 10_000
-const keepAliveAfter: Milliseconds = 30_000
 
 const upstreamBroke: CloseReason = { code: 1011, reason: 'The connection to the workspace broke' }
 
@@ -193,7 +192,6 @@ function prepare(side: Duplex): void {
   side.allowHalfOpen = true
   // 'close' follows, and is acted on.
   side.on('error', () => undefined)
-  if (!(side instanceof Socket)) return
-  side.setNoDelay(true)
-  side.setKeepAlive(true, keepAliveAfter)
+  // TCP finds peers that vanished without a word: who opened or accepted the connection has seen to that.
+  if (side instanceof Socket) side.setNoDelay(true)
 }

@@ -43,6 +43,8 @@ export type Direction = 'in' | 'out'
 /** By a close code of ours, or by one of the two peers. */
 export type StreamEnd = 'client' | 'upstream' | 'revoked' | 'workspace-stopped' | 'drained' | 'failed'
 export type Attempt = 'ok' | 'refused' | 'failed'
+/** What somebody had too much of. */
+export type LimitName = 'connections' | 'requests' | 'logins' | 'streams'
 export type Gauged = 'streams' | 'sessions' | 'workspaces' | 'lost-log-lines' | 'policies'
 
 /** One series of a counter. */
@@ -65,6 +67,8 @@ export interface Metrics {
   streamBytes(kind: StreamKind, direction: Direction): Count
   logins(outcome: Attempt): Count
   renewals(outcome: Attempt): Count
+  /** Requests that went beyond a limit of an identity or an address. */
+  limited(limit: LimitName): Count
   starts(outcome: Attempt): Count
   /** A watch lost its connection or had to start over; `kind` is a kind of resource, from the code. */
   watchInterruptions(kind: string): Count
@@ -102,6 +106,9 @@ export function createMetrics(): Metrics {
   const renewals = counter(registry, 'gatehouse_renewals_total', 'Renewals of sessions that issuers were asked for.', [
     'outcome',
   ])
+  const limited = counter(registry, 'gatehouse_limited_total', 'Requests and connections beyond a limit, by limit.', [
+    'limit',
+  ])
   const starts = counter(registry, 'gatehouse_workspace_starts_total', 'Starts of workspaces that people asked for.', [
     'outcome',
   ])
@@ -124,6 +131,7 @@ export function createMetrics(): Metrics {
     streamBytes: (kind, direction) => bytes([kind, direction]),
     logins: (outcome) => logins([outcome]),
     renewals: (outcome) => renewals([outcome]),
+    limited: (limit) => limited([limit]),
     starts: (outcome) => starts([outcome]),
     watchInterruptions: (kind) => watches([kind]),
     unreadableObjects: (plural) => unreadable([plural]),

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection } from '#http/connection.ts'
 import { canonicalAddress } from '#http/ip-address.ts'
+import type { Crowd } from './crowd.ts'
 import type { ProxySource } from './proxy-protocol.ts'
 
 export interface OpenConnection {
@@ -13,12 +14,25 @@ export interface OpenConnection {
   isRefused: boolean
 }
 
+export interface ConnectionsOptions {
+  readonly crowd: Crowd
+  /** One too many of this address was sent away without an answer. */
+  readonly onCrowded: (peer: string) => void
+}
+
 export class Connections {
+  readonly #options: ConnectionsOptions
   /** Every socket there is: waiting for its PROXY header, in its TLS handshake, speaking HTTP, upgraded. */
   readonly #sockets = new Set<Socket>()
   readonly #open = new Map<Socket, OpenConnection>()
   /** By both ends of the connection, because a TLS socket doesn't tell which socket it wraps. */
   readonly #sources = new Map<string, ProxySource>()
+  /** By both ends as well: connections that get one answer, which says that they are too many. */
+  readonly #told = new Set<string>()
+
+  constructor(options: ConnectionsOptions) {
+    this.#options = options
+  }
 
   /** Owns a socket from its first moment to its last. */
   track(socket: Socket): void {
@@ -39,15 +53,38 @@ export class Connections {
     socket.once('close', () => this.#sources.delete(key))
   }
 
+  /** Now that it is known whose it is, it counts among those of that address. `false`: it is one too many, and torn down. */
+  admit(socket: Socket): boolean {
+    this.track(socket)
+    const peer = this.#peerOf(socket)
+    const place = peer === undefined ? undefined : this.#options.crowd.enter(peer)
+    if (!place) {
+      socket.destroy()
+      if (peer !== undefined) this.#options.onCrowded(peer)
+      return false
+    }
+    const { kind, counted } = place
+    const key = kind === 'told' ? endsOf(socket) : undefined
+    if (key !== undefined) this.#told.add(key)
+    if (counted === undefined) return true
+    socket.once('close', () => {
+      counted.leave()
+      if (key !== undefined) this.#told.delete(key)
+    })
+    return true
+  }
+
   /** From here on HTTP is spoken on it. A connection that is already gone again is torn down. */
   open(socket: Socket, isEncrypted: boolean): void {
     this.track(socket)
-    const peer = this.#sources.get(endsOf(socket))?.address ?? peerOf(socket)
+    const peer = this.#peerOf(socket)
     if (peer === undefined) {
       socket.destroy()
       return
     }
-    const info: Connection = { peer, localPort: socket.localPort ?? 0, isEncrypted }
+    const isCrowded = this.#told.size > 0 && this.#told.has(endsOf(socket))
+    const known = { peer, localPort: socket.localPort ?? 0, isEncrypted }
+    const info: Connection = isCrowded ? { ...known, isCrowded } : known
     this.#open.set(socket, { info, latest: undefined, isRefused: false })
   }
 
@@ -57,6 +94,11 @@ export class Connections {
 
   all(): IteratorObject<readonly [Socket, OpenConnection]> {
     return this.#open.entries()
+  }
+
+  #peerOf(socket: Socket): string | undefined {
+    const source = this.#sources.size > 0 ? this.#sources.get(endsOf(socket)) : undefined
+    return source?.address ?? peerOf(socket)
   }
 
   destroy(): void {

@@ -12,11 +12,13 @@ import type { Log } from '#observe/log.ts'
 import type { CertificateSettings, Limits, ListenerSettings } from '#settings/settings.ts'
 import { openCertificates } from './certificates.ts'
 import { Connections, type OpenConnection } from './connections.ts'
+import type { Crowd } from './crowd.ts'
 import { Door, type ListenerHandlers } from './door.ts'
 import { requireProxyHeader } from './proxy-gate.ts'
 
 export interface ListenerParts {
-  readonly limits: Pick<Limits, 'headerBytes' | 'headerTimeout' | 'keepAlive'>
+  readonly limits: Pick<Limits, 'headerBytes' | 'headerTimeout' | 'keepAlive' | 'peerProbe'>
+  readonly crowd: Crowd
   readonly clock: Clock
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
   readonly newRequestId: () => string
@@ -42,7 +44,10 @@ export async function openListener(
 ): Promise<Listener> {
   const { signal } = parts
   signal.throwIfAborted()
-  const connections = new Connections()
+  const onCrowded = (peer: string) => {
+    handlers.refused?.({ code: 'too_many_connections', status: undefined, requestId: undefined, peer })
+  }
+  const connections = new Connections({ crowd: parts.crowd, onCrowded })
   const server =
     settings.kind === 'tls'
       ? await createSecure(settings.certificates, connections, parts)
@@ -73,13 +78,15 @@ function serverOptions({ limits }: ListenerParts): ServerOptions {
     noDelay: true,
     // Finds peers that vanished without a word, which no HTTP time-out does on an upgraded connection.
     keepAlive: true,
-    keepAliveInitialDelay: 30_000,
+    keepAliveInitialDelay: limits.peerProbe,
   }
 }
 
 function createPlain(connections: Connections, parts: ListenerParts): Server {
   const server = createServer(serverOptions(parts))
-  server.on('connection', (socket: Socket) => connections.open(socket, false))
+  server.on('connection', (socket: Socket) => {
+    if (connections.admit(socket)) connections.open(socket, false)
+  })
   return server
 }
 
@@ -100,7 +107,7 @@ async function createSecure(
     handshakeTimeout: parts.limits.headerTimeout,
     SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
   })
-  server.on('connection', (socket: Socket) => connections.track(socket))
+  server.on('connection', (socket: Socket) => connections.admit(socket))
   server.on('secureConnection', (socket: Socket) => connections.open(socket, true))
   return server
 }

@@ -1,12 +1,17 @@
 /** All listeners of a process: every one that was asked for, or none. */
 import { GatewayError } from '#errors.ts'
 import { canonicalAddress } from '#http/ip-address.ts'
-import type { ListenerSettings } from '#settings/settings.ts'
+import type { Network } from '#lib/network.ts'
+import type { Limits, ListenerSettings } from '#settings/settings.ts'
+import { Crowd, standsForMany } from './crowd.ts'
 import type { ListenerHandlers } from './door.ts'
 import { type Listener, type ListenerParts, openListener } from './listener.ts'
 import { isLoopbackAddress } from './loopback.ts'
 
-export interface ListenersParts extends ListenerParts {
+export interface ListenersParts extends Omit<ListenerParts, 'crowd'> {
+  readonly limits: ListenerParts['limits'] & Pick<Limits, 'connectionsPerAddress'>
+  /** Peers that speak for others, beside those that write PROXY headers. */
+  readonly trustedProxies: readonly Network[]
   /** Plain listeners may be reached from other machines: cookies can be read on the way. */
   readonly insecureWideBind: boolean
   /** Browsers speak HTTPS, so that somebody in front of a plain listener ends TLS: such a balancer is another machine. */
@@ -26,10 +31,12 @@ export async function openListeners(
   for (const one of settings) refuseWideBind(one, parts)
   const failed = new AbortController()
   const signal = AbortSignal.any([parts.signal, failed.signal])
+  const proxies = [...parts.trustedProxies, ...settings.flatMap(({ proxyProtocol }) => proxyProtocol.trusted)]
+  const crowd = new Crowd({ most: parts.limits.connectionsPerAddress, isExempt: standsForMany(proxies) })
   const opened: Listener[] = []
   try {
     for (const one of settings) {
-      const listener = await openUnlessAbsent(one, handlers, { ...parts, signal })
+      const listener = await openUnlessAbsent(one, handlers, { ...parts, crowd, signal })
       if (listener) opened.push(listener)
     }
     if (opened.length === 0) throw new GatewayError('listen_failed', 'there is no address to listen on')
@@ -53,7 +60,7 @@ function refuseWideBind(settings: ListenerSettings, { insecureWideBind, isBehind
 async function openUnlessAbsent(
   settings: ListenerSettings,
   handlers: ListenerHandlers,
-  parts: ListenersParts,
+  parts: ListenersParts & ListenerParts,
 ): Promise<Listener | undefined> {
   const { host, port, kind } = settings
   const fields = { component: 'listener', address: host, port, kind }

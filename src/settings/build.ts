@@ -32,6 +32,7 @@ export function buildSettings(raw: RawSettings): Settings {
       headerTimeout: span(limits.headerTimeout),
       keepAlive: span(limits.keepAlive),
       connectTimeout: span(limits.connectTimeout),
+      peerProbe: span(limits.peerProbe),
       uploadIdle: span(limits.uploadIdle),
       downloadIdle: span(limits.downloadIdle),
     },

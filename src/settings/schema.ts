@@ -31,6 +31,7 @@ const duration = (description: string, initial: string) =>
   Type.String({ format: 'duration', default: initial, description })
 const count = (description: string, initial: number, range: { minimum: number; maximum: number }) =>
   Type.Integer({ ...range, default: initial, description })
+const most = (description: string, initial: number) => count(description, initial, { minimum: 1, maximum: 1_000_000 })
 const portNumber = (description: string) => Type.Integer({ minimum: 1, maximum: 65535, description })
 const path = (description: string, more: { default?: string } = {}) => text(description, { ...more, format: 'path' })
 const names = (description: string) => Type.Array(Type.String({ minLength: 1 }), { default: [], description })
@@ -171,9 +172,30 @@ export const settingsSchema = keys({
     headerFields: count('Fields of a request head.', 200, { minimum: 20, maximum: 1900 }),
     targetLength: count('Bytes of a request target.', 8192, { minimum: 1024, maximum: 65_536 }),
     bodyBytes: count("Bytes of a body sent to Gatehouse's own API.", 65_536, { minimum: 1024, maximum: 16_777_216 }),
-    headerTimeout: duration("Time for a client to send a request head, and a body to Gatehouse's own API.", '15s'),
+    headerTimeout: duration("Time for a client to send a request head, and a body to Gatehouse's own API.", '10s'),
     keepAlive: duration('Time an idle client connection is kept.', '75s'),
     connectTimeout: duration('Time to connect to a workspace.', '5s'),
+    peerProbe: duration(
+      'Silence after which a peer is asked by TCP whether it is still there; one that does not say so ten times, a second apart, is gone.',
+      '30s',
+    ),
+    connectionsPerAddress: most(
+      'Connections of one client address, or of one IPv6 network of 64 bits; loopback and trusted proxies are not counted.',
+      10_000,
+    ),
+    requestsPerAddress: most('New requests of one such address a second, of people who are not logged in.', 1000),
+    requestsPerIdentity: most(
+      'New requests and upgrades of one identity a second. Ten seconds of it may come at once.',
+      1000,
+    ),
+    loginsPerAddress: most(
+      'Steps of logins from one such address a minute: a login has two, that of a command line four.',
+      3000,
+    ),
+    streamsPerIdentity: most(
+      'What one identity may have open at once: requests under way, event streams, WebSockets.',
+      2000,
+    ),
     uploadIdle: duration('Time in which nothing of a body sent to a workspace may move.', '1m'),
     downloadIdle: duration(
       "Time in which nothing of an answer's body may move; event streams may be silent for as long as they like.",

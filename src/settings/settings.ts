@@ -125,6 +125,16 @@ export interface Limits {
   readonly headerTimeout: Milliseconds
   readonly keepAlive: Milliseconds
   readonly connectTimeout: Milliseconds
+  /** Silence after which TCP looks whether a peer is still there. */
+  readonly peerProbe: Milliseconds
+  readonly connectionsPerAddress: number
+  /** A second. */
+  readonly requestsPerAddress: number
+  /** A second. */
+  readonly requestsPerIdentity: number
+  /** A minute. */
+  readonly loginsPerAddress: number
+  readonly streamsPerIdentity: number
   readonly uploadIdle: Milliseconds
   readonly downloadIdle: Milliseconds
 }

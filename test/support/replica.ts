@@ -34,6 +34,7 @@ export async function openReplica(
     },
     {
       limits: ground.settings.limits,
+      trustedProxies: ground.settings.trustedProxies,
       clock: systemClock,
       log: ground.log,
       newRequestId: createRequestIds(),

@@ -280,6 +280,8 @@ async function settingsOf(options: WorldOptions, port: number, provider: TestIde
   const domain = tls?.domain ?? 'localhost'
   const settings: Settings = {
     ...loaded.settings,
+    // One person may do what a test does thousands of times.
+    limits: { ...loaded.settings.limits, requestsPerIdentity: 1_000_000, streamsPerIdentity: 1_000_000 },
     domain,
     external: { scheme: tls ? 'https' : 'http', port },
     routing: options.mode === 'path' ? { mode: 'path', workspacesDomain: `workspaces.${domain}` } : { mode: 'host' },

@@ -34,7 +34,13 @@ const { signal } = ending
 process.once('SIGTERM', () => process.exit(0))
 const loaded = await loadSettings({
   face: 'demo',
-  env: { GATEHOUSE_PORT: String(port), GATEHOUSE_HOME: home },
+  // Counted as always; what is measured is one identity.
+  env: {
+    GATEHOUSE_PORT: String(port),
+    GATEHOUSE_HOME: home,
+    GATEHOUSE_LIMITS_REQUESTS_PER_IDENTITY: '1000000',
+    GATEHOUSE_LIMITS_STREAMS_PER_IDENTITY: '1000000',
+  },
   cwd: home,
 })
 if (loaded.kind === 'invalid') throw new Error(JSON.stringify(loaded.problems))
@@ -109,6 +115,7 @@ await openListeners(
   },
   {
     limits: settings.limits,
+    trustedProxies: settings.trustedProxies,
     clock,
     log,
     newRequestId: createRequestIds(),

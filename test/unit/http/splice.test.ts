@@ -58,7 +58,7 @@ describe('bytes', () => {
     const atClient = record(w.client)
     w.client.end(toServer)
     w.server.end(toClient)
-    await w.closed
+    await Promise.all([w.closed, atServer.length(toServer.length), atClient.length(toClient.length)])
     const digest = (bytes: Buffer) => createHash('sha256').update(bytes).digest('hex')
     expect(digest(atServer.bytes())).toBe(digest(toServer))
     expect(digest(atClient.bytes())).toBe(digest(toClient))

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import type { Connection } from '#http/connection.ts'
 import { createLog } from '#observe/log.ts'
+import { Crowd } from '#server/crowd.ts'
 import type { ListenerHandlers, ListenerRefusal } from '#server/door.ts'
 import { type Listener, type ListenerParts, openListener } from '#server/listener.ts'
 import type { ListenerSettings } from '#settings/settings.ts'
@@ -47,7 +48,8 @@ export interface WorldOptions {
 export function listenerParts(signal: AbortSignal, clock: FakeClock, lines: MemoryLines): ListenerParts {
   let requests = 0
   return {
-    limits: { headerBytes: 16_384, headerTimeout: 10_000, keepAlive: 65_000 },
+    limits: { headerBytes: 16_384, headerTimeout: 10_000, keepAlive: 65_000, peerProbe: 30_000 },
+    crowd: new Crowd({ most: 10_000, isExempt: () => false }),
     clock,
     log: createLog({ level: 'debug', clock, sink: lines }),
     newRequestId: () => {

@@ -19,8 +19,11 @@ const handlers: ListenerHandlers = {
 function world(options: Partial<ListenersParts> = {}) {
   const owner = new AbortController()
   const lines = memoryLines()
+  const { limits, ...known } = listenerParts(owner.signal, fakeClock(), lines)
   const parts = {
-    ...listenerParts(owner.signal, fakeClock(), lines),
+    ...known,
+    limits: { ...limits, connectionsPerAddress: 10_000 },
+    trustedProxies: [],
     insecureWideBind: false,
     isBehindTls: false,
     ...options,
