@@ -28,8 +28,12 @@ export interface ReceiveLimits {
   readonly targetLength: number
 }
 
+/** RFC 2326: Node's parser lets request lines of RTSP through, and does not tell that they are. */
+const methodsOfRtsp =
+  'DESCRIBE ANNOUNCE SETUP PLAY PAUSE TEARDOWN GET_PARAMETER SET_PARAMETER REDIRECT RECORD FLUSH'.split(' ')
+
 /** RFC 9110 section 9.3.8: TRACE shows a script what the browser hides from it. CONNECT never comes here. */
-const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT'])
+const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT', ...methodsOfRtsp])
 
 export function receive(site: Site, request: ClientRequest, limits: ReceiveLimits): Received | Unreadable {
   const head = readRequestHead(request.rawHeaders, {
