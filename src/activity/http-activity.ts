@@ -1,0 +1,121 @@
+/**
+ * What an answered request says of its workspace: a table for each kind of app, by method and path. Polls, assets, failures and whatever
+ * a page does by itself are nobody's doing.
+ */
+import type { AppProfile } from './profile.ts'
+import { type ActivityClass, type Sight, sight } from './sight.ts'
+
+export interface AnsweredRequest {
+  readonly method: string
+  /** Behind the public prefix, with its query: `/api/kernels?1700000000000`. */
+  readonly path: string
+  /** Of the answer. */
+  readonly status: number
+  /** Sec-Fetch-Mode, Sec-Fetch-Dest. */
+  readonly mode: string | undefined
+  readonly destination: string | undefined
+  /** `Sec-Fetch-User: ?1`: a person's gesture led here. */
+  readonly isGesture: boolean
+}
+
+interface Rule {
+  /** Any if absent. */
+  readonly methods?: ReadonlySet<string>
+  readonly path: RegExp
+  readonly class: ActivityClass
+  readonly source: string
+}
+
+const unsafe: ReadonlySet<string> = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+const post: ReadonlySet<string> = new Set(['POST'])
+const get: ReadonlySet<string> = new Set(['GET'])
+
+/** Ports of the app's machine that the app itself leads to: another app, of which nothing is known. */
+const innerApp = /^\/(?:proxy|absproxy|proxy\/absolute)\/(?:[^/]+:)?\d+(?:\/|$)/
+
+const jupyterlab: readonly Rule[] = [
+  { methods: unsafe, path: /^\/api\/contents(?:\/|$)/, class: 'interactive', source: 'contents' },
+  { methods: unsafe, path: /^\/api\/sessions(?:\/|$)/, class: 'interactive', source: 'sessions' },
+  { methods: unsafe, path: /^\/api\/kernels(?:\/|$)/, class: 'interactive', source: 'kernels' },
+  { methods: unsafe, path: /^\/api\/terminals(?:\/|$)/, class: 'interactive', source: 'terminals' },
+  // The page keeps its layout and settings by itself.
+  { methods: unsafe, path: /^\/lab\/api\//, class: 'background', source: 'layout' },
+  { methods: post, path: /^\/api\/security\/csp-report$/, class: 'background', source: 'report' },
+  { methods: get, path: /^/, class: 'background', source: 'poll' },
+]
+
+const codeEditor: readonly Rule[] = [
+  { methods: get, path: /^/, class: 'background', source: 'poll' },
+  // The page asks for the key by which it keeps secrets.
+  { methods: post, path: /^\/mint-key$/, class: 'background', source: 'key' },
+]
+
+/** By the names of RStudio's remote procedures. */
+const rstudio: readonly Rule[] = [
+  { methods: post, path: /^\/events\/get_events$/, class: 'background', source: 'events' },
+  {
+    methods: post,
+    path: /^\/rpc\/(?:console_input|save_document|save_document_diff|get_completions|new_document|process_write_stdin|interrupt)$/,
+    class: 'interactive',
+    source: 'rpc',
+  },
+  {
+    methods: post,
+    path: /^\/rpc\/(?:client_init|set_client_state|set_workbench_metrics|log|ping|check_for_external_edit|console_follow_mode)$/,
+    class: 'background',
+    source: 'rpc',
+  },
+  { methods: post, path: /^\/upload$/, class: 'interactive', source: 'upload' },
+  { methods: get, path: /^/, class: 'background', source: 'poll' },
+]
+
+const streamlit: readonly Rule[] = [
+  {
+    methods: new Set(['PUT', 'POST']),
+    path: /^\/_stcore\/upload_file(?:\/|$)/,
+    class: 'interactive',
+    source: 'upload',
+  },
+  { methods: new Set(['DELETE']), path: /^\/_stcore\/upload_file(?:\/|$)/, class: 'background', source: 'upload' },
+  { methods: get, path: /^/, class: 'background', source: 'poll' },
+]
+
+const tables: Readonly<Record<AppProfile, readonly Rule[]>> = {
+  jupyterlab,
+  'code-editor': codeEditor,
+  rstudio,
+  streamlit,
+  generic: [],
+}
+
+/** Where a page's parts go, and what its scripts run in: none of them is asked for by a person. */
+const parts: ReadonlySet<string> = new Set([
+  ...['audio', 'audioworklet', 'font', 'image', 'manifest', 'paintworklet', 'report', 'script', 'serviceworker'],
+  ...['sharedworker', 'style', 'track', 'video', 'worker', 'xslt', 'json', 'webidentity'],
+])
+
+export function requestSight(profile: AppProfile, request: AnsweredRequest): Sight {
+  const { method, path, status, mode, destination = 'empty', isGesture } = request
+  if (status >= 300) return sight('background', 'http:not-ok')
+  if (method === 'HEAD' || method === 'OPTIONS') return sight('background', `http:${method}`)
+  if (/[?&]no_track_activity(?:[=&]|$)/.test(path)) return sight('background', 'http:untracked')
+  if (mode === 'navigate') return navigation(method, isGesture)
+  if (mode === 'no-cors' || parts.has(destination)) return sight('background', 'http:part')
+  const [plain = ''] = path.split('?', 1)
+  const known = profile !== 'generic' && !innerApp.test(plain) ? ruleFor(tables[profile], method, plain) : undefined
+  return known ? sight(known.class, `${known.source}:${method}`) : sight('unknown', `http:${knownMethod(method)}`)
+}
+
+/** A form that is sent is a gesture, whatever the browser says of it; a page that loads itself again is none. */
+function navigation(method: string, isGesture: boolean): Sight {
+  return isGesture || method !== 'GET' ? sight('interactive', 'navigation') : sight('background', 'navigation:reload')
+}
+
+function ruleFor(table: readonly Rule[], method: string, path: string): Rule | undefined {
+  return table.find((rule) => (rule.methods?.has(method) ?? true) && rule.path.test(path))
+}
+
+/** What somebody invented is not repeated. */
+function knownMethod(method: string): string {
+  return method === 'GET' || unsafe.has(method) ? method : 'other'
+}

@@ -1,0 +1,109 @@
+/**
+ * Messages between JupyterLab and a kernel (Jupyter messaging protocol 5.4), by their type alone: what a person asked for, what programs ask
+ * by themselves when a tab is opened, reloaded or shown, and whether the kernel works. Both forms on the wire are read: the binary one of the subprotocol
+ * `v1.kernel.websocket.jupyter.org`, and the JSON one before it.
+ */
+import { type MemberPath, stringsOf } from './json-head.ts'
+import { type Sight, sight } from './sight.ts'
+
+export const kernelProtocol = 'v1.kernel.websocket.jupyter.org'
+
+/** Bytes of a message that are enough to read its types: the offsets, two headers and the beginning of a status. */
+export const kernelHead = 2_048
+
+/** What a kernel does: `waiting` for somebody who is asked for input, which is no work. */
+export type KernelState = 'busy' | 'idle' | 'waiting'
+
+export interface KernelSight extends Sight {
+  /** Absent where the message says nothing of it. */
+  readonly kernel?: KernelState
+}
+
+interface KernelHead {
+  readonly type: string | undefined
+  readonly executionState: string | undefined
+}
+
+const gestures: ReadonlySet<string> = new Set(['execute_request', 'complete_request', 'inspect_request', 'input_reply'])
+/** Sent when a tab is opened, reloaded or shown, by nobody (jupyter_server #1360, notebook #2526). */
+const housekeeping: ReadonlySet<string> = new Set([
+  ...['kernel_info_request', 'comm_info_request', 'history_request', 'is_complete_request', 'debug_request'],
+  ...['connect_request', 'comm_open', 'comm_close', 'shutdown_request', 'subshell_list_request'],
+  ...['create_subshell_request', 'delete_subshell_request', 'list_subshell_request', 'interrupt_request'],
+])
+
+export interface KernelMessage {
+  /** The beginning of it, {@link kernelHead} bytes or all. */
+  readonly head: Buffer
+  readonly isText: boolean
+  /** The one that was agreed upon in the handshake. */
+  readonly protocol: string | undefined
+}
+
+/** Of what a browser sent. */
+export function kernelRequestSight(message: KernelMessage): KernelSight {
+  const { type } = readHead(message)
+  if (type === undefined) return sight('unknown', 'kernel:unreadable')
+  const source = `kernel:${type}`
+  // After an answer the kernel goes on with what it was doing.
+  if (type === 'input_reply') return { ...sight('interactive', source), kernel: 'busy' }
+  if (gestures.has(type)) return sight('interactive', source)
+  // Widgets send these when they are moved, and some by a timer.
+  if (type === 'comm_msg') return sight('unknown', source)
+  return housekeeping.has(type) ? sight('background', source) : sight('unknown', 'kernel:other')
+}
+
+/** Of what a kernel sent: nothing of it is a person's doing. */
+export function kernelReplySight(message: KernelMessage): KernelSight {
+  const { type, executionState } = readHead(message)
+  if (type === 'input_request') return { ...sight('background', 'kernel:input_request'), kernel: 'waiting' }
+  if (type === 'status') {
+    if (executionState === 'busy') return { ...sight('busy', 'kernel:busy'), kernel: 'busy' }
+    if (executionState === 'idle') return { ...sight('background', 'kernel:idle'), kernel: 'idle' }
+  }
+  return sight('background', 'kernel:output')
+}
+
+function readHead({ head, isText, protocol }: KernelMessage): KernelHead {
+  if (isText) return readJson(head.toString())
+  if (protocol === kernelProtocol) return readParts(head)
+  // Of the form with buffers: how many parts, where each begins, all in 32 bits; the first part is the JSON text.
+  const begin = head.length >= 8 ? head.readUInt32BE(4) : head.length
+  return readJson(head.toString('utf8', begin))
+}
+
+const jsonMembers: ReadonlySet<MemberPath> = new Set(['header.msg_type', 'content.execution_state'])
+
+function readJson(text: string): KernelHead {
+  const found = stringsOf(text, jsonMembers)
+  return { type: found.get('header.msg_type'), executionState: found.get('content.execution_state') }
+}
+
+const typeMember: ReadonlySet<MemberPath> = new Set(['msg_type'])
+const stateMember: ReadonlySet<MemberPath> = new Set(['execution_state'])
+/** Of the parts: channel, header, parent's header, metadata, content. */
+const headerPart = 1
+const contentPart = 4
+/** A message has these five; each further one is a buffer. An offset for where each begins, and one for where all ends. */
+const fewestOffsets = 6
+
+/** How many offsets, the offsets from the beginning of the message, then the parts; all little-endian in 64 bits. */
+function readParts(head: Buffer): KernelHead {
+  const count = head.length >= 8 ? head.readBigUInt64LE(0) : 0n
+  const part = (index: number) => {
+    const table = 8 * (1 + index)
+    if (count < fewestOffsets || head.length < table + 16) return ''
+    const [begin, end] = [head.readBigUInt64LE(table), head.readBigUInt64LE(table + 8)]
+    return begin <= end && begin <= BigInt(head.length) ? head.toString('utf8', Number(begin), clamp(end, head)) : ''
+  }
+  const type = stringsOf(part(headerPart), typeMember).get('msg_type')
+  const isStatus = type === 'status'
+  return {
+    type,
+    executionState: isStatus ? stringsOf(part(contentPart), stateMember).get('execution_state') : undefined,
+  }
+}
+
+function clamp(end: bigint, head: Buffer): number {
+  return end < BigInt(head.length) ? Number(end) : head.length
+}

@@ -1,0 +1,83 @@
+import { expect, test } from 'vitest'
+import type { AppProfile } from '#activity/profile.ts'
+import { SocketActivity, type SocketSight } from '#activity/socket-activity.ts'
+import { frameBytes } from '#test/support/websocket-frames.ts'
+
+const kernel = '/api/kernels/0-1/channels?session_id=s'
+
+function frame(data: string | Buffer, { mask = true, isCompressed = false } = {}): Buffer {
+  const opcode = typeof data === 'string' ? 1 : 2
+  return frameBytes({ opcode, isCompressed, payload: Buffer.from(data), mask: mask ? 0x01_fe_7f_80 : undefined })
+}
+
+function watch(profile: AppProfile, path: string): { readonly seen: SocketSight[]; readonly activity: SocketActivity } {
+  const seen: SocketSight[] = []
+  return { seen, activity: new SocketActivity({ profile, path, protocol: undefined }, (one) => seen.push(one)) }
+}
+
+const ping = Buffer.from([0x89, 0x80, 1, 2, 3, 4])
+const serverPing = Buffer.from([0x89, 0x00])
+const execute = JSON.stringify({ header: { msg_type: 'execute_request' }, content: {} })
+const busy = JSON.stringify({ header: { msg_type: 'status' }, content: { execution_state: 'busy' } })
+
+test('pings both ways say nothing at all', () => {
+  for (const profile of ['jupyterlab', 'code-editor', 'generic'] as const) {
+    const { seen, activity } = watch(profile, kernel)
+    for (let count = 0; count < 10; count++) {
+      activity.observe('client', ping)
+      activity.observe('upstream', serverPing)
+    }
+    expect(seen).toEqual([])
+  }
+})
+
+test('cells that are run and kernels that work are seen, byte by byte as well as at once', () => {
+  for (const size of [1, 7, 10_000]) {
+    const { seen, activity } = watch('jupyterlab', kernel)
+    const sent = frame(execute)
+    const answered = frame(busy, { mask: false })
+    for (let at = 0; at < sent.length; at += size) activity.observe('client', sent.subarray(at, at + size))
+    for (let at = 0; at < answered.length; at += size) activity.observe('upstream', answered.subarray(at, at + size))
+    expect(seen.map(({ class: is, source }) => [is, source])).toEqual([
+      ['interactive', 'kernel:execute_request'],
+      ['busy', 'kernel:busy'],
+    ])
+  }
+})
+
+test.each([
+  ['/terminals/websocket/1', '["stdin","ls"]', 'interactive'],
+  ['/terminals/websocket/1', '["set_size",24,80,1,1]', 'background'],
+  ['/api/collaboration/room/json:notebook:1?sessionId=2', Buffer.from([0, 2, 1, 1]), 'interactive'],
+  ['/api/collaboration/room/json:notebook:1', Buffer.from([0, 0, 1]), 'background'],
+  ['/api/collaboration/room/json:notebook:1', Buffer.from([1, 9, 9]), 'background'],
+  ['/api/collaboration/room/json:notebook:1', Buffer.from([7]), 'unknown'],
+  ['/lsp/ws/pylsp', '{"jsonrpc":"2.0","method":"textDocument/didChange"}', 'interactive'],
+  ['/lsp/ws/pylsp', '{"jsonrpc":"2.0","id":1,"method":"initialize","params":{}}', 'background'],
+  ['/lsp/ws/pylsp', '{"jsonrpc":"2.0","id":1,"result":null}', 'background'],
+  ['/api/events/subscribe', 'anything', 'background'],
+  ['/another/socket', 'anything', 'unknown'],
+] as const)('jupyterlab: %s says %s: %s', (path, data, is) => {
+  const { seen, activity } = watch('jupyterlab', path)
+  activity.observe('client', frame(data))
+  expect(seen.map((one) => one.class)).toEqual([is])
+})
+
+test('what a server says in any other socket is nobody’s doing', () => {
+  for (const path of ['/lsp/ws/pylsp', '/another/socket', '/api/collaboration/room/x']) {
+    const { seen, activity } = watch('jupyterlab', path)
+    activity.observe('upstream', frame('anything', { mask: false }))
+    expect(seen).toEqual([])
+  }
+})
+
+test('a compressed message and bytes that are no frames count as unknown', () => {
+  const { seen, activity } = watch('jupyterlab', kernel)
+  activity.observe('client', frame(execute, { isCompressed: true }))
+  activity.observe('client', Buffer.from([0x83, 0, 1]))
+  activity.observe('client', Buffer.from('more'))
+  expect(seen).toEqual([
+    { class: 'unknown', source: 'socket:compressed' },
+    { class: 'unknown', source: 'socket:bytes' },
+  ])
+})
