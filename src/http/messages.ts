@@ -49,15 +49,13 @@ export interface ClientResponse {
   /** `false`: the connection ends with it. HTTP/2 has other ways to say what is to be read. */
   shouldKeepAlive: boolean
   writeContinue(): unknown
-  writeProcessing(): unknown
-  writeEarlyHints(hints: { readonly link: string[] }): unknown
   /** Any 1xx but 101. */
   writeInformation(status: number, fields: string[]): unknown
   /** Throws for a head that cannot be sent. `fields`: flat. */
   writeHead(status: number, fields: string[]): unknown
   flushHeaders(): void
   /** False: wait for `drain`. */
-  write(piece: Buffer): boolean
+  write(piece: Buffer | string): boolean
   end(): unknown
   end(piece: Buffer | string): unknown
   end(text: string, encoding: 'latin1'): unknown

@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Connection } from '#http/connection.ts'
+import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
@@ -10,9 +11,9 @@ import { refusalBytes, refusalFor, refusals, sendRefusal } from './refusal.ts'
 
 /** None may throw; one that does costs its own request a 500, or where its answer has begun the connection, and nobody else anything. */
 export interface ListenerHandlers {
-  request(request: IncomingMessage, response: ServerResponse, connection: Connection): void
+  request(request: ClientRequest, response: ClientResponse, connection: Connection): void
   /** The client waits for `100 Continue` before it sends the body (RFC 9110 section 10.1.1); nothing was answered yet. */
-  checkContinue(request: IncomingMessage, response: ServerResponse, connection: Connection): void
+  checkContinue(request: ClientRequest, response: ClientResponse, connection: Connection): void
   /**
    * Anything with `Connection: upgrade` and an Upgrade field, WebSocket or not. No answer is due on the socket, which is the handler's from
    * here on; it is destroyed when the signal ends the listener. `head`: what came behind the request.

@@ -9,6 +9,8 @@ import type { ListenOptions, Socket } from 'node:net'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
+import { forkByPreface, forkByProtocol } from '#server/http2/fork.ts'
+import type { OpenHttp2 } from '#server/http2/open-http2.ts'
 import type { CertificateSettings, Limits, ListenerSettings } from '#settings/settings.ts'
 import { openCertificates } from './certificates.ts'
 import { Connections, type OpenConnection } from './connections.ts'
@@ -17,7 +19,10 @@ import { Door, type ListenerHandlers } from './door.ts'
 import { requireProxyHeader } from './proxy-gate.ts'
 
 export interface ListenerParts {
-  readonly limits: Pick<Limits, 'headerBytes' | 'headerTimeout' | 'keepAlive' | 'peerProbe'>
+  readonly limits: Pick<
+    Limits,
+    'headerBytes' | 'headerFields' | 'headerTimeout' | 'keepAlive' | 'peerProbe' | 'streamsPerConnection'
+  >
   readonly crowd: Crowd
   readonly clock: Clock
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
@@ -48,10 +53,11 @@ export async function openListener(
     handlers.refused?.({ code: 'too_many_connections', status: undefined, requestId: undefined, peer })
   }
   const connections = new Connections({ crowd: parts.crowd, onCrowded })
+  const http2 = settings.http2 ? await openOnDemand(connections, handlers, parts) : undefined
   const server =
     settings.kind === 'tls'
-      ? await createSecure(settings.certificates, connections, parts)
-      : createPlain(connections, parts)
+      ? await createSecure(settings.certificates, connections, parts, http2)
+      : createPlain(connections, parts, http2)
   const door = new Door(server, connections, handlers, parts)
   const { trusted } = settings.proxyProtocol
   if (trusted.length > 0) {
@@ -59,7 +65,17 @@ export async function openListener(
     requireProxyHeader(server, { trusted, connections, clock: parts.clock, log: parts.log, onRefused })
   }
   await listen(server, { host: settings.host, port: settings.port })
-  return started(server, settings.host, connections, parts)
+  return started(server, settings.host, { connections, http2 }, parts)
+}
+
+/** Loaded where it is spoken, as not every process listens for it. */
+async function openOnDemand(
+  connections: Connections,
+  handlers: ListenerHandlers,
+  parts: ListenerParts,
+): Promise<OpenHttp2> {
+  const { openHttp2 } = await import('#server/http2/open-http2.ts')
+  return openHttp2(connections, handlers, parts)
 }
 
 function serverOptions({ limits }: ListenerParts): ServerOptions {
@@ -82,8 +98,9 @@ function serverOptions({ limits }: ListenerParts): ServerOptions {
   }
 }
 
-function createPlain(connections: Connections, parts: ListenerParts): Server {
+function createPlain(connections: Connections, parts: ListenerParts, http2: OpenHttp2 | undefined): Server {
   const server = createServer(serverOptions(parts))
+  if (http2) forkByPreface(server, http2.take, parts.clock, parts.limits.headerTimeout)
   server.on('connection', (socket: Socket) => {
     if (connections.admit(socket)) connections.open(socket, false)
   })
@@ -94,6 +111,7 @@ async function createSecure(
   settings: readonly CertificateSettings[],
   connections: Connections,
   parts: ListenerParts,
+  http2: OpenHttp2 | undefined,
 ): Promise<Server> {
   const certificates = await openCertificates(settings, {
     ...parts,
@@ -103,10 +121,11 @@ async function createSecure(
     ...serverOptions(parts),
     ...certificates.fallback,
     minVersion: 'TLSv1.2',
-    ALPNProtocols: ['http/1.1'],
+    ALPNProtocols: http2 ? ['h2', 'http/1.1'] : ['http/1.1'],
     handshakeTimeout: parts.limits.headerTimeout,
     SNICallback: (serverName, done) => done(null, certificates.contextFor(serverName)),
   })
+  if (http2) forkByProtocol(server, http2.take)
   server.on('connection', (socket: Socket) => connections.admit(socket))
   server.on('secureConnection', (socket: Socket) => connections.open(socket, true))
   return server
@@ -126,17 +145,24 @@ function listen(server: Server, address: ListenOptions & { host: string; port: n
   })
 }
 
-function started(server: Server, host: string, connections: Connections, parts: ListenerParts): Listener {
+interface Opened {
+  readonly connections: Connections
+  readonly http2: OpenHttp2 | undefined
+}
+
+function started(server: Server, host: string, { connections, http2 }: Opened, parts: ListenerParts): Listener {
   const { log, signal } = parts
   server.on('error', (error) => log.error({ component: 'listener', error }, 'a connection could not be accepted'))
   const closed = new Promise<void>((resolve) => server.once('close', resolve))
   const stopAccepting = () => {
     if (!server.listening) return
     for (const [socket, connection] of connections.all()) endAfterAnswer(socket, connection, server)
+    http2?.close()
     server.close()
   }
   const end = () => {
     stopAccepting()
+    http2?.destroy()
     connections.destroy()
   }
   signal.addEventListener('abort', end, { once: true })

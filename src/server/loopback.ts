@@ -14,5 +14,11 @@ export function isLoopbackAddress(host: string): boolean {
  * to whoever listens there.
  */
 export function loopbackListeners(port: number): readonly ListenerSettings[] {
-  return ['127.0.0.1', '::1'].map((host) => ({ kind: 'plain', host, port, proxyProtocol: { trusted: [] } }))
+  return ['127.0.0.1', '::1'].map((host) => ({
+    kind: 'plain',
+    host,
+    port,
+    http2: false,
+    proxyProtocol: { trusted: [] },
+  }))
 }

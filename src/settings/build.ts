@@ -56,7 +56,8 @@ export function buildRouting(domain: string, raw: RawSettings['routing']): Routi
 }
 
 function buildListener(raw: RawListener): ListenerSettings {
-  const address = { host: raw.host, port: raw.port, proxyProtocol: { trusted: networks(raw.proxyProtocol.trusted) } }
+  const { host, port, http2 = raw.kind === 'tls' } = raw
+  const address = { host, port, http2, proxyProtocol: { trusted: networks(raw.proxyProtocol.trusted) } }
   return raw.kind === 'plain'
     ? { ...address, kind: 'plain' }
     : { ...address, kind: 'tls', certificates: raw.certificates }

@@ -55,6 +55,12 @@ export const listenerSchema = keys({
   kind: oneOf(['plain', 'tls'], 'plain', '`plain`: HTTP, on loopback or behind a balancer that ends TLS.'),
   host: text('Address to listen on.', { default: '127.0.0.1', format: 'address' }),
   port: portNumber('Port to listen on.'),
+  http2: Type.Optional(
+    Type.Boolean({
+      description:
+        'HTTP/2 beside HTTP/1.1: in TLS for clients that ask for it (ALPN), else for a balancer that begins with it (h2c by prior knowledge). Default: `true` for `tls`, `false` for `plain`.',
+    }),
+  ),
   certificates: Type.Array(
     keys({
       certFile: path('PEM file of the certificate chain. Read again when it changes.'),
@@ -196,6 +202,7 @@ export const settingsSchema = keys({
       'What one identity may have open at once: requests under way, event streams, WebSockets.',
       2000,
     ),
+    streamsPerConnection: count('Requests of one HTTP/2 connection at once.', 128, { minimum: 1, maximum: 1000 }),
     uploadIdle: duration('Time in which nothing of a body sent to a workspace may move.', '1m'),
     downloadIdle: duration(
       "Time in which nothing of an answer's body may move; event streams may be silent for as long as they like.",

@@ -66,6 +66,8 @@ export type ListenerSettings = ListenerAddress &
 export interface ListenerAddress {
   readonly host: string
   readonly port: number
+  /** Is HTTP/2 spoken beside HTTP/1.1: in TLS where the client asks for it, elsewhere to who begins with it? */
+  readonly http2: boolean
   /** Networks whose connections start with a PROXY header; empty: PROXY is not spoken. */
   readonly proxyProtocol: { readonly trusted: readonly Network[] }
 }
@@ -135,6 +137,8 @@ export interface Limits {
   /** A minute. */
   readonly loginsPerAddress: number
   readonly streamsPerIdentity: number
+  /** Requests of one HTTP/2 connection at once. */
+  readonly streamsPerConnection: number
   readonly uploadIdle: Milliseconds
   readonly downloadIdle: Milliseconds
 }

@@ -1,14 +1,7 @@
 /** Methods that are for proxies, for debugging, or for no resource at all. */
-import { readFileSync } from 'node:fs'
-import { mkdtempDisposable } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { connect as connectTls } from 'node:tls'
 import { describe, expect, test } from 'vitest'
 import { openRaw } from '#test/support/raw-http.ts'
 import { blocked, requestText, useTenants } from '#test/support/tenants.ts'
-import { createTestCa } from '#test/support/test-ca.ts'
-import { createWorld } from '#test/support/world.ts'
 
 describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
   const tenants = useTenants({ mode })
@@ -64,7 +57,7 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
     }
   })
 
-  test('#18 HTTP/2 by prior knowledge is not spoken, so no CONNECT comes by it', async () => {
+  test('#18 HTTP/2 by prior knowledge is not spoken where no setting says so, so no CONNECT comes by it', async () => {
     const { attack } = tenants()
     const outcome = await attack('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0')
     expect(outcome).toEqual(blocked(505, 'http_version'))
@@ -79,27 +72,4 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
       expect(a.app.requests.at(-1)).toMatchObject({ method, url: target })
     }
   })
-})
-
-test('#18 nor is HTTP/2 offered or taken in TLS', async () => {
-  await using folder = await mkdtempDisposable(join(tmpdir(), 'gatehouse-'))
-  const ca = createTestCa(folder.path)
-  const certificate = ca.issue(['*.ws.example.test', 'ws.example.test'])
-  const pem = readFileSync(ca.caFile, 'utf8')
-  await using world = await createWorld({ tls: { domain: 'ws.example.test', ...certificate, ca: pem } })
-  const spoken = (protocols: string[]) =>
-    new Promise((resolve) => {
-      const socket = connectTls({
-        ...{ port: world.port, host: '127.0.0.1', ca: pem, servername: 'ws.example.test', ALPNProtocols: protocols },
-      })
-      const settle = (answer: unknown) => {
-        socket.destroy()
-        resolve(answer)
-      }
-      socket.once('secureConnect', () => settle(socket.alpnProtocol))
-      socket.once('error', () => settle('refused'))
-    })
-  expect(await spoken(['h2'])).toBe('refused')
-  expect(await spoken(['h2', 'http/1.1'])).toBe('http/1.1')
-  expect(await spoken(['h2c', 'http/1.0', 'http/1.1'])).toBe('http/1.1')
 })

@@ -273,7 +273,7 @@ async function settingsOf(options: WorldOptions, port: number, provider: TestIde
   const loaded = await loadSettings({ face: 'demo', env: {}, cwd: '/nowhere' })
   if (loaded.kind === 'invalid') throw new Error('the settings of the test are invalid')
   const { tls } = options
-  const address = { host: '127.0.0.1', port, proxyProtocol: { trusted: [] } }
+  const address = { host: '127.0.0.1', port, http2: tls !== undefined, proxyProtocol: { trusted: [] } }
   const listener: ListenerSettings = tls
     ? { ...address, kind: 'tls', certificates: [{ certFile: tls.certFile, keyFile: tls.keyFile, serverNames: [] }] }
     : { ...address, kind: 'plain' }

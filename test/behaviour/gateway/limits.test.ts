@@ -24,11 +24,12 @@ let proxied: number
 
 beforeAll(async () => {
   proxied = await freePort()
+  const plain = { kind: 'plain', host: '127.0.0.1', port: proxied, http2: false, proxyProtocol: { trusted } } as const
   const settings = (before: Settings): Settings => ({
     ...before,
     limits: { ...before.limits, ...limits },
     trustedProxies: trusted,
-    listeners: [...before.listeners, { kind: 'plain', host: '127.0.0.1', port: proxied, proxyProtocol: { trusted } }],
+    listeners: [...before.listeners, plain],
   })
   tenants = await openTenants({ settings })
 })

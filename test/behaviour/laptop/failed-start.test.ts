@@ -96,7 +96,7 @@ const obstacles: readonly (readonly [step: string, code: string, obstacle: Obsta
         listeners: [
           ...settings.listeners.slice(0, 1),
           {
-            ...{ kind: 'tls', host: '::1', port, proxyProtocol: { trusted: [] } },
+            ...{ kind: 'tls', host: '::1', port, http2: true, proxyProtocol: { trusted: [] } },
             certificates: [{ certFile: join(home, 'none.pem'), keyFile: join(home, 'none.key'), serverNames: [] }],
           },
         ],

@@ -37,7 +37,9 @@ export interface ListenerWorld extends AsyncDisposable {
   exchange(bytes: string | Uint8Array): Promise<string>
 }
 
-export const plain: ListenerSettings = { kind: 'plain', host: '127.0.0.1', port: 0, proxyProtocol: { trusted: [] } }
+export const plain: ListenerSettings = {
+  ...{ kind: 'plain', host: '127.0.0.1', port: 0, http2: false, proxyProtocol: { trusted: [] } },
+}
 
 export interface WorldOptions {
   readonly settings?: ListenerSettings
@@ -48,7 +50,10 @@ export interface WorldOptions {
 export function listenerParts(signal: AbortSignal, clock: FakeClock, lines: MemoryLines): ListenerParts {
   let requests = 0
   return {
-    limits: { headerBytes: 16_384, headerTimeout: 10_000, keepAlive: 65_000, peerProbe: 30_000 },
+    limits: {
+      ...{ headerBytes: 16_384, headerFields: 200, headerTimeout: 10_000, keepAlive: 65_000 },
+      ...{ peerProbe: 30_000, streamsPerConnection: 128 },
+    },
     crowd: new Crowd({ most: 10_000, isExempt: () => false }),
     clock,
     log: createLog({ level: 'debug', clock, sink: lines }),
@@ -119,7 +124,8 @@ const echoing: ListenerHandlers = {
   request: (_request, response) => void response.end('hello'),
   checkContinue(request, response) {
     response.writeContinue()
-    request.resume().on('end', () => response.end('continued'))
+    request.resume()
+    request.once('end', () => response.end('continued'))
   },
   upgrade(_request, socket, head) {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n')

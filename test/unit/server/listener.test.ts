@@ -44,7 +44,12 @@ describe('openListener', () => {
 
   test('100 Continue is sent by the handler alone', async () => {
     await using world = await listenerWorld({
-      handlers: { checkContinue: (_request, response) => void response.writeHead(401).end() },
+      handlers: {
+        checkContinue(_request, response) {
+          response.writeHead(401, [])
+          response.end()
+        },
+      },
     })
     const answer = await world.exchange(
       'POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n',
@@ -82,7 +87,7 @@ describe('openListener', () => {
     await using world = await listenerWorld({
       handlers: {
         request: (_request, response) => {
-          response.writeHead(200, { 'content-length': 10 })
+          response.writeHead(200, ['content-length', '10'])
           response.write('part')
           throw new Error('bug')
         },

@@ -25,8 +25,8 @@ describe('settings', () => {
       insecure: [],
     })
     expect(settings.listeners).toEqual([
-      { kind: 'plain', host: '127.0.0.1', port: 8800, proxyProtocol: { trusted: [] } },
-      { kind: 'plain', host: '::1', port: 8800, proxyProtocol: { trusted: [] } },
+      { kind: 'plain', host: '127.0.0.1', port: 8800, http2: false, proxyProtocol: { trusted: [] } },
+      { kind: 'plain', host: '::1', port: 8800, http2: false, proxyProtocol: { trusted: [] } },
     ])
     expect(settings.oidc).toEqual([
       {
