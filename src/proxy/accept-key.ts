@@ -1,5 +1,6 @@
 /** The proof that a server has understood a WebSocket handshake (RFC 6455 section 4.2.2). */
 import { createHash } from 'node:crypto'
+import { hasMember } from '#http/end-to-end.ts'
 
 /** Fixed by the RFC. */
 const magic = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
@@ -9,8 +10,9 @@ export function acceptKey(key: string): string {
 }
 
 /**
- * Is this the answer to that key? Exactly one proof, and `websocket` as the protocol: anything else that says 101 has switched to something the
- * client did not ask for, and what it sends next must not reach the client as an answer.
+ * Is this the answer to that key? Exactly one proof, `websocket` as the protocol, and `Connection: upgrade`, without which clients read no
+ * switch out of a 101 (RFC 6455 section 4.1): anything else that says 101 has switched to something the client did not ask for, and what it
+ * sends next must not reach the client as an answer.
  */
 export function hasAccepted(headers: readonly string[], key: string): boolean {
   const proofs = valuesOf(headers, 'sec-websocket-accept')
@@ -19,7 +21,8 @@ export function hasAccepted(headers: readonly string[], key: string): boolean {
     proofs.length === 1 &&
     proofs[0] === acceptKey(key) &&
     protocols.length === 1 &&
-    protocols[0]?.toLowerCase() === 'websocket'
+    protocols[0]?.toLowerCase() === 'websocket' &&
+    valuesOf(headers, 'connection').some((value) => hasMember(value, 'upgrade'))
   )
 }
 

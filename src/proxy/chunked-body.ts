@@ -10,8 +10,12 @@ export interface ChunkedSink {
 
 const longestSizeLine = 256
 const longestTrailers = 16_384
-/** 13 hexadecimal digits are 52 bits: exact as a number. Extensions are read over; nobody uses them, and Gatehouse does not pass them on. */
-const sizeLine = /^([0-9A-Fa-f]{1,13})(?:[\t ]*;[\t\x20-\x7e\x80-\xff]*)?$/
+/**
+ * 13 hexadecimal digits are 52 bits: exact as a number. Extensions (RFC 9112 section 7.1.1, without the blanks that only bad senders write)
+ * are read over; nobody uses them, and Gatehouse does not pass them on.
+ */
+const sizeLine =
+  /^([0-9A-Fa-f]{1,13})(?:;[!#$%&'*+\-.^_`|~0-9A-Za-z]+(?:=(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+|"(?:[\t\x20!#-[\]-~\x80-\xff]|\\[\t\x20-~\x80-\xff])*"))?)*$/
 
 const lineFeed = 0x0a
 

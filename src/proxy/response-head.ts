@@ -59,13 +59,14 @@ export class ResponseHeadParser {
     return finished(Number(digits), minor === '1', toHead, draft)
   }
 
-  /** Fields of a trailer section, one a line. Framing has no place there and is left to be dropped by whoever passes them on. */
+  /** Fields of a trailer section, one a line. One that frames a body has no place there (RFC 9110 section 6.5.1). Throws `upstream_protocol`. */
   parseTrailers(lines: readonly string[]): readonly string[] {
     const trailers: string[] = []
     for (const line of lines) {
       const colon = line.indexOf(':')
       const name = line.slice(0, colon)
-      if (colon === -1 || stray.test(line) || this.#fields.of(name) === 'illegal') throw broken('a malformed trailer')
+      if (colon === -1 || stray.test(line) || notInTrailers.has(this.#fields.of(name)))
+        throw broken('a malformed trailer')
       trailers.push(name, valueWithin(line, colon + 1, line.length))
     }
     return trailers
@@ -109,6 +110,8 @@ const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what no head may hold, besides line ends that are whole
 const stray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
 
+const notInTrailers: ReadonlySet<FramingField> = new Set(['illegal', 'content-length', 'transfer-encoding'])
+
 function framingField(name: string): FramingField {
   if (!token.test(name)) return 'illegal'
   const lower = name.toLowerCase()
@@ -118,6 +121,9 @@ function framingField(name: string): FramingField {
     case 'connection':
     case 'keep-alive':
       return lower
+    // No field of HTTP, and yet some servers mean it.
+    case 'proxy-connection':
+      return 'connection'
     default:
       return 'other'
   }

@@ -95,6 +95,7 @@ export class ResponseReader {
     }
     this.#interims += 1
     if (this.#interims > mostInterim) throw broken('too many interim responses')
+    if (!head.isPersistent) throw broken('an interim response that says it is the last')
     this.#sink.onInterim(head)
   }
 

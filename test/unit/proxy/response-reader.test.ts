@@ -54,7 +54,12 @@ describe('a response is read', () => {
     ['HTTP/1.1 200\r\nContent-Length: 5\r\n\r\nhello', 'hello', true],
     ['HTTP/1.0 200 OK\r\ncontent-length:5\r\n\r\nhello', 'hello', false],
     ['HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: \t5 \r\n\r\nhello', 'hello', false],
-    ['HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;a="b"\r\nhel\r\n02\r\nlo\r\n000\r\n\r\n', 'hello', true],
+    ['HTTP/1.1 200 OK\r\nProxy-Connection: close\r\nContent-Length: 5\r\n\r\nhello', 'hello', false],
+    [
+      'HTTP/1.1 200 OK\r\nTransfer-Encoding: Chunked\r\n\r\n3;a="b\\"\xe9";c=d;e\r\nhel\r\n02\r\nlo\r\n000\r\n\r\n',
+      'hello',
+      true,
+    ],
     ['HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n', '', true],
     ['HTTP/1.1 204 No\r\n\r\n', '', true],
     ['HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n', '', true],
@@ -152,6 +157,16 @@ describe('refused as upstream_protocol', () => {
     ['a second response', `${ok}Content-Length: 0\r\n\r\nHTTP/1.1 200 OK\r\n\r\n`],
     ['bytes behind a response', `${ok}Content-Length: 5\r\n\r\nhello!`],
     ['a body where there can be none', 'HTTP/1.1 204 No\r\nContent-Length: 5\r\n\r\nhello'],
+    [
+      'an interim one that closes',
+      `HTTP/1.1 103 Early Hints\r\nConnection: close\r\n\r\n${ok}Content-Length: 0\r\n\r\n`,
+    ],
+    ['an interim one of HTTP/1.0', `HTTP/1.0 100 Continue\r\n\r\n${ok}Content-Length: 0\r\n\r\n`],
+    ['a chunk extension without a name', `${ok}Transfer-Encoding: chunked\r\n\r\n5;\r\nhello\r\n0\r\n\r\n`],
+    ['a chunk extension that is no token', `${ok}Transfer-Encoding: chunked\r\n\r\n5;a\x80\r\nhello\r\n0\r\n\r\n`],
+    ['a chunk extension with an open quote', `${ok}Transfer-Encoding: chunked\r\n\r\n5;a="b\r\nhello\r\n0\r\n\r\n`],
+    ['a length in the trailers', `${ok}Transfer-Encoding: chunked\r\n\r\n0\r\nContent-Length: 5\r\n\r\n`],
+    ['a coding in the trailers', `${ok}Transfer-Encoding: chunked\r\n\r\n0\r\nTransfer-Encoding: chunked\r\n\r\n`],
     ['a flood of interim ones', 'HTTP/1.1 102 Processing\r\n\r\n'.repeat(33)],
   ])('%s', (_name, text) => {
     const refused = expect.objectContaining({ code: 'upstream_protocol' })

@@ -300,6 +300,8 @@ describe('refused as 502, with the connection to the upstream closed', () => {
     ['two proofs', `${switching}Sec-WebSocket-Accept: ${acceptKey(key)}\r\n`],
     ['no Upgrade', switching.replace('Upgrade: websocket\r\n', '')],
     ['another protocol', switching.replace('Upgrade: websocket', 'Upgrade: h2c')],
+    ['no Connection', switching.replace('Connection: Upgrade\r\n', '')],
+    ['another Connection', switching.replace('Connection: Upgrade', 'Connection: keep-alive')],
     ['nonsense', 'HTTP/1.1 xxx\r\n'],
   ])('%s', async (_name, head) => {
     await using upstream = await answering(`${head}\r\n`)
