@@ -81,7 +81,7 @@ export class RequestHeads {
 
 /** What decides about content, caching, authentication or routing, which a recipient must know beforehand. */
 export const neverInTrailers =
-  /^(?:content-(?:encoding|type|range)|trailer|cache-control|expires|date|age|vary|location|retry-after|range|if-.*|max-forwards|origin|sec-.*|(?:www-|proxy-)?authenticat.*|set-cookie.*|pragma|host|warning)$/i
+  /^(?:content-(?:encoding|type|range)|trailer|cache-control|expires|date|age|vary|location|retry-after|range|if-.*|max-forwards|origin|sec-.*|(?:www-|proxy-)?auth(?:enticat|oriz).*|set-cookie.*|pragma|host|warning)$/i
 
 export const noBody: BodyFraming = { kind: 'none' }
 const chunked: BodyFraming = { kind: 'chunked' }

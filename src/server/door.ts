@@ -7,6 +7,7 @@ import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
 import { type Connections, isAnswerable, isClosing, isIdle } from './connections.ts'
+import { lingeringEnd } from './lingering.ts'
 import { refusalBytes, refusalFor, refusals, sendRefusal } from './refusal.ts'
 
 /** None may throw; one that does costs its own request a 500, or where its answer has begun the connection, and nobody else anything. */
@@ -42,12 +43,14 @@ export class Door {
   readonly #connections: Connections
   readonly #handlers: ListenerHandlers
   readonly #parts: DoorParts
+  readonly #endSoon: (this: Socket) => void
 
   constructor(server: Server, connections: Connections, handlers: ListenerHandlers, parts: DoorParts) {
     this.#server = server
     this.#connections = connections
     this.#handlers = handlers
     this.#parts = parts
+    this.#endSoon = lingeringEnd(parts.clock, (socket) => connections.get(socket)?.latest?.req.complete === false)
     // Node drops what is beyond this number without a word, and with it a second Host; counting is for who reads the header.
     server.maxHeadersCount = 0
     server.on('request', (request, response) => {
@@ -78,6 +81,7 @@ export class Door {
     // Node parses what was sent behind a request in one go, also when its answer closes the connection.
     if (isClosing(connection)) return
     connection.latest = response
+    request.socket.destroySoon = this.#endSoon
     if (!this.#server.listening) response.shouldKeepAlive = false
     const fail = (requestId: string) => {
       if (response.headersSent) request.socket.destroy()

@@ -11,6 +11,8 @@ export interface RawAnswer {
   readonly rawHeaders: readonly string[]
   /** Without its framing. */
   readonly body: string
+  /** Flat, as they came behind a chunked body. */
+  readonly rawTrailers: readonly string[]
   /** Statuses of the interim answers before it. */
   readonly interim: readonly number[]
 }
@@ -29,7 +31,7 @@ export interface RawConnection extends Disposable {
 const longestWait = 5_000
 
 export async function openRaw(port: number): Promise<RawConnection> {
-  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true })
   let received = ''
   let isClosed = false
   const waiting = new Set<() => void>()
@@ -109,14 +111,28 @@ function parseAnswer(text: string, isHead: boolean, isClosed: boolean): Parsed |
       interim.push(status)
       continue
     }
-    const rawHeaders = lines.flatMap((line) => [
-      line.slice(0, line.indexOf(':')),
-      line.slice(line.indexOf(':') + 1).trim(),
-    ])
-    const isBodyless = isHead || status === 101 || status === 204 || status === 304
-    const body = isBodyless ? { text: '', end: start } : parseBody(text, start, rawHeaders, isClosed)
-    return body && { answer: { status, rawHeaders, body: body.text, interim }, length: body.end }
+    const rawHeaders = fieldsOf(lines)
+    const body = isBodyless(status, isHead) ? { body: '', end: start } : parseBody(text, start, rawHeaders, isClosed)
+    if (!body) return undefined
+    const { end: length, ...content } = body
+    return { answer: { status, rawHeaders, rawTrailers: [], ...content, interim }, length }
   }
+}
+
+function isBodyless(status: number, isHead: boolean): boolean {
+  return isHead || status === 101 || status === 204 || status === 304
+}
+
+function linesBetween(text: string, start: number, end: number): readonly string[] {
+  return start < end ? text.slice(start, end).split('\r\n') : []
+}
+
+function fieldsOf(lines: readonly string[]): string[] {
+  return lines.flatMap((line) => [line.slice(0, line.indexOf(':')), line.slice(line.indexOf(':') + 1).trim()])
+}
+
+interface ParsedBody extends Pick<RawAnswer, 'body'>, Partial<Pick<RawAnswer, 'rawTrailers'>> {
+  readonly end: number
 }
 
 function parseBody(
@@ -124,17 +140,17 @@ function parseBody(
   start: number,
   rawHeaders: readonly string[],
   isClosed: boolean,
-): { readonly text: string; readonly end: number } | undefined {
+): ParsedBody | undefined {
   const value = (name: string) =>
     rawHeaders.find((_, index) => rawHeaders[index - 1]?.toLowerCase() === name && index % 2 === 1)
   if (value('transfer-encoding') === 'chunked') return parseChunks(text, start)
   const length = value('content-length')
-  if (length === undefined) return isClosed ? { text: text.slice(start), end: text.length } : undefined
+  if (length === undefined) return isClosed ? { body: text.slice(start), end: text.length } : undefined
   const end = start + Number(length)
-  return text.length < end ? undefined : { text: text.slice(start, end), end }
+  return text.length < end ? undefined : { body: text.slice(start, end), end }
 }
 
-function parseChunks(text: string, start: number): { readonly text: string; readonly end: number } | undefined {
+function parseChunks(text: string, start: number): ParsedBody | undefined {
   let body = ''
   for (let at = start; ; ) {
     const line = text.indexOf('\r\n', at)
@@ -142,7 +158,7 @@ function parseChunks(text: string, start: number): { readonly text: string; read
     const size = Number.parseInt(text.slice(at, line), 16)
     if (size === 0) {
       const end = text.indexOf('\r\n\r\n', line)
-      return end < 0 ? undefined : { text: body, end: end + 4 }
+      return end < 0 ? undefined : { body, end: end + 4, rawTrailers: fieldsOf(linesBetween(text, line + 2, end)) }
     }
     body += text.slice(line + 2, line + 2 + size)
     at = line + 2 + size + 2
