@@ -107,15 +107,23 @@ export interface Arrived {
   readonly headers: IncomingHttpHeaders
 }
 
+/** What came to an app until now. */
+export interface Heard {
+  readonly arrived: readonly Arrived[]
+  /** How many are open. */
+  readonly sockets: number
+}
+
 /** An app with something to hide, or with something up its sleeve: it serves a secret in every form, and the pages of an attack. */
 export interface Keeper {
   readonly app: EchoApp
   readonly secret: string
   readonly arrived: readonly Arrived[]
+  heard(): Promise<Heard>
 }
 
 export async function keeper(name: string): Promise<Keeper> {
-  const secret = `the-secret-of-${name}`
+  const secret = secretOf(name)
   const arrived: Arrived[] = []
   const app = await echoApp(name)
   app.answer = (request, response) => {
@@ -124,7 +132,22 @@ export async function keeper(name: string): Promise<Keeper> {
     serve(request, response, secret)
     return true
   }
-  return { app, secret, arrived }
+  return { app, secret, arrived, heard: async () => ({ arrived, sockets: app.sockets.size }) }
+}
+
+export function secretOf(name: string): string {
+  return `the-secret-of-${name}`
+}
+
+/** What is answered, by how a path ends: the first of these. */
+export function answersOf(
+  secret: string,
+): readonly (readonly [ending: string, answer: { readonly type: string; readonly body: string }])[] {
+  return [
+    ...forms.map((form) => [`/secret.${form}`, bodyOf(form, secret)] as const),
+    ['/worker.js', { type: 'text/javascript', body: worker }],
+    ['', bodyOf('html', 'a page')],
+  ]
 }
 
 function serve(request: IncomingMessage, response: ServerResponse, secret: string): void {
@@ -134,12 +157,9 @@ function serve(request: IncomingMessage, response: ServerResponse, secret: strin
   response.setHeader('access-control-allow-credentials', 'true')
   response.setHeader('access-control-allow-headers', 'content-type')
   response.setHeader('access-control-allow-methods', '*')
-  const form = forms.find((one) => path.endsWith(`/secret.${one}`))
-  const { type, body } = path.endsWith('/worker.js')
-    ? { type: 'text/javascript', body: worker }
-    : bodyOf(form ?? 'html', form === undefined ? 'a page' : secret)
-  response.setHeader('content-type', type)
-  response.end(body)
+  const [, answer] = answersOf(secret).find(([ending]) => path.endsWith(ending)) ?? []
+  response.setHeader('content-type', answer?.type ?? '')
+  response.end(answer?.body)
 }
 
 export type Outcome = { readonly got: unknown } | { readonly failed: string }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { describeWith } from '#test/support/real-parts.ts'
-import { checkTools, expectNothingCanBeDone, victimOf } from './attack.ts'
+import { checkTools, expectNothingCanBeDone, groundOf, victimOf } from './attack.ts'
 import { dropSameSite, keeper, openScene, serveElsewhere } from './isolation-scene.ts'
 
 describeWith('openssl', 'with certificates of a test authority', () => {
@@ -23,10 +23,10 @@ describeWith('openssl', 'with certificates of a test authority', () => {
       const victim = await victimOf(scene, page)
       await page.goto(lair.url)
       await checkTools(page, lair.url, evil.secret)
-      await expectNothingCanBeDone(world, page, victim)
+      await expectNothingCanBeDone(groundOf(world), page, victim)
       await dropSameSite(page.context())
       await page.goto(lair.url)
-      await expectNothingCanBeDone(world, page, victim)
+      await expectNothingCanBeDone(groundOf(world), page, victim)
     }, 90_000)
 
     test('nor can a page of another site, when its requests bring the cookies', async () => {
@@ -36,7 +36,7 @@ describeWith('openssl', 'with certificates of a test authority', () => {
       const victim = await victimOf(scene, page)
       await dropSameSite(page.context())
       await page.goto(elsewhere.url)
-      await expectNothingCanBeDone(scene.world, page, victim)
+      await expectNothingCanBeDone(groundOf(scene.world), page, victim)
     }, 60_000)
 
     test('[JK22.3] in path mode it can reach neither the console nor the API; the README says what workspaces can do to each other there', async () => {
@@ -56,10 +56,10 @@ describeWith('openssl', 'with certificates of a test authority', () => {
       const consoleOnly = { keepers: [], urls: [], ref }
       await page.goto(lair.url)
       await checkTools(page, lair.url, evil.secret)
-      await expectNothingCanBeDone(world, page, consoleOnly)
+      await expectNothingCanBeDone(groundOf(world), page, consoleOnly)
       await dropSameSite(page.context())
       await page.goto(lair.url)
-      await expectNothingCanBeDone(world, page, consoleOnly)
+      await expectNothingCanBeDone(groundOf(world), page, consoleOnly)
       const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
       expect(readme).toMatch(/Path mode cannot protect workspaces from each other\..*They share one origin/s)
     }, 60_000)

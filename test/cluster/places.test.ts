@@ -1,4 +1,6 @@
 /** Which place is whose: names, addresses, cookies and the way in, by the installed chart on an HTTPS domain, with pods behind it. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { paths } from '#surface/urls.ts'
 import type { Page, ScriptedBrowser } from '#test/support/browser-session.ts'
@@ -10,6 +12,7 @@ import { plainRequest } from '#test/support/plain-request.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { refusedSocket } from '#test/support/workspace-socket.ts'
 import { cookieFor } from '../behaviour/gateway/scene.ts'
+import { attackInCluster } from './isolation.ts'
 
 /** Ways to write one's way up, or across, to another workspace. */
 const ups = [
@@ -215,6 +218,26 @@ describeWith('helm', 'places in a cluster', () => {
       expect(seen.filter((cookie) => !isBound(cookie, prefixes))).toEqual([])
       const sessions = seen.filter(({ name, value }) => /^__(Host|Secure)-gatehouse$/.test(name) && value !== '')
       expect(sessions.map(({ path }) => path)).toEqual(mode === 'host' ? ['/', '/', '/'] : ['/', ...prefixes])
+    })
+
+    describeWith('browser', 'in a real Chromium', (program) => {
+      const bound = { timeout: 180_000 }
+      if (mode === 'host')
+        test(
+          '[JK22.2] a page of one pod can neither read nor change another one, the console or the API as its visitor, whatever SameSite says',
+          bound,
+          () => attackInCluster(program, site),
+        )
+      else
+        test(
+          '[JK22.3] it can reach neither the console nor the API; the README says what workspaces can do to each other there',
+          bound,
+          async () => {
+            await attackInCluster(program, site)
+            const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
+            expect(readme).toMatch(/Path mode cannot protect workspaces from each other\..*They share one origin/s)
+          },
+        )
     })
 
     if (mode === 'path')

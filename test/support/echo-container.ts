@@ -3,12 +3,12 @@
 /** Made by `cluster jupyterlab`, or any other image with `python3`. */
 export const testImage = process.env.GATEHOUSE_TEST_IMAGE ?? 'docker.io/local/jupyterlab:1'
 
-/** Is up in a quarter of a second, and ends at once when told to. */
-const program = `
+/** What is below it ends at once when told to, and echoes WebSockets. */
+const preamble = `
 import base64, hashlib, http.server, json, os, signal, socketserver, sys, threading
 signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
 
-class Echo(http.server.BaseHTTPRequestHandler):
+class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = 'HTTP/1.1'
     def log_message(self, *_):
         pass
@@ -16,16 +16,15 @@ class Echo(http.server.BaseHTTPRequestHandler):
         if self.headers.get('Upgrade', '').lower() == 'websocket':
             return self.echo()
         length = int(self.headers.get('Content-Length') or 0)
-        body = json.dumps({
-            'pod': os.environ.get('POD_UID', ''), 'port': self.server.server_address[1], 'method': self.command, 'url': self.path,
-            'headers': dict(self.headers), 'body': self.rfile.read(length).decode('latin1'), 'env': dict(os.environ),
-        }).encode()
+        self.answer(self.rfile.read(length))
+    do_POST = do_PUT = do_DELETE = do_OPTIONS = do_GET
+    def send(self, body, headers):
         self.send_response(200)
-        self.send_header('Content-Type', 'application/json')
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.send_header('Content-Length', str(len(body)))
         self.end_headers()
         self.wfile.write(body)
-    do_POST = do_PUT = do_DELETE = do_GET
     def echo(self):
         key = self.headers['Sec-WebSocket-Key'] + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
         accept = base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()
@@ -50,10 +49,43 @@ class Server(socketserver.ThreadingMixIn, http.server.HTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-servers = [Server(('', int(port)), Echo) for port in sys.argv[1:]]
-print('listening on', *sys.argv[1:], flush=True)
-for server in servers:
-    threading.Thread(target=server.serve_forever).start()
+def serve(handler, ports):
+    servers = [Server(('', port), handler) for port in ports]
+    print('listening on', *ports, flush=True)
+    for server in servers:
+        threading.Thread(target=server.serve_forever).start()
+`
+
+/** Is up in a quarter of a second. */
+const program = `${preamble}
+class Echo(Handler):
+    def answer(self, body):
+        self.send(json.dumps({
+            'pod': os.environ.get('POD_UID', ''), 'port': self.server.server_address[1], 'method': self.command, 'url': self.path,
+            'headers': dict(self.headers), 'body': body.decode('latin1'), 'env': dict(os.environ),
+        }).encode(), {'Content-Type': 'application/json'})
+
+serve(Echo, [int(port) for port in sys.argv[1:]])
+`
+
+/** Answers by how a path ends; each request is noted in the output, as one line of JSON. */
+const keeper = `${preamble}
+answers = json.loads(sys.argv[1])
+
+class Keeper(Handler):
+    def do_GET(self):
+        print(json.dumps({'method': self.command, 'url': self.path, 'headers': {name.lower(): value for name, value in self.headers.items()}}), flush=True)
+        super().do_GET()
+    do_POST = do_PUT = do_DELETE = do_OPTIONS = do_GET
+    def answer(self, _):
+        path = self.path.split('?')[0]
+        found = next(answer for ending, answer in answers if path.endswith(ending))
+        self.send(found['body'].encode(), {
+            'Content-Type': found['type'], 'Access-Control-Allow-Origin': self.headers.get('Origin', '*'),
+            'Access-Control-Allow-Credentials': 'true', 'Access-Control-Allow-Headers': 'content-type', 'Access-Control-Allow-Methods': '*',
+        })
+
+serve(Keeper, [8888])
 `
 
 export interface ContainerConfig {
@@ -66,7 +98,14 @@ export function echoContainer(...ports: readonly number[]): ContainerConfig {
   return { command: ['python3', '-c', program], args: (ports.length === 0 ? [8888] : ports).map(String) }
 }
 
-/** What one answer of it says. */
+/** Answers every path by the first of these that it ends with, to pages of any origin, and writes each request into its output. */
+export function keeperContainer(
+  answers: readonly (readonly [ending: string, answer: { readonly type: string; readonly body: string }])[],
+): ContainerConfig {
+  return { command: ['python3', '-c', keeper], args: [JSON.stringify(answers)] }
+}
+
+/** What one answer of the echo says. */
 export interface EchoAnswer {
   /** UID of the pod. */
   readonly pod: string
