@@ -34,7 +34,11 @@ const get: ReadonlySet<string> = new Set(['GET'])
 const innerApp = /^\/(?:proxy|absproxy|proxy\/absolute)\/(?:[^/]+:)?\d+(?:\/|$)/
 
 const jupyterlab: readonly Rule[] = [
+  // Made by the page when a document is opened or restored, and beside every save.
+  { methods: post, path: /^\/api\/contents\/.+\/checkpoints$/, class: 'background', source: 'checkpoint' },
   { methods: unsafe, path: /^\/api\/contents(?:\/|$)/, class: 'interactive', source: 'contents' },
+  // A restored tab tells its kernel's session where it is; a rename changes contents as well.
+  { methods: new Set(['PATCH']), path: /^\/api\/sessions\//, class: 'background', source: 'sessions' },
   { methods: unsafe, path: /^\/api\/sessions(?:\/|$)/, class: 'interactive', source: 'sessions' },
   { methods: unsafe, path: /^\/api\/kernels(?:\/|$)/, class: 'interactive', source: 'kernels' },
   { methods: unsafe, path: /^\/api\/terminals(?:\/|$)/, class: 'interactive', source: 'terminals' },

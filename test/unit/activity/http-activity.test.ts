@@ -8,7 +8,7 @@ const ask = (profile: AppProfile, method: string, path: string, more: Partial<An
 
 test.each([
   ['jupyterlab', 'PUT', '/api/contents/a.ipynb?1700000000'],
-  ['jupyterlab', 'POST', '/api/contents/folder/checkpoints'],
+  ['jupyterlab', 'POST', '/api/contents/folder'],
   ['jupyterlab', 'DELETE', '/api/contents/a.ipynb'],
   ['jupyterlab', 'POST', '/api/sessions'],
   ['jupyterlab', 'POST', '/api/kernels/1-2/restart'],
@@ -27,6 +27,8 @@ test.each([
   ['jupyterlab', 'GET', '/api/terminals'],
   ['jupyterlab', 'GET', '/api/contents/?content=1'],
   ['jupyterlab', 'GET', '/api/status'],
+  ['jupyterlab', 'POST', '/api/contents/a.ipynb/checkpoints'],
+  ['jupyterlab', 'PATCH', '/api/sessions/1-2'],
   ['jupyterlab', 'GET', '/lsp/status'],
   ['jupyterlab', 'PUT', '/lab/api/workspaces/default'],
   ['jupyterlab', 'PUT', '/lab/api/settings/x'],
