@@ -26,6 +26,8 @@ export interface RawConnection extends Disposable {
   rest(): Promise<string>
   /** What came and was not taken by {@link answer} yet, once there are that many bytes of it. */
   bytes(least: number): Promise<string>
+  /** The same, once this is in it, from `from` on. */
+  sees(text: string, from?: number): Promise<string>
 }
 
 const longestWait = 5_000
@@ -81,6 +83,7 @@ export async function openRaw(port: number): Promise<RawConnection> {
       }),
     rest: () => until('an end', () => (isClosed ? received : undefined)),
     bytes: (least) => until(`${least} bytes`, () => (received.length >= least ? received : undefined)),
+    sees: (text, from = 0) => until(JSON.stringify(text), () => (received.includes(text, from) ? received : undefined)),
     [Symbol.dispose]: () => void socket.destroy(),
   }
 }
