@@ -27,9 +27,15 @@ export class Http2Request extends Readable implements ClientRequest {
     this.socket = new StreamSocket(stream)
     this.#stream = stream
     this.#isWhole = isWhole
+    stream.once('aborted', () => this.#closed())
     stream.once('close', () => this.#closed())
-    if (isWhole) this.push(null)
-    else stream.once('trailers', (_headers, _flags, rawHeaders) => void this.rawTrailers.push(...rawHeaders))
+    if (isWhole) {
+      this.push(null)
+      stream.resume()
+      return
+    }
+    stream.once('trailers', (_headers, _flags, rawHeaders) => void this.rawTrailers.push(...rawHeaders))
+    stream.once('end', () => this.#ended())
   }
 
   get complete(): boolean {
@@ -50,7 +56,6 @@ export class Http2Request extends Readable implements ClientRequest {
       stream.on('data', (piece: Buffer) => {
         if (!this.push(piece)) stream.pause()
       })
-      stream.once('end', () => this.#ended())
     }
     stream.resume()
   }

@@ -22,6 +22,8 @@ export class Http2Response extends Writable implements ClientResponse {
     super({ highWaterMark: mostWaiting })
     this.req = request
     this.#stream = stream
+    // The one comes at once when a client leaves, the other when all that it sent was read.
+    stream.once('aborted', () => this.destroy())
     stream.once('close', () => this.destroy())
     // Who has left is seen by the end of the stream.
     this.on('error', () => undefined)

@@ -42,6 +42,8 @@ export class Http2Sessions {
 
   /** `socket`: nothing of it is read yet, or what was is put back. It is the session's from here on. */
   open(socket: Socket, connection: Connection): void {
+    // Who has said his last word reads no answer either; nothing else would notice that he has.
+    socket.allowHalfOpen = false
     const session = performServerHandshake(socket, sessionOptions(this.#parts.limits))
     this.#open.add(session)
     session.once('close', () => this.#open.delete(session))

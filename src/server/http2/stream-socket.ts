@@ -27,10 +27,12 @@ export class StreamSocket implements ClientSocket {
    */
   destroy(): void {
     const stream = this.#stream
-    if (!stream.closed) {
-      const isAnswered = stream.writableFinished && !stream.aborted
-      stream.close(isAnswered ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_INTERNAL_ERROR)
-    }
-    stream.destroy()
+    if (stream.destroyed) return
+    if (stream.writableFinished && !stream.aborted) stream.close(constants.NGHTTP2_NO_ERROR)
+    // Not `close`, which would end the answer properly first, and then say that it is none.
+    stream.destroy(cutOff)
   }
 }
+
+/** Becomes INTERNAL_ERROR on the wire. */
+const cutOff = new Error('the stream was cut off')
