@@ -14,7 +14,8 @@ export type Checked<T> =
 
 /** A check that fills in defaults into a copy, and leaves unknown keys alone unless the schema forbids them. */
 export function checkerOf<S extends TSchema>(schema: S): (value: unknown) => Checked<Static<S>> {
-  const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false })
+  // A schema is this program's own: to compile the schema of schemas first, to check it, would take longer than all else here.
+  const ajv = new Ajv({ allErrors: true, useDefaults: true, strict: false, meta: false, validateSchema: false })
   const validate = ajv.compile<Static<S>>(schema)
   return (value) => {
     const copy: unknown = structuredClone(value)

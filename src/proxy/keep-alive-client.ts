@@ -37,7 +37,7 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
   readonly #signal: AbortSignal
   readonly #keepFor: Milliseconds
   readonly #dialLimit: Milliseconds
-  /** The last one used is the last of its list, and the first to be used again. */
+  /** The last one used is the last of its list, and the first to be used again. A list may be empty until the next sweep. */
   readonly #idle = new Map<string, UpstreamConnection[]>()
   readonly #connections = new Set<UpstreamConnection>()
   readonly #calls = new Set<Call>()
@@ -90,7 +90,6 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     const index = list?.indexOf(connection) ?? -1
     if (list === undefined || index === -1) return
     list.splice(index, 1)
-    if (list.length === 0) this.#idle.delete(connection.key)
   }
 
   /** For a {@link Call}, when it is new or has lost a connection that was kept too long. */
@@ -135,7 +134,6 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     if (list === undefined) return undefined
     let connection = list.pop()
     while (connection !== undefined && !connection.isOpen) connection = list.pop()
-    if (list.length === 0) this.#idle.delete(key)
     return connection
   }
 
@@ -150,8 +148,10 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
 
   #sweep(): void {
     const now = this.#clock.now()
-    for (const list of this.#idle.values()) {
-      for (const connection of [...list]) if (this.#isStale(connection, now)) connection.destroy()
+    for (const [key, list] of this.#idle) {
+      if (list.length === 0) this.#idle.delete(key)
+      // Each leaves its list when it is closed, which is later.
+      for (const connection of list) if (this.#isStale(connection, now)) connection.destroy()
     }
     if (this.#idle.size > 0) this.#sweepLater()
   }

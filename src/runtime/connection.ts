@@ -18,14 +18,13 @@ export function connectTo(target: Target, signal: AbortSignal): Promise<Socket> 
     const socket = connect({ ...target, allowHalfOpen: true, noDelay: true })
     const abort = () => socket.destroy()
     signal.addEventListener('abort', abort, { once: true })
-    socket.once('close', () => {
-      signal.removeEventListener('abort', abort)
-      reject(unreachable(signal.aborted ? signal.reason : undefined)) // without effect once connected
-    })
+    socket.once('close', () => signal.removeEventListener('abort', abort))
+    const failed = () => reject(unreachable(signal.aborted ? signal.reason : undefined))
     const fail = (error: Error) => reject(unreachable(error))
+    socket.once('close', failed)
     socket.once('error', fail)
     socket.once('connect', () => {
-      socket.off('error', fail)
+      socket.off('error', fail).off('close', failed)
       resolve(socket)
     })
   })

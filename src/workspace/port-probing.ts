@@ -89,14 +89,17 @@ export class PortProbing {
     const { clock, dial, endpoint, question, signal } = this.#options
     const over = new AbortController()
     let isLate = false
+    const end = () => over.abort()
     const timer = clock.after(limit, () => {
       isLate = true
-      over.abort()
+      end()
     })
+    signal.addEventListener('abort', end, { once: true })
     try {
-      const error = await ask(question, endpoint, dial, AbortSignal.any([signal, over.signal]))
+      const error = await ask(question, endpoint, dial, over.signal)
       return error !== undefined && isLate ? `it did not answer within ${limit / 1000} s` : error
     } finally {
+      signal.removeEventListener('abort', end)
       timer[Symbol.dispose]()
     }
   }

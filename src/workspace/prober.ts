@@ -4,6 +4,7 @@
  * A start that never gets ready is told as a decision: who may stop workspaces carries it out.
  */
 import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { CrowdStart } from '#lib/crowd-start.ts'
 import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { Endpoints, Instance, InstanceUid } from '#runtime/contract.ts'
@@ -62,11 +63,15 @@ interface Probed {
   readonly probings: ReadonlyMap<number, PortProbing>
 }
 
+/** In one turn of the event loop: a gateway that has just started hears of all that runs at once. */
+const mostFirstTries = 50
+
 export class Prober {
   readonly #options: ProberOptions
   readonly #starts = new Map<string, Start>()
   readonly #probed = new Map<string, Probed>()
   readonly #listeners = new Set<(news: ProbeNews) => void>()
+  readonly #firstTries = new CrowdStart(mostFirstTries)
 
   constructor(options: ProberOptions) {
     this.#options = options
@@ -180,7 +185,7 @@ export class Prober {
     }
     const { instanceUid, endpoints } = instance
     this.#probed.set(key, { instanceUid, endpoints, ports: subject.ports, ending, probings })
-    for (const port of subject.ports.filter(isGating)) probings.get(port.port)?.begin()
+    for (const port of subject.ports.filter(isGating)) this.#firstTries.add(() => probings.get(port.port)?.begin())
   }
 
   #changed(key: string, ref: WorkspaceRef): void {

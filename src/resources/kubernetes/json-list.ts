@@ -37,7 +37,9 @@ export class JsonListReader {
   take(chunk: Buffer): void {
     this.#start = 0
     for (let at = 0; at < chunk.length; at += 1) {
-      const byte = chunk[at] ?? 0
+      if (this.#isInItems && this.#depth > 2) at = this.#skim(chunk, at)
+      const byte = chunk[at]
+      if (byte === undefined) break
       if (this.#isInText) this.#passText(byte)
       else this.#pass(chunk, at, byte)
     }
@@ -48,6 +50,43 @@ export class JsonListReader {
   /** The list, its items left out. */
   end(): unknown {
     return parse(Buffer.concat(this.#rest))
+  }
+
+  /** Where within this chunk the item ends, or the chunk's length. Nearly all of a list is passed here. */
+  #skim(chunk: Buffer, from: number): number {
+    let at = from
+    while (at < chunk.length) {
+      at = this.#isInText ? this.#skimText(chunk, at) : nextMark(chunk, at)
+      if (at === chunk.length || this.#endsItem(chunk[at])) return at
+      at += 1
+    }
+    return at
+  }
+
+  #endsItem(mark: number | undefined): boolean {
+    if (mark === quote) this.#isInText = true
+    else if (mark === openBrace || mark === openBracket) this.#depth += 1
+    else if (this.#depth === 3) return true
+    else this.#depth -= 1
+    return false
+  }
+
+  /** At the mark behind the text that this is in, or the chunk's length. */
+  #skimText(chunk: Buffer, from: number): number {
+    let isEscaped = this.#isEscaped
+    this.#isEscaped = false
+    let at = from
+    for (; at < chunk.length; at += 1) {
+      const byte = chunk[at]
+      if (isEscaped) isEscaped = false
+      else if (byte === backslash) isEscaped = true
+      else if (byte === quote) {
+        this.#isInText = false
+        return nextMark(chunk, at + 1)
+      }
+    }
+    this.#isEscaped = isEscaped
+    return at
   }
 
   get #isBetweenItems(): boolean {
@@ -114,6 +153,16 @@ export class JsonListReader {
     this.#item = []
     this.#onItem(parse(whole))
   }
+}
+
+const marks = new Uint8Array(256)
+for (const mark of [quote, openBracket, closeBracket, openBrace, closeBrace]) marks[mark] = 1
+
+/** Of what may begin or end something outside of a text; the chunk's length where there is none. */
+function nextMark(chunk: Buffer, from: number): number {
+  let at = from
+  while (at < chunk.length && marks[chunk[at] ?? 0] === 0) at += 1
+  return at
 }
 
 const itemsName = Buffer.from('items')
