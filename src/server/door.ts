@@ -2,6 +2,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Connection } from '#http/connection.ts'
+import { hasMember } from '#http/end-to-end.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
@@ -82,7 +83,7 @@ export class Door {
     if (isClosing(connection)) return
     connection.latest = response
     request.socket.destroySoon = this.#endSoon
-    if (!this.#server.listening) response.shouldKeepAlive = false
+    if (!this.#server.listening || isLastOf10(request)) response.shouldKeepAlive = false
     const fail = (requestId: string) => {
       if (response.headersSent) request.socket.destroy()
       else this.#send(response, refusals.fault, requestId)
@@ -122,11 +123,9 @@ export class Door {
 
   /** The last answer on its connection. */
   #send(response: ServerResponse, problem: Problem, requestId: string): void {
-    response.writeHead(problem.status, {
-      'content-type': problemMediaType,
-      'cache-control': 'no-store',
-      connection: 'close',
-    })
+    // Not by the field alone: what was sent behind the request is here already, and nobody else would tell that it is not answered.
+    response.shouldKeepAlive = false
+    response.writeHead(problem.status, { 'content-type': problemMediaType, 'cache-control': 'no-store' })
     response.end(problemBody(problem, requestId))
   }
 
@@ -141,4 +140,9 @@ export class Door {
     sendRefusal(socket, refusalBytes(problem, requestId), this.#parts.clock)
     this.report(problem.code, problem.status, requestId, connection.info.peer)
   }
+}
+
+/** `close` counts (RFC 9112 section 9.3), but llhttp keeps an HTTP/1.0 connection that says `keep-alive` beside it. */
+function isLastOf10({ httpVersion, headers }: IncomingMessage): boolean {
+  return httpVersion === '1.0' && hasMember(headers.connection ?? '', 'close')
 }

@@ -11,7 +11,16 @@ export const jupyterLabVersion = '4.6.6'
 /** The one that `test/real/install-code-server.sh` installs. */
 export const codeServerVersion = '4.139.1'
 
-export type RealPart = 'jupyter' | 'browser' | 'code-server' | 'openssl' | 'cluster' | 'helm' | 'freezing'
+export type RealPart =
+  | 'jupyter'
+  | 'browser'
+  | 'code-server'
+  | 'openssl'
+  | 'cluster'
+  | 'helm'
+  | 'freezing'
+  | 'nginx'
+  | 'haproxy'
 
 export type Found =
   | { readonly kind: 'found'; readonly path: string }
@@ -64,6 +73,8 @@ const parts: { readonly [Name in RealPart]: Part } = {
       'GATEHOUSE_CLUSTER=PATH of a program that can freeze and thaw parts of the cluster, beside what helm needs',
   },
   openssl: { candidates: (env) => onPath('openssl', env), command: 'apt-get install openssl' },
+  nginx: { candidates: (env) => systemProgram('nginx', env), command: 'apt-get install nginx-light' },
+  haproxy: { candidates: (env) => systemProgram('haproxy', env), command: 'apt-get install haproxy' },
 }
 
 /** The folder that real parts are kept in between runs. */
@@ -121,6 +132,11 @@ function onPath(name: string, env: Environment): readonly string[] {
     .split(delimiter)
     .flatMap((folder) => (folder === '' ? [] : [join(folder, name)]))
     .filter(isProgram)
+}
+
+/** Debian keeps servers where only root's PATH leads. */
+function systemProgram(name: string, env: Environment): readonly string[] {
+  return [...onPath(name, env), `/usr/sbin/${name}`]
 }
 
 export function isRequired(part: RealPart, env: Environment = process.env): boolean {
