@@ -10,6 +10,7 @@ import { cliConsentPage } from '#ui/pages/login.ts'
 import { refuse, sendPage } from './answer.ts'
 import { sendStart } from './login.ts'
 import { formOf, queryOf } from './parameters.ts'
+import type { RequestOrigin } from './server.ts'
 import { type Actor, actorOf, requireSession } from './visitor.ts'
 
 export interface CliRoutes {
@@ -17,7 +18,10 @@ export interface CliRoutes {
   readonly grant: (form: string, actor: Actor, cookieHeader: string | undefined) => Promise<CliGrant>
   /** Back to the command line; `undefined` for a form that is not theirs. */
   readonly deny: (form: string, actor: Actor) => string | undefined
-  readonly exchange: (request: { readonly code: string; readonly verifier: string }) => Promise<CliExchange>
+  readonly exchange: (
+    request: { readonly code: string; readonly verifier: string },
+    origin: RequestOrigin,
+  ) => Promise<CliExchange>
 }
 
 export async function cliRoutes(app: FastifyInstance, options: CliRoutes): Promise<void> {
@@ -29,7 +33,7 @@ export async function cliRoutes(app: FastifyInstance, options: CliRoutes): Promi
     const { body } = request
     const checked = check(body instanceof URLSearchParams ? Object.fromEntries(body) : (body ?? null))
     if (!checked.ok) return refuse(request, reply, problem('bad_request', 400))
-    const exchange = await options.exchange(checked.value)
+    const exchange = await options.exchange(checked.value, { requestId: request.id, client: request.client })
     if (exchange.kind === 'refused') return refuse(request, reply, invalidGrant)
     return reply.send(tokenOf(exchange))
   })

@@ -6,12 +6,13 @@ import { paths } from '#surface/urls.ts'
 import { confirmLogoutPage, loggedOutPage } from '#ui/pages/login.ts'
 import { refuse, sendPage } from './answer.ts'
 import { formOf } from './parameters.ts'
+import type { RequestOrigin } from './server.ts'
 import { type Actor, actorIfAny } from './visitor.ts'
 
 export interface LogoutRoutes {
   /** Ends the session here. `location`: where the issuer ends its own; `undefined` where that can't be. */
   readonly logOut: (actor: Actor) => Promise<LogoutResult>
-  readonly receiveLogoutToken: (token: string) => Promise<BackChannelLogout>
+  readonly receiveLogoutToken: (token: string, origin: RequestOrigin) => Promise<BackChannelLogout>
 }
 
 export interface LogoutResult {
@@ -38,7 +39,8 @@ export async function logoutRoutes(app: FastifyInstance, options: LogoutRoutes):
   app.get(paths.loggedOut, async (request, reply) => sendPage(request, reply, loggedOutPage))
 
   app.post(paths.backchannelLogout, async (request, reply) => {
-    const outcome = await options.receiveLogoutToken(formOf(request).get('logout_token') ?? '')
+    const token = formOf(request).get('logout_token') ?? ''
+    const outcome = await options.receiveLogoutToken(token, { requestId: request.id, client: request.client })
     if (outcome.kind === 'ended') return reply.code(200).send()
     if (outcome.kind === 'refused') return refuse(request, reply, tokenRefused)
     return refuse(request, reply.header('retry-after', '5'), problem('store_unavailable', 503))

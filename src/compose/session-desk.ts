@@ -52,7 +52,12 @@ export function sessionDesk({ identities: { sessions }, policy, audit, closing }
     async end(actor: Actor, name: string): Promise<Outcome<undefined>> {
       const parsed = parseSessionName(name)
       const session = parsed && sessions.get(parsed)
-      if (!session || !visible(actor, session)) return { ok: false, problem: notFound }
+      if (!session) return { ok: false, problem: notFound }
+      if (!visible(actor, session)) {
+        const nowhere = { workspace: undefined, port: undefined }
+        audit.record({ event: 'deny', ...actorOf(actor), ...nowhere, reason: 'may-not-end-session' })
+        return { ok: false, problem: notFound }
+      }
       await sessions.end(session.name, 'revoked')
       const said = actorOf(actor)
       audit.record({ event: 'session-ended', ...said, session: session.name, reason: `revoked-by:${said.user}` })

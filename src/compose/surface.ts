@@ -12,7 +12,7 @@ import { parseReturnTo } from '#identity/return-to.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { StreamIndex } from '#live/streams.ts'
-import type { Audit } from '#observe/audit.ts'
+import type { Audit, AuditActor } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -153,7 +153,11 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
       parts.audit.record({ event: 'logout', ...sessions.actorOf(actor) })
       return { location, setCookies: [clearSessionCookie(identities.cookies, scope)] }
     },
-    receiveLogoutToken: (token) => receiveLogoutToken({ ...identities, clock, log: parts.log }, token),
+    async receiveLogoutToken(token, origin) {
+      const received = await receiveLogoutToken({ ...identities, clock, log: parts.log }, token)
+      if (received.kind === 'refused') denied(parts, strangerAt(origin), `logout:${received.reason}`)
+      return received
+    },
   })
   await app.register(handoverRoutes, {
     handover(_actor, { to, nonce, cookieHeader }) {
@@ -163,9 +167,21 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
   })
   await app.register(cliRoutes, {
     startConsent: (query, actor) => cliLogins.startConsent(query, actor.session),
-    grant: (form, actor, cookieHeader) => cliLogins.grant(form, actor.session, cookieHeader),
-    deny: (form, actor) => cliLogins.deny(form, actor.session),
-    exchange: (request) => cliLogins.exchange(request),
+    async grant(form, actor, cookieHeader) {
+      const grant = await cliLogins.grant(form, actor.session, cookieHeader)
+      if (grant.kind === 'refused') denied(parts, sessions.actorOf(actor), `cli:${grant.reason}`)
+      return grant
+    },
+    deny(form, actor) {
+      const location = cliLogins.deny(form, actor.session)
+      denied(parts, sessions.actorOf(actor), location === undefined ? 'cli:consent_invalid' : 'cli:declined')
+      return location
+    },
+    async exchange(request, origin) {
+      const exchange = await cliLogins.exchange(request)
+      if (exchange.kind === 'refused') denied(parts, strangerAt(origin), `cli:${exchange.reason}`)
+      return exchange
+    },
   })
   await app.register(jwksRoutes, { jwks: () => assertions.jwks() })
   const plugins: readonly ((app: App, options: typeof workspaces) => Promise<void>)[] = [
@@ -183,6 +199,14 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
   for (const plugin of plugins) await app.register(plugin, workspaces)
 }
 
+function strangerAt({ requestId, client }: { readonly requestId: string; readonly client: string }): AuditActor {
+  return { user: undefined, session: undefined, requestId, client }
+}
+
+function denied({ audit }: SurfaceParts, actor: AuditActor, reason: string): void {
+  audit.record({ event: 'deny', ...actor, workspace: undefined, port: undefined, reason })
+}
+
 /** Back from the issuer: a session for this browser, or for the command line that asked for it. */
 async function finishLogin(
   parts: SurfaceParts,
@@ -193,10 +217,7 @@ async function finishLogin(
   const { identities, metrics, audit, log } = parts
   const { requestId, address: client } = browser
   const finish = await identities.logins.finish(query, browser.cookieHeader)
-  const refused = (reason: string) => {
-    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
-    audit.record({ event: 'deny', ...nobody, requestId, client, reason: `login:${reason}` })
-  }
+  const refused = (reason: string) => denied(parts, strangerAt({ requestId, client }), `login:${reason}`)
   if (finish.kind !== 'ok') {
     metrics.logins(finish.kind === 'refused' ? 'refused' : 'failed').add()
     if (finish.kind === 'refused') refused(finish.reason)

@@ -7,7 +7,7 @@ import { dropSameSite, keeper, openScene, serveElsewhere } from './isolation-sce
 
 describeWith('openssl', 'with certificates of a test authority', () => {
   describeWith('browser', 'in a real Chromium on an HTTPS domain', (program) => {
-    test('[JK22.2] a page of one workspace can neither read nor change another one, the console or the API as its visitor, whatever SameSite says', async () => {
+    test('#80 [JK22.2] a page of one workspace can neither read nor change another one, the console or the API as its visitor, whatever SameSite says', async () => {
       await using scene = await openScene(program)
       const { world } = scene
       const evil = await keeper('evil')
@@ -29,7 +29,7 @@ describeWith('openssl', 'with certificates of a test authority', () => {
       await expectNothingCanBeDone(groundOf(world), page, victim)
     }, 90_000)
 
-    test('nor can a page of another site, when its requests bring the cookies', async () => {
+    test('#80 nor can a page of another site, when its requests bring the cookies', async () => {
       await using scene = await openScene(program, { isLax: true })
       await using elsewhere = await serveElsewhere(scene)
       const page = await scene.person('alice')
@@ -39,7 +39,7 @@ describeWith('openssl', 'with certificates of a test authority', () => {
       await expectNothingCanBeDone(groundOf(scene.world), page, victim)
     }, 60_000)
 
-    test('[JK22.3] in path mode it can reach neither the console nor the API; the README says what workspaces can do to each other there', async () => {
+    test('#80 [JK22.3] in path mode it can reach neither the console nor the API; the README says what workspaces can do to each other there', async () => {
       await using scene = await openScene(program, { mode: 'path' })
       const { world } = scene
       const evil = await keeper('evil')

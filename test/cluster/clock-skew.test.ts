@@ -59,7 +59,7 @@ describeWith('cluster', 'two replicas, one of them five minutes ahead', () => {
     return JSON.parse((await browser.fetch(world.origin + api.whoami)).body).username
   }
 
-  test('a login and a hand-over that take turns on both, whoever begins', { timeout: 60_000 }, async () => {
+  test('#85 a login and a hand-over that take turns on both, whoever begins', { timeout: 60_000 }, async () => {
     for (const order of [
       [right, early],
       [early, right],
@@ -82,7 +82,7 @@ describeWith('cluster', 'two replicas, one of them five minutes ahead', () => {
     return (await plainRequest(to, { address: by.host, headers: { Cookie: cookie } })).status
   }
 
-  test('a share ends by the clock of whoever is asked, and so never late by the right one', async () => {
+  test('#85 a share ends by the clock of whoever is asked, and so never late by the right one', async () => {
     const browser = await logIn(
       browserBy(() => right),
       'bob',
@@ -106,7 +106,7 @@ describeWith('cluster', 'two replicas, one of them five minutes ahead', () => {
     expect(lease.spec.leaseTransitions).toBe(0)
   })
 
-  test('a session is renewed once, nobody is logged out by it, and it ends for both no later than five minutes after its time', {
+  test('#85 a session is renewed once, nobody is logged out by it, and it ends for both no later than five minutes after its time', {
     timeout: 60_000,
   }, async () => {
     const browser = await logIn(

@@ -102,7 +102,7 @@ describeWith('cluster', 'watches that break', () => {
     expect(Math.max(...took)).toBeLessThan(bound)
   })
 
-  test('[JK12.3] by 410 Gone, by a dropped connection, and by an outage of 5 s: routes keep working, and what changed meanwhile is in force right after', {
+  test('#83 [JK12.3] by 410 Gone, by a dropped connection, and by an outage of 5 s: routes keep working, and what changed meanwhile is in force right after', {
     timeout: 90_000,
   }, async () => {
     {

@@ -30,7 +30,7 @@ describeWith('helm', 'replicas', () => {
   }, 120_000)
   afterAll(() => site[Symbol.asyncDispose]())
 
-  test('[JK23.1] a new one is alive at once, and ready when its caches and keys are there, with an issuer that is down; its counters are by route and name nobody', async () => {
+  test('#81 [JK23.1] a new one is alive at once, and ready when its caches and keys are there, with an issuer that is down; its counters are by route and name nobody', async () => {
     const bindings = await takeAway('clusterrolebinding', 'rolebinding')
     await site.ours(['scale', `deployment/${site.namespace}`, '--replicas=4'])
     const newcomer = await until(async () => (await addresses()).find((one) => !isKnown(one)))
@@ -60,7 +60,7 @@ describeWith('helm', 'replicas', () => {
     await site.findReplicas(3)
   }, 120_000)
 
-  test('[JK23.2] an evicted one is not ready any more, finishes what is in flight and closes its sockets with 1012; no second one is let go meanwhile', async () => {
+  test('#82 [JK23.2] an evicted one is not ready any more, finishes what is in flight and closes its sockets with 1012; no second one is let go meanwhile', async () => {
     const [leaving, staying, ...others] = site.replicas
     if (!leaving || !staying) throw new Error('there are no replicas')
     const allowed = ['get', 'pdb', site.namespace, '-o', 'jsonpath={.status.disruptionsAllowed}']

@@ -24,7 +24,7 @@ describeWith('helm', 'three replicas', () => {
   }, 120_000)
   afterAll(() => site?.[Symbol.asyncDispose]())
 
-  test('one killed with 500 open sockets: all are back within seconds, by the others, and nobody logs in again', {
+  test('#81 one killed with 500 open sockets: all are back within seconds, by the others, and nobody logs in again', {
     timeout: 90_000,
   }, async () => {
     const { url } = await site.workspace('busy', { owner: 'alice' })

@@ -105,7 +105,7 @@ describeWith('helm', 'three replicas', () => {
     expect(await statusesEverywhere(site, carol, url)).toEqual([401, 401, 401])
   }, 60_000)
 
-  test('an update that replaces one after the other, while the keys are rotated, costs nobody a request or his login; sockets are told to come back', async () => {
+  test('#82 #84 an update that replaces one after the other, while the keys are rotated, costs nobody a request or his login; sockets are told to come back', async () => {
     const alice = await site.as('alice')
     await isAt(alice, url)
     using present = await presentEverywhere(site, alice, url)

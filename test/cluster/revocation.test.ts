@@ -236,7 +236,7 @@ describeWith('helm', 'on all replicas', () => {
     }
   }, 90_000)
 
-  test('a namesake made later inherits nothing: the share still names the UID of the one before', async () => {
+  test('#83 a namesake made later inherits nothing: the share still names the UID of the one before', async () => {
     const before = await opened('again')
     const { alice, bob, carol } = people
     const spec = { workspaces: [{ name: 'again' }], grantees: [bobAsGrantee] }

@@ -48,7 +48,7 @@ describeWith('cluster', 'a reader of the API server', () => {
     expect(reader.count('synced')).toBe(1)
   }, 60_000)
 
-  test('lists again when its version has expired, and knows what it missed', async () => {
+  test('#83 lists again when its version has expired, and knows what it missed', async () => {
     await using world = await openWorld()
     const reader = world.read()
     await reader.synced()
@@ -62,7 +62,7 @@ describeWith('cluster', 'a reader of the API server', () => {
     await vi.waitFor(() => expect(reader.names()).toEqual(['before', 'missed']), { timeout: 10_000 })
   })
 
-  test('finds out about a watch that hangs within 15 s, and then learns what it missed', async () => {
+  test('#83 finds out about a watch that hangs within 15 s, and then learns what it missed', async () => {
     await using world = await openWorld()
     const reader = world.read()
     await reader.synced()
@@ -107,7 +107,7 @@ describeWith('cluster', 'a reader of the API server', () => {
     expect(reader.freshness.age()).toBeLessThan(13_000)
   }, 60_000)
 
-  test('keeps what it knows through an outage of 5 s, and then has what happened meanwhile', async () => {
+  test('#83 keeps what it knows through an outage of 5 s, and then has what happened meanwhile', async () => {
     await using world = await openWorld()
     const reader = world.read()
     await reader.synced()

@@ -10,7 +10,7 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
   const canary = 'c4n4ry'
 
   test('#33 no error shows anything of the request or of the way to the app, and no log shows a secret', async () => {
-    const { a, b, alice, ask, attack, world } = tenants()
+    const { a, b, alice, ask, attack, upstreamBytes, world } = tenants()
     const { authority: host, prefix } = a
     const before = world.lines.length
     const html = [
@@ -75,11 +75,13 @@ describe.each(['host', 'path'] as const)('in %s mode', (mode) => {
       }),
       `GET ${target} HTTP/1.1\r\nHost: ${host}\r\nX: ${canary}\rx\r\n\r\n`,
     ]
+    const arrived = upstreamBytes()
     for (const request of refused) {
       const answer = await ask(request)
       expect(answer.status).toBeGreaterThanOrEqual(400)
       answers.push(answer)
     }
+    expect(upstreamBytes()).toBe(arrived)
     const values = a.cookie.split('; ').map((pair) => pair.replace(/^[^=]*=/, ''))
     const shown = answers.map(({ body, rawHeaders }) => `${rawHeaders.join('\n')}\n${body}`).join('\n')
     for (const text of [canary, ...values, String(a.app.port)]) expect(shown).not.toContain(text)

@@ -25,6 +25,8 @@ export interface DemoOptions {
   readonly keepsCompiled?: boolean
   /** Of the environment, besides. */
   readonly env?: Readonly<Record<string, string>>
+  /** A module that is loaded before it. */
+  readonly preload?: string
   /** Of the command line. */
   readonly flags?: readonly string[]
   /** It installs JupyterLab with the `python3` of this folder, which the test puts there. */
@@ -48,7 +50,8 @@ export async function startDemo(site: LaptopSite, options: DemoOptions = {}): Pr
 
 /** Does not wait for anything. */
 export function spawnDemo(site: LaptopSite, options: DemoOptions = {}): DemoProcess {
-  const child = spawn(process.execPath, [launcher, 'demo', ...(options.flags ?? [])], {
+  const preload = options.preload === undefined ? [] : ['--import', options.preload]
+  const child = spawn(process.execPath, [...preload, launcher, 'demo', ...(options.flags ?? [])], {
     env: environmentOf(site, options),
     stdio: ['ignore', 'pipe', 'pipe'],
   })

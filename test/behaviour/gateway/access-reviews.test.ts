@@ -143,7 +143,7 @@ test('a right taken away by RBAC closes its sockets with 1008 within 30 s and re
   expect((await ask(bob, url)).status).toBe(200)
 })
 
-test('an earlier allow stands for five minutes while nobody can be asked: requests and sockets go on, then they end', async () => {
+test('#83 an earlier allow stands for five minutes while nobody can be asked: requests and sockets go on, then they end', async () => {
   const clock = fakeClock(Date.now())
   const reviewer = scriptedReviewer()
   await using world = await createWorld({ reviewer, clock })

@@ -173,7 +173,7 @@ describe('somebody who is logged in', () => {
     await tenants.world.until(async () => (await asAlice()).status === 200, 'it is let in again')
   })
 
-  test('has so many streams open at once, and one more when one of them is closed', async () => {
+  test('#66 has so many streams open at once, and one more when one of them is closed', async () => {
     const { b, bob, world } = tenants
     const page = `http://${b.authority}/`
     const open = []

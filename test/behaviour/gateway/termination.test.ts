@@ -53,7 +53,7 @@ async function start(site: LaptopSite): Promise<Started> {
   }
 }
 
-test('[JK23.2] at SIGTERM readiness is gone, requests in flight are finished, and sockets are closed with 1012, all within the grace', async () => {
+test('#82 [JK23.2] at SIGTERM readiness is gone, requests in flight are finished, and sockets are closed with 1012, all within the grace', async () => {
   await using site = await createLaptopSite({ samples: [] })
   await writeEchoManifest(site.manifests, { ...ref, owner: 'alice', ports: [{ name: 'app', port: 8888 }] })
   await using gatehouse = await start(site)

@@ -202,7 +202,7 @@ describe.each(modes)('the secret in %s mode', (mode) => {
     expect(JSON.stringify(s.app.requests)).not.toContain(secret.slice('gatehouse_'.length))
   })
 
-  test('is listed with its device and revoked in the browser: its next request is refused and its streams end', async () => {
+  test('#52 is listed with its device and revoked in the browser: its next request is refused and its streams end', async () => {
     await using s = await scene({ mode })
     const secret = await loggedIn(s)
     using socket = await openSocket(undefined, s.url, { headers: bearer(secret) })
@@ -223,7 +223,7 @@ describe.each(modes)('the secret in %s mode', (mode) => {
 })
 
 describe('the secret', () => {
-  test('is no cookie, works by no other scheme, in no query, and not with a letter changed', async () => {
+  test('#52 is no cookie, works by no other scheme, in no query, and not with a letter changed', async () => {
     await using s = await scene()
     const secret = await loggedIn(s)
     const value = secret.slice('gatehouse_'.length)

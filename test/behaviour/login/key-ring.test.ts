@@ -43,7 +43,7 @@ async function prune({ resources }: World, kid: string): Promise<void> {
 }
 
 describe('a key that is rotated', () => {
-  test('[JK11.3] is followed by one that signs nothing for its first 5 s; sessions of the old one work on, everywhere, until it is pruned', async () => {
+  test('#84 [JK11.3] is followed by one that signs nothing for its first 5 s; sessions of the old one work on, everywhere, until it is pruned', async () => {
     await using s = await scene()
     const { world, clock, url } = s
     const other = await world.replica()

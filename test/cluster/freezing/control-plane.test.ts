@@ -29,7 +29,7 @@ describeWith('freezing', 'a control plane that stands still for 60 s', (program)
     await site?.[Symbol.asyncDispose]()
   })
 
-  test('the API server: who was in goes on, who was not gets a 503 that asks to come again, and a share made right after works within 2 s', {
+  test('#83 the API server: who was in goes on, who was not gets a 503 that asks to come again, and a share made right after works within 2 s', {
     timeout: 240_000,
   }, async () => {
     const { url } = await site.workspace('first', { owner: 'alice' })

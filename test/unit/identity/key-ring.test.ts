@@ -128,7 +128,7 @@ describe('the key ring', () => {
     expect(verifySessionValue(keyRing, value, consoleScope)).toMatchObject({ kind: 'verified' })
   })
 
-  test('a key that an administrator takes out is refused at once, also where it was sealed with', async () => {
+  test('#84 a key that an administrator takes out is refused at once, also where it was sealed with', async () => {
     await using world = identityWorld()
     const { keyRing, sealer } = await world.replica()
     await keyRing.rotateNow()
