@@ -31,8 +31,8 @@ export function sessionOptions({
     maxSessionRejectedStreams: 100,
     // Entries of one SETTINGS frame.
     maxSettings: 32,
-    // MB: of what waits to be sent, and of heads. New streams are refused beyond it.
-    maxSessionMemory: 10,
+    // MB: of what waits to be sent, and of heads; a few pieces of as many answers as there may be at once. New streams are refused beyond it.
+    maxSessionMemory: 32,
     strictSingleValueFields: false,
   }
 }
