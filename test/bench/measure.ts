@@ -35,7 +35,11 @@ export async function pinned(
   const { pid } = child
   if (pid === undefined) throw new Error(`${command} did not start`)
   let isEnding = false
+  // However this process ends, it leaves none behind.
+  const endAtOnce = () => void process.kill(-pid, 'SIGKILL')
+  process.once('exit', endAtOnce)
   child.once('exit', (code) => {
+    process.off('exit', endAtOnce)
     if (!isEnding && code !== 0 && code !== null)
       process.stderr.write(`${command} ended with ${code}: ${stderr.join('').slice(-2000)}\n`)
   })

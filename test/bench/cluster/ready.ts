@@ -18,18 +18,22 @@ export interface Ready {
 export async function measureReady(scene: Scene): Promise<Ready> {
   const runs: Ready[] = []
   for (let round = 1; round <= scene.rounds; round += 1) {
-    const [replica] = await freshReplicas(scene.site, 1)
-    if (!replica) throw new Error('there is no replica')
-    await wait(settling)
-    const restMb = await replica.residentMb()
-    const visitedMb = await afterVisits(scene, replica)
-    runs.push({ ms: replica.readyAfter, rest_mb: restMb, visited_mb: visitedMb })
-    const [ms, rest, visited] = [replica.readyAfter, restMb, visitedMb].map(Math.round)
+    const run = await scene.inTurn(() => measureOnce(scene))
+    runs.push(run)
+    const [ms, rest, visited] = [run.ms, run.rest_mb, run.visited_mb].map(Math.round)
     scene.say(`ready after ${ms} ms, ${rest} MB at rest, ${visited} MB after visits`)
   }
   await freshReplicas(scene.site, 0)
   const of = (pick: (run: Ready) => number) => median(runs.map(pick))
   return { ms: of((run) => run.ms), rest_mb: of((run) => run.rest_mb), visited_mb: of((run) => run.visited_mb) }
+}
+
+async function measureOnce(scene: Scene): Promise<Ready> {
+  const [replica] = await freshReplicas(scene.site, 1)
+  if (!replica) throw new Error('there is no replica')
+  await wait(settling)
+  const restMb = await replica.residentMb()
+  return { ms: replica.readyAfter, rest_mb: restMb, visited_mb: await afterVisits(scene, replica) }
 }
 
 async function afterVisits(scene: Scene, gateway: PodReplica): Promise<number> {

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { parse, stringify } from 'yaml'
 import { type FaultProxy, faultProxy, type SeenRequest } from '#test/support/fault-proxy.ts'
 import { startGateway } from './gateway-process.ts'
+import type { Scene } from './scene.ts'
 import type { BenchSite } from './site.ts'
 
 export interface Rest {
@@ -19,7 +20,7 @@ export interface Rest {
 /** From the moment that both are ready: first looks, and what is asked once, are over by then. */
 const settle = 20_000
 
-export async function measureRest(site: BenchSite, seconds: number): Promise<Rest> {
+export async function measureRest({ site, say, inTurn }: Scene, seconds: number): Promise<Rest> {
   await using stack = new AsyncDisposableStack()
   const proxies = [stack.use(await faultProxy()), stack.use(await faultProxy())]
   for (const proxy of proxies) {
@@ -27,9 +28,10 @@ export async function measureRest(site: BenchSite, seconds: number): Promise<Res
     stack.defer(() => rmSync(kubeconfig.folder, { recursive: true, force: true }))
     stack.use(await startGateway(site, { kubeconfig: kubeconfig.file }))
   }
+  say(`two replicas at rest for ${seconds} s`)
   await wait(settle)
   const before = proxies.map(({ seen }) => seen.length)
-  await wait(seconds * 1000)
+  await inTurn(() => wait(seconds * 1000))
   const asked = proxies.map(({ seen }, index) =>
     seen.slice(before[index]).filter((request) => !request.isWatch && isAbout(site, request)),
   )

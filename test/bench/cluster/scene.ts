@@ -1,4 +1,5 @@
 /** What every part of the benchmark goes by. */
+import type { Turn } from '../turn.ts'
 import type { BenchSite } from './site.ts'
 import type { Chain } from './workspace-chain.ts'
 
@@ -8,6 +9,8 @@ export interface Scene {
   readonly rounds: number
   /** Of one run of wrk. */
   readonly seconds: number
+  /** What is measured runs in here. */
+  readonly inTurn: Turn
   readonly say: (text: string) => void
 }
 

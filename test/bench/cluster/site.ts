@@ -96,8 +96,8 @@ function rightsOfPeople(namespace: string): readonly object[] {
 function valuesOf(): object {
   return {
     ...{ replicas: 1, policies: { create: false } },
-    // On this machine alone.
-    settings: { insecureWideBind: true },
+    // Wide on this machine alone; and what is measured is one identity.
+    settings: { insecureWideBind: true, limits: { requestsPerIdentity: 1_000_000, streamsPerIdentity: 1_000_000 } },
     manager: { servesUnclaimed: false, spec: { domain, oidc: [{ id: 'main', issuer, clientId: 'bench' }] } },
   }
 }

@@ -75,7 +75,7 @@ async function measureRounds(parts: MeasuredParts): Promise<readonly Rates[]> {
   const runs: Rates[] = []
   for (let round = 1; runs.length < parts.rounds; round += 1) {
     if (round > parts.rounds * mostTries) throw new Error('something else runs on this machine')
-    const run = await measureRound(parts, scripts, round % 2 === 1)
+    const run = await parts.inTurn(() => measureRound(parts, scripts, round % 2 === 1))
     if (run.isValid) runs.push(run)
     const ratio = (run.all / run.one).toFixed(3)
     parts.say(
