@@ -92,6 +92,26 @@ describe('FrameTracker', () => {
     )
   })
 
+  test('says the same of any bytes, frames or not, however they are cut', () => {
+    const bytes = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      fc
+        .tuple(fc.array(shape, { maxLength: 3 }), fc.uint8Array({ maxLength: 20 }))
+        .map(([shapes, rest]) => Buffer.concat([...shapes.map(write), rest])),
+    )
+    fc.assert(
+      fc.property(bytes, fc.array(fc.nat(), { maxLength: 12 }), (all, cuts) => {
+        const whole = new FrameTracker()
+        whole.advance(Buffer.from(all))
+        const pieces = new FrameTracker()
+        for (const piece of split(Buffer.from(all), cuts)) pieces.advance(piece)
+        const said = ({ isFramed, isAtBoundary, isClosed }: FrameTracker) => ({ isFramed, isAtBoundary, isClosed })
+        expect(said(pieces)).toEqual(said(whole))
+      }),
+      { numRuns: 1_000 },
+    )
+  })
+
   test('finds the first boundary from any byte on, however the rest is cut', () => {
     const shapes = fc.array(shape, { minLength: 1, maxLength: 4 })
     fc.assert(
