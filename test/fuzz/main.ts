@@ -1,13 +1,16 @@
-/** `npm run fuzz -- --minutes 15 --seed S`: new ground under a seed of its own, which it says. Needs nginx and haproxy. */
+/**
+ * `npm run fuzz -- --minutes 15 --seed S`: new ground under a seed of its own, which it says. `--case S:7` plays that one case again, and shows what
+ * came of it. Needs nginx and haproxy.
+ */
 import { randomBytes } from 'node:crypto'
 import { parseArgs } from 'node:util'
 import { findPart, type RealPart } from '#test/support/real-parts.ts'
-import { fuzz } from './fuzz.ts'
+import { Chance } from './chance.ts'
+import { confirm, fuzz } from './fuzz.ts'
+import { makeCase } from './generator.ts'
 import { reportOf } from './report.ts'
+import { openStage } from './stage.ts'
 
-const { values } = parseArgs({ options: { minutes: { type: 'string', default: '10' }, seed: { type: 'string' } } })
-const minutes = Number(values.minutes)
-const seed = values.seed ?? randomBytes(4).toString('hex')
 const say = (text: string) => process.stdout.write(`${text}\n`)
 
 function pathOf(part: RealPart): string {
@@ -16,9 +19,32 @@ function pathOf(part: RealPart): string {
   throw new Error(`${found.reason}; get it with: ${found.command}`)
 }
 
-if (!(minutes > 0)) throw new Error('--minutes must be a number above 0')
-say(`seed ${seed}, ${minutes} minutes`)
-const parts = { lanes: 8, nginx: pathOf('nginx'), haproxy: pathOf('haproxy') }
-const { shown } = await fuzz({ ...parts, seed, span: minutes * 60_000, progress: say })
-for (const one of shown) say(reportOf(one))
-process.exitCode = shown.length === 0 ? 0 : 1
+/** How many findings there are. */
+async function run(minutes: number, seed: string): Promise<number> {
+  if (!(minutes > 0)) throw new Error('--minutes must be a number above 0')
+  say(`seed ${seed}, ${minutes} minutes`)
+  const { shown } = await fuzz({ ...programs, lanes: 8, seed, span: minutes * 60_000, progress: say })
+  for (const one of shown) say(reportOf(one))
+  return shown.length
+}
+
+async function again(origin: string): Promise<number> {
+  await using stage = await openStage({ ...programs, lanes: 1 })
+  const [lane] = stage.lanes
+  if (!lane) throw new Error('there is no stage')
+  const requestCase = makeCase(new Chance(origin))
+  const found = await confirm(requestCase, lane)
+  say(reportOf({ origin, requestCase, ...found }))
+  return found.findings.length
+}
+
+const options = {
+  minutes: { type: 'string', default: '10' },
+  seed: { type: 'string' },
+  case: { type: 'string' },
+} as const
+const { values } = parseArgs({ options })
+const programs = { nginx: pathOf('nginx'), haproxy: pathOf('haproxy') }
+const seed = values.seed ?? randomBytes(4).toString('hex')
+const findings = values.case === undefined ? await run(Number(values.minutes), seed) : await again(values.case)
+process.exitCode = findings === 0 ? 0 : 1
