@@ -34,6 +34,8 @@ export class Http2Door {
     const known = head.kind === 'head' ? head : unread
     const request = new Http2Request(stream, known, isWhole)
     const response = new Http2Response(stream, request)
+    // It is answered, and nothing is that comes after it.
+    if (connection.isCrowded) stream.session?.close()
     if (head.kind === 'problem') this.#refuse(response, refusals.headerTooLarge, connection)
     else this.#run(request, response, connection)
   }

@@ -197,7 +197,7 @@ describe('a handler', () => {
   test('may destroy the request that it reads', async () => {
     await using world = await listenerWorld({
       settings: h2c,
-      handlers: { request: (request) => void request.once('end', () => undefined) ?? request.socket.destroy() },
+      handlers: { request: (request) => void request.socket.destroy() },
     })
     using connection = await openGreeted(world.port)
     connection.send(headers(1, get, 4), frame(types.data, 0, 1, Buffer.alloc(10)))
