@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import type { NetConnectOpts } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Settings } from '#settings/settings.ts'
 import { createWorld, type World } from '#test/support/world.ts'
 import { authorityOf, placeOf } from '#workspace/address.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
@@ -43,7 +44,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   opened.defer(() => rmSync(folder, { recursive: true, force: true }))
   const path = (name: string, lane: number) => join(folder, `${name}-${lane}`)
   const numbers = Array.from({ length: options.lanes }, (_, lane) => lane)
-  const world = opened.use(await createWorld())
+  const world = opened.use(await createWorld({ settings: withoutLimits }))
   const setUp = async (lane: number): Promise<Lane> => {
     const behind = async (name: TargetName) => opened.use(await openRecorder(path(`${name}-upstream`, lane)))
     const recorder = await behind('gatehouse')
@@ -68,6 +69,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   }
   const running = opened.move()
   return { lanes, [Symbol.asyncDispose]: () => running.disposeAsync() }
+}
+
+/** One person asks for more here than anybody would. */
+function withoutLimits(settings: Settings): Settings {
+  const many = { requestsPerIdentity: 1e9, requestsPerAddress: 1e9, streamsPerIdentity: 1e9 }
+  return { ...settings, limits: { ...settings.limits, ...many } }
 }
 
 /** A workspace of alice's, and a session of hers there. */
