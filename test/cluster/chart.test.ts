@@ -50,6 +50,10 @@ describeWith('helm', 'the chart', () => {
     ['with one replica', () => ({ ...leastValues, replicas: 1 })],
     ['with names of hosts', () => ({ ...leastValues, hostAliases })],
     ['with machines, confirmed by the API server', () => ({ ...leastValues, machines: [machine], tokenReview: true })],
+    [
+      'with upstream’s access review',
+      () => ({ ...leastValues, settings: { cluster: { accessReview: 'connection' } } }),
+    ],
     ['with a manager that somebody else writes', () => ({ manager: { create: false } })],
     ['with everything that can be added to its pods', () => ({ ...leastValues, ...furtherValues })],
   ]
@@ -99,6 +103,11 @@ describeWith('helm', 'the chart', () => {
     const namespaced = objectsIn<RoleObject>(await kubectl(['kustomize', 'config/rbac/namespaced']))
     const all = () => true
     expect(rightsOf(inOne, 'Role', all)).toEqual(rightsOf(namespaced, 'Role', all))
+    const asking = { ...defaultValues, settings: { cluster: { accessReview: 'connection' } } }
+    const further = objectsIn<RoleObject>(await kubectl(['kustomize', 'config/rbac/connection-review']))
+    const withReview = await render<RoleObject>({ release: 'gatehouse', namespace: 'gatehouse', values: asking })
+    const both = [...rightsOf(byChart, 'ClusterRole', isForUs), ...rightsOf(further, 'ClusterRole', all)].sort()
+    expect(rightsOf(withReview, 'ClusterRole', isForUs)).toEqual(both)
   })
 
   test('its pods fit a namespace that enforces the restricted profile: nobody in particular, and a root that nothing can write to', async () => {

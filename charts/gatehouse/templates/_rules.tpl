@@ -53,6 +53,11 @@
 - apiGroups: [authorization.k8s.io]
   resources: [{{ .reviews }}]
   verbs: [create]
+{{- if eq .asks "connection" }}
+- apiGroups: [connection.workspace.jupyter.org]
+  resources: [connectionaccessreviews]
+  verbs: [create]
+{{- end }}
 {{- if .logs }}
 - apiGroups: [""]
   resources: [pods/log]

@@ -93,8 +93,11 @@ async function ask(
     return isAllowed(answer) ? 'allowed' : 'denied'
   } catch (error) {
     signal.throwIfAborted()
-    if (hasCode(error, 'store_unavailable')) throw error
     const reason = messageOf(error)
+    // One of several servers may be away: who reads the log has to know which question it was.
+    if (hasCode(error, 'store_unavailable')) {
+      throw new GatewayError('store_unavailable', `${type.plural}: ${reason}`, { cause: error })
+    }
     const kind = `${action.verb} ${action.resource}`
     log.error(
       { component: 'reviews', kind, name: namespace, reason },

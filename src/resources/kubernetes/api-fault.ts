@@ -68,7 +68,7 @@ function read(body: unknown): Said {
   const details = isJsonObject(status.details) ? status.details : {}
   const seconds = details.retryAfterSeconds
   return {
-    message: (text(status.message) || text(body) || 'without a reason').slice(0, longestMessage),
+    message: (text(status.message) || text(body).trim() || 'without a reason').slice(0, longestMessage),
     reason: text(status.reason),
     kind: text(details.kind),
     name: text(details.name),
