@@ -25,6 +25,13 @@ export interface Endpoints {
   get(port: number): Endpoint | undefined
 }
 
+/** How the run before this one ended: by itself, and too soon to have been any good. */
+export interface Crash {
+  /** CamelCase: `CrashLoopBackOff`. */
+  readonly reason: string
+  readonly message: string
+}
+
 /** `starting`: exists, its main program is not up yet. `running`: its program runs (which is not yet *ready*). */
 export type InstancePhase = 'starting' | 'running' | 'stopping' | 'failed'
 
@@ -44,6 +51,8 @@ export interface Instance {
   /** CamelCase, `''` where there is nothing to say: `CrashLoopBackOff`, `NotInstalled`. */
   readonly reason: string
   readonly message: string
+  /** Of one that was started again: until it is ready it has come to no good yet. */
+  readonly crash?: Crash | undefined
   readonly endpoints: Endpoints
   readonly steps: readonly InstanceStep[]
 }

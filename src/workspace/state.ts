@@ -43,13 +43,14 @@ function whyStopped(workspace: Workspace): Pick<WorkspaceState, 'reason' | 'mess
 }
 
 function runningState(instance: Instance, readiness: Readiness): WorkspaceState {
-  const { steps, reason, message } = instance
+  const { steps, reason, message, crash } = instance
   switch (instance.phase) {
     case 'failed':
       return { phase: 'Degraded', reason: reason || 'ComputeError', message: message || 'It failed to start.', steps }
     case 'stopping':
       return { phase: 'Starting', reason: reason || 'ComputeNotReady', message: 'The previous run is ending.', steps }
     case 'starting':
+      if (crash) return { phase: 'Degraded', reason: crash.reason, message: crash.message, steps }
       return {
         phase: 'Starting',
         reason: reason || 'ComputeNotReady',
@@ -63,6 +64,9 @@ function runningState(instance: Instance, readiness: Readiness): WorkspaceState 
     case 'ready':
       return { phase: 'Running', reason: 'ResourcesReady', message: 'The workspace is running.', steps }
     case 'waiting':
+      // That its program runs once more is no news: people would be told to wait, and told otherwise, in turn.
+      if (crash)
+        return { phase: 'Degraded', reason: crash.reason, message: `${crash.message} ${readiness.message}`, steps }
       return { phase: 'Starting', reason: 'AccessNotReady', message: readiness.message, steps }
     case 'degraded':
       return { phase: 'Degraded', reason: readiness.reason, message: readiness.message, steps }

@@ -7,6 +7,7 @@ import { takePicture } from '#test/support/chromium.ts'
 import { openSiteChromium } from '#test/support/cluster-site/chromium.ts'
 import { lookupOf } from '#test/support/cluster-site/names.ts'
 import { type ClusterSite, openSite, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
+import { shellContainer } from '#test/support/echo-container.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
@@ -195,6 +196,35 @@ describeWith('helm', 'a pod that comes up', () => {
     const whole = { lines: ['the first line', 'no such table: <users>'] }
     const log = async () => JSON.parse((await own.fetch(site.origin + api.logs(crash.ref))).body)
     await expect.poll(log, { timeout: 10_000 }).toEqual(whole)
+  })
+
+  test('one that crashes again and again is degraded all the time from its first end on, also while its program runs once more', {
+    timeout: 90_000,
+  }, async () => {
+    const container = shellContainer('sleep 2; exit 3')
+    const dying = await site.workspace('dying', { owner: 'alice', container })
+    const pods = ['get', 'pods', '-l', 'workspace.jupyter.org/workspace-name=dying', '-o']
+    const status = '{.items[0].status.containerStatuses[0]}'
+    const isOnItsThirdRun = async () => {
+      const { restartCount = 0, state = {} } = JSON.parse((await site.kubectl([...pods, `jsonpath=${status}`])) || '{}')
+      return restartCount === 2 && 'running' in state
+    }
+    await viewWhere(dying, ({ state }) => state === 'Degraded')
+    const seen = new Set<string>()
+    const note = async () => {
+      const { state, reason, message } = await viewOf(dying)
+      seen.add(state)
+      expect([reason, message]).toEqual([
+        expect.stringMatching(/^(ProcessExited|CrashLoopBackOff)$/),
+        expect.stringContaining('Its program ended with exit code 3'),
+      ])
+    }
+    await until(
+      async () => [await note(), (await isOnItsThirdRun()) || undefined][1],
+      () => [...seen].join(),
+    )
+    await note()
+    expect([...seen]).toEqual(['Degraded'])
   })
 
   describeWith('browser', 'in a real Chromium', (program) => {

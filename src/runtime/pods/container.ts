@@ -22,6 +22,7 @@ export interface Ending {
   readonly reason: string
   readonly message: string
   readonly exitCode: number | undefined
+  readonly began: Timestamp | undefined
   readonly at: Timestamp | undefined
 }
 
@@ -46,6 +47,9 @@ function readState({ waiting, running, terminated }: Fields): ContainerState {
 
 function readEnding(value: unknown): Ending | undefined {
   if (value === undefined) return undefined
-  const { reason, message, exitCode, finishedAt } = fieldsOf(value)
-  return { reason: textOf(reason), message: textOf(message), exitCode: numberOf(exitCode), at: timeOf(finishedAt) }
+  const { reason, message, exitCode, startedAt, finishedAt } = fieldsOf(value)
+  return {
+    ...{ reason: textOf(reason), message: textOf(message), exitCode: numberOf(exitCode) },
+    ...{ began: timeOf(startedAt), at: timeOf(finishedAt) },
+  }
 }

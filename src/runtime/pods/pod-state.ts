@@ -1,10 +1,11 @@
 /** What a pod is doing, in the words of an instance: a phase, a reason for machines, and a message that a person understands. Pure. */
+import type { Milliseconds } from '#lib/clock.ts'
 import { printable } from '#observe/printable.ts'
-import type { Instance } from '#runtime/contract.ts'
+import type { Crash, Instance } from '#runtime/contract.ts'
 import type { Container, Ending } from './container.ts'
 import { conditionOf, isOver, type Pod } from './pod.ts'
 
-export type PodState = Pick<Instance, 'phase' | 'reason' | 'message'>
+export type PodState = Pick<Instance, 'phase' | 'reason' | 'message' | 'crash'>
 
 export function stateOfPod(pod: Pod): PodState {
   if (pod.isTerminating) return { phase: 'stopping', reason: 'Terminating', message: 'The workspace is being ended.' }
@@ -72,7 +73,7 @@ function stateOfMain(container: Container | undefined): PodState {
   if (container === undefined) return starting
   switch (container.state.kind) {
     case 'running':
-      return { phase: 'running', reason: '', message: '' }
+      return { phase: 'running', reason: '', message: '', ...crashBefore(container) }
     case 'ended':
       return failure(container.state.ending, 'Its program')
     case 'waiting':
@@ -80,6 +81,17 @@ function stateOfMain(container: Container | undefined): PodState {
     case 'unknown':
       return starting
   }
+}
+
+/** After a run of this length the kubelet begins its pauses anew. */
+const goodRun: Milliseconds = 10 * 60_000
+
+function crashBefore({ restarts, last }: Container): Pick<PodState, 'crash'> {
+  if (restarts === 0 || last === undefined) return {}
+  const lasted = (last.at ?? 0) - (last.began ?? 0)
+  if (lasted >= goodRun) return {}
+  const { reason, message } = crashed(last, 'Its program')
+  return { crash: { reason, message: `${message} It was started again.` } }
 }
 
 /** What Kubernetes tries again, with growing pauses, but nobody should wait for. */
@@ -101,18 +113,21 @@ function stateOfWaiting({ state, last }: Container, who: string): PodState | und
   if (state.kind !== 'waiting') return undefined
   if (state.reason === 'CrashLoopBackOff') {
     if (last === undefined) return { phase: 'failed', reason: state.reason, message: `${who} ends again and again.` }
-    const { reason, message } = failure(last, who)
-    const isMemory = reason === 'OOMKilled'
-    return {
-      phase: 'failed',
-      reason: isMemory ? reason : state.reason,
-      message: `${message} It is started again in a while.`,
-    }
+    const { reason, message } = crashed(last, who)
+    return { phase: 'failed', reason, message: `${message} It is started again in a while.` }
   }
   const what = hopeless.get(state.reason)
   return what === undefined
     ? undefined
     : { phase: 'failed', reason: state.reason, message: `${what}${quote(state.message)}` }
+}
+
+function crashed(last: Ending, who: string): Crash {
+  const { reason, message } = failure(last, who)
+  return {
+    reason: reason === 'OOMKilled' ? reason : 'CrashLoopBackOff',
+    message: /[.!?…]$/.test(message) ? message : `${message}.`,
+  }
 }
 
 function failure({ reason, message, exitCode }: Ending, who: string): PodState {

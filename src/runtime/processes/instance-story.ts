@@ -1,6 +1,6 @@
 /** What is told of one workspace's instances: its present run with phase and reason, and the last steps over all of its runs. */
 import type { Clock, Milliseconds } from '#lib/clock.ts'
-import type { Endpoint, Instance, InstanceStep, InstanceUid, Plan } from '#runtime/contract.ts'
+import type { Crash, Endpoint, Instance, InstanceStep, InstanceUid, Plan } from '#runtime/contract.ts'
 import type { InstanceFeed } from '#runtime/instance-feed.ts'
 
 const longestStory = 30
@@ -11,6 +11,7 @@ export class InstanceStory {
   readonly #feed: InstanceFeed
   #current: Instance | undefined
   #steps: readonly InstanceStep[] = []
+  #crash: Crash | undefined
 
   constructor(plan: Plan, clock: Clock, feed: InstanceFeed) {
     this.#plan = plan
@@ -29,6 +30,7 @@ export class InstanceStory {
       phase: 'starting',
       reason: '',
       message: '',
+      crash: this.#crash,
       endpoints: new Map(),
       steps: this.#steps,
     })
@@ -54,13 +56,16 @@ export class InstanceStory {
     this.#change({ phase: 'failed', reason, message, endpoints: new Map() })
   }
 
-  backsOff(message: string, delay: Milliseconds): void {
+  /** `ranWell`: long enough to begin anew. */
+  backsOff(message: string, delay: Milliseconds, ranWell: boolean): void {
+    const ending = `${message.replace(/\.$/, '')}.`
+    this.#crash = ranWell ? undefined : { reason: 'CrashLoopBackOff', message: `${ending} It was started again.` }
     const again = `It is started again in ${Math.round(delay / 1000)} s.`
     if (this.#current?.reason !== 'ProcessExited') this.#step('warning', 'StartFailed', message)
     this.#change({
       phase: 'failed',
       reason: 'CrashLoopBackOff',
-      message: `${message.replace(/\.$/, '')}. ${again}`,
+      message: `${ending} ${again}`,
       endpoints: new Map(),
     })
   }

@@ -77,9 +77,10 @@ export class Supervisor {
         this.#story.failed(outcome.reason, outcome.message)
         return aborted(signal)
       }
-      if (clock.now() - startedAt >= goodRun) delays.reset()
+      const ranWell = clock.now() - startedAt >= goodRun
+      if (ranWell) delays.reset()
       const delay = delays.next()
-      this.#story.backsOff(sayOutcome(outcome, this.#parts.output.lastLine), delay)
+      this.#story.backsOff(sayOutcome(outcome, this.#parts.output.lastLine), delay, ranWell)
       await sleep(clock, delay, signal).catch(() => undefined)
     }
   }

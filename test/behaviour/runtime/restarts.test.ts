@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { fakeClock } from '#test/support/fake-clock.ts'
@@ -14,6 +14,38 @@ test('a program that ends says how and with which last words, and waits before i
   })
   expect(failed.endpoints).toEqual(new Map())
   expect(failed.steps.at(-1)).toMatchObject({ kind: 'warning', reason: 'ProcessExited' })
+})
+
+test('a program that crashed has that said of its next run too, until one has gone well for a minute', async () => {
+  const clock = fakeClock()
+  await using world = await createRuntimeWorld({ clock })
+  await world.runtime.apply(
+    planOf(shell('[ -e good ] || { echo no such table; exit 3; }; while [ -e good ]; do sleep 0.02; done')),
+  )
+  const first = await world.instance(alice, ({ reason }) => reason === 'CrashLoopBackOff')
+  expect(first.crash).toBeUndefined()
+  await writeFile(join(world.home, 'workspaces/alice/app', 'good'), '')
+  await clock.advance(1_000)
+  const second = await world.instance(
+    alice,
+    ({ phase, instanceUid }) => phase === 'running' && instanceUid !== first.instanceUid,
+  )
+  expect(second.crash).toEqual({
+    reason: 'CrashLoopBackOff',
+    message: 'The program ended with exit code 3: no such table. It was started again.',
+  })
+  await clock.advance(60_000)
+  await rm(join(world.home, 'workspaces/alice/app', 'good'))
+  await world.instance(
+    alice,
+    ({ reason, instanceUid }) => reason === 'CrashLoopBackOff' && instanceUid === second.instanceUid,
+  )
+  await clock.advance(1_000)
+  const third = await world.instance(
+    alice,
+    ({ instanceUid }) => ![first, second].some((one) => one.instanceUid === instanceUid),
+  )
+  expect(third.crash).toBeUndefined()
 })
 
 test('a program ended by a signal says which', async () => {
@@ -61,7 +93,6 @@ test('the delays double up to a minute, and begin anew after a minute in good or
     ({ instanceUid, reason }) => reason === 'CrashLoopBackOff' && instanceUid === [...uids()].at(-1),
   )
   expect(failed.message).toContain('60 s')
-  const { writeFile, rm } = await import('node:fs/promises')
   await writeFile(join(folder, 'good'), '')
   await clock.advance(60_000)
   await eventually(() => readFile(join(folder, 'running')).catch(() => undefined))
@@ -86,7 +117,7 @@ test('what the program started is ended before it is started again', async () =>
   )
   const folder = join(world.home, 'workspaces/alice/app')
   const helper = await eventually(() => readFile(join(folder, 'helper'), 'utf8').catch(() => undefined))
-  expect(helper.trim()).toMatch(/^Z?$/)
+  expect(helper.trim()).toMatch(/^(Z.?)?$/)
 })
 
 test('removing it while it waits ends the waiting', async () => {

@@ -140,6 +140,35 @@ describe('what a pod does, in words', () => {
     expect(state.message).toMatch(message)
   })
 
+  test.each<readonly [string, object, object | undefined]>([
+    [
+      'that crashed soon',
+      { exitCode: 3, startedAt: '2026-01-01T00:00:02Z' },
+      { reason: 'CrashLoopBackOff', message: 'Its program ended with exit code 3. It was started again.' },
+    ],
+    [
+      'that says why it crashed',
+      { exitCode: 1, message: 'no such table', startedAt: '2026-01-01T00:00:02Z' },
+      {
+        reason: 'CrashLoopBackOff',
+        message: 'Its program ended with exit code 1: no such table. It was started again.',
+      },
+    ],
+    [
+      'that needed too much memory',
+      { exitCode: 137, reason: 'OOMKilled', startedAt: '2026-01-01T00:00:02Z' },
+      {
+        reason: 'OOMKilled',
+        message: 'Its program needed more memory than it may use, and was ended. It was started again.',
+      },
+    ],
+    ['that was good for ten minutes', { exitCode: 3, startedAt: '2025-12-31T23:50:09Z' }, undefined],
+  ])('one that runs again after a run %s', (_what, last, crash) => {
+    const status = running({ running: {} }, { lastState: ended(last), restartCount: 1 })
+    expect(stateOfPod(pod({ status }))).toMatchObject({ phase: 'running', reason: '', message: '' })
+    expect(stateOfPod(pod({ status })).crash).toEqual(crash)
+  })
+
   test('a status of nonsense is a start without news, and control characters do not get through', () => {
     expect(stateOfPod(pod({ status: { phase: 7, containerStatuses: 'x', conditions: [null, 3] } }))).toMatchObject({
       phase: 'starting',
