@@ -10,6 +10,11 @@ import type { ClientSocket } from './messages.ts'
  */
 export function reset(stream: ClientSocket): void {
   const isTcp = stream instanceof Socket && !(stream instanceof TLSSocket) && stream.remoteAddress !== undefined
-  if (isTcp && !stream.destroyed) stream.resetAndDestroy()
+  if (isTcp && !stream.destroyed && !isEnding(stream)) stream.resetAndDestroy()
   else stream.destroy()
+}
+
+/** All is said, and the kernel is just being told: a reset fails at that moment (libuv: EINVAL), and the socket would stay open for ever. */
+function isEnding({ writableEnded, writableFinished, writableLength }: Socket): boolean {
+  return writableEnded && !writableFinished && writableLength === 0
 }
