@@ -125,10 +125,11 @@ const unreadable = readRequestHead(['Host', 'unreadable'], { httpVersion: '1.1' 
 /** Reads the head and gives the answer its fields; `false` for a head that can't be read. */
 function prepare(request: FastifyRequest, reply: FastifyReply, fields: Readonly<Record<string, string>>): boolean {
   reply.headers({ ...fields, 'x-request-id': request.id })
+  // Whatever fails from here on has to be answered in some form.
+  if (unreadable.kind === 'head') request.head = unreadable
   const { rawHeaders, httpVersion } = request.raw
   const head = readRequestHead(rawHeaders, { httpVersion })
   if (head.kind === 'head') request.head = head
-  else if (unreadable.kind === 'head') request.head = unreadable
   return head.kind === 'head'
 }
 

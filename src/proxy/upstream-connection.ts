@@ -122,7 +122,13 @@ export class UpstreamConnection implements ResponseSink {
     if (rest.length > 0) this.#socket.unshift(rest)
     this.#owner.onGone(this)
     user.onDone()
-    user.listener.onSwitch(head, this.#socket)
+    try {
+      user.listener.onSwitch(head, this.#socket)
+    } catch (error) {
+      // It is nobody's any more, and whoever asked waits.
+      this.#socket.on('error', ignore).destroy()
+      user.listener.onFailure(faultOf(error))
+    }
   }
 
   onBody(piece: Buffer, isLast: boolean): void {

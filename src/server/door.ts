@@ -83,12 +83,15 @@ export class Door {
     if (isClosing(connection)) return
     connection.latest = response
     request.socket.destroySoon = this.#endSoon
-    if (!this.#server.listening || isLastOf10(request)) response.shouldKeepAlive = false
     const fail = (requestId: string) => {
       if (response.headersSent) request.socket.destroy()
       else this.#send(response, refusals.fault, requestId)
     }
-    this.#run(() => handle(connection.info), fail)
+    const begin = () => {
+      if (!this.#server.listening || isLastOf10(request)) response.shouldKeepAlive = false
+      handle(connection.info)
+    }
+    this.#run(begin, fail)
   }
 
   #upgrade(request: IncomingMessage, head: Buffer): void {

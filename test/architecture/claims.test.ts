@@ -13,7 +13,7 @@ import {
   unknownIds,
 } from '../../scripts/feature-rows.ts'
 import { isAllowed } from '../../scripts/licence-check.ts'
-import { itemsInTitles, readSecurityTables } from './security-table.ts'
+import { itemsInTitles, listLength, mayNotApply, readSecurityTables } from './security-table.ts'
 import { readSources, root } from './source-files.ts'
 
 const featuresText = readFileSync(join(root, 'test', 'features.json'), 'utf8')
@@ -63,6 +63,12 @@ describe('the table of attacks', () => {
       .filter((path) => path.startsWith('security/'))
       .flatMap((path) => [...shown(path)].map((item) => `${item} ${path}`))
     expect(unclaimed.filter((claim) => !isClaimed.has(claim))).toEqual([])
+  })
+
+  test('has a row for each attack of the list, with a test unless what it attacks does not exist; others are beyond it', () => {
+    expect(list.map(({ item }) => item)).toEqual(Array.from({ length: listLength }, (_, index) => index + 1))
+    expect(list.filter(({ item, files }) => files.length === 0 && !mayNotApply.has(item))).toEqual([])
+    expect(beyond.filter(({ item, files }) => item <= 100 || files.length === 0)).toEqual([])
   })
 
   test('is read strictly', () => {

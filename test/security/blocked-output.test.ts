@@ -14,6 +14,8 @@ import { openTenants, requestText } from '#test/support/tenants.ts'
 const kilobyte = `${'x'.repeat(1023)}\n`
 /** More than may wait for a slow reader. */
 const flood = 12 * 1024
+/** Milliseconds. */
+const longestStall = 50
 
 function folder() {
   const path = mkdtempSync(join(tmpdir(), 'gatehouse-output-'))
@@ -83,10 +85,11 @@ test.each([
       delay.disable()
       return delay.max / 1e6
     }
-    const stalls = [await stall(), await stall(), await stall()]
-    expect(output.lost).toBeGreaterThan(0)
+    const stalls = [await stall()]
     // Another process may have had the core in one of them.
-    expect(Math.min(...stalls)).toBeLessThan(50)
+    while (Math.min(...stalls) >= longestStall && stalls.length < 10) stalls.push(await stall())
+    expect(output.lost).toBeGreaterThan(0)
+    expect(Math.min(...stalls)).toBeLessThan(longestStall)
     const dave = await world.as('dave')
     expect((await dave.open(a.url)).status).toBe(403)
     expect(await attack(requestText({ target, host }))).toEqual({
