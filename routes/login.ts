@@ -76,8 +76,11 @@ function sendCompletion(request: FastifyRequest, reply: FastifyReply, completion
     case 'restarted':
       return sendStart(request, reply, completion.start, paths.console)
     case 'unavailable': {
-      const retry = loginPath({ issuer: completion.issuer, to: completion.returnTo })
-      return sendAway(request, setCookies(reply, completion.setCookies), retry)
+      const retryAt = loginPath({ issuer: completion.issuer, to: completion.returnTo })
+      setCookies(reply, completion.setCookies)
+      if (completion.away === 'issuer') return sendAway(request, reply, retryAt)
+      reply.header('retry-after', String(retryAfter))
+      return refuse(request, reply, problem('store_unavailable', 503), { retryAt })
     }
     case 'refused': {
       const retryAt = loginPath({ to: completion.returnTo })

@@ -1,4 +1,5 @@
 /** Wires Gatehouse's own pages and API: each plugin gets the functions it needs. */
+import { hasCode } from '#errors.ts'
 import { credentialsOf } from '#gateway/credentials.ts'
 import { Desk } from '#gateway/desk.ts'
 import { ticketLocation } from '#gateway/handover.ts'
@@ -8,6 +9,7 @@ import type { CookieScope } from '#identity/authentication.ts'
 import { receiveLogoutToken } from '#identity/back-channel-logout.ts'
 import { openBrowserSession } from '#identity/browser-session.ts'
 import { clearSessionCookie } from '#identity/cookie-names.ts'
+import type { LoginFinish } from '#identity/login.ts'
 import { parseReturnTo } from '#identity/return-to.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
@@ -214,7 +216,7 @@ async function finishLogin(
   query: URLSearchParams,
   browser: Browser,
 ): Promise<LoginCompletion> {
-  const { identities, metrics, audit, log } = parts
+  const { identities, metrics, log } = parts
   const { requestId, address: client } = browser
   const finish = await identities.logins.finish(query, browser.cookieHeader)
   const refused = (reason: string) => denied(parts, strangerAt({ requestId, client }), `login:${reason}`)
@@ -223,6 +225,26 @@ async function finishLogin(
     if (finish.kind === 'refused') refused(finish.reason)
     return finish
   }
+  try {
+    return await keepLogin(parts, scope, finish, browser)
+  } catch (error) {
+    if (!hasCode(error, 'store_unavailable')) throw error
+    metrics.logins('failed').add()
+    log.warnOfMany({ component: 'identity', reason: 'login:store_unavailable', error }, 'a login could not be kept')
+    const { issuer, returnTo, setCookies } = finish
+    return { kind: 'unavailable', away: 'store', issuer, returnTo, setCookies }
+  }
+}
+
+/** Throws `store_unavailable`. */
+async function keepLogin(
+  parts: SurfaceParts,
+  scope: CookieScope,
+  finish: Extract<LoginFinish, { kind: 'ok' }>,
+  browser: Browser,
+): Promise<LoginCompletion> {
+  const { identities, metrics, audit, log } = parts
+  const { requestId, address: client } = browser
   const { login, attachment, setCookies } = finish
   const said = (session: Session) => ({
     user: session.identity.username,
@@ -235,7 +257,7 @@ async function finishLogin(
     const callback = await identities.cliLogins.finish(login, attachment)
     metrics.logins(callback.kind === 'refused' ? 'refused' : 'ok').add()
     if (callback.kind === 'refused') {
-      refused(callback.reason)
+      denied(parts, strangerAt({ requestId, client }), `login:${callback.reason}`)
       return { kind: 'refused', reason: callback.reason, returnTo: finish.returnTo, setCookies }
     }
     audit.record({ event: 'login', ...said(callback.session), kind: 'cli' })

@@ -47,6 +47,8 @@ export type LoginFinish =
       readonly login: FinishedLogin
       /** When this browser began it. */
       readonly startedAt: Timestamp
+      /** By its id, where to begin again. */
+      readonly issuer: string
       readonly returnTo: ReturnTo
       readonly attachment: string | undefined
       readonly setCookies: readonly string[]
@@ -59,8 +61,10 @@ export type LoginFinish =
     }
   /** Nothing was wrong but the time or the cookie: the next attempt, which needs no further word from the person as a rule. */
   | { readonly kind: 'restarted'; readonly start: LoginStart }
+  /** `away`: who can't be reached, the issuer or the store in which a login is kept. */
   | {
       readonly kind: 'unavailable'
+      readonly away: 'issuer' | 'store'
       readonly issuer: string
       readonly returnTo: ReturnTo
       readonly setCookies: readonly string[]
@@ -68,7 +72,7 @@ export type LoginFinish =
 
 export interface Logins {
   start(request: LoginRequest): Promise<LoginStart>
-  /** Of a `GET` navigation to the callback: its query. Throws `store_unavailable`. */
+  /** Of a `GET` navigation to the callback: its query. */
   finish(query: URLSearchParams, cookieHeader: string | undefined): Promise<LoginFinish>
 }
 
@@ -144,7 +148,8 @@ class OidcLogins implements Logins {
       }
       return this.#refuse(fault, state, query.get('error') ?? '')
     } catch (error) {
-      if (hasCode(error, 'issuer_unavailable')) return this.#unavailable(state)
+      if (hasCode(error, 'issuer_unavailable')) return this.#unavailable(state, 'issuer')
+      if (hasCode(error, 'store_unavailable')) return this.#unavailable(state, 'store')
       throw error
     }
   }
@@ -187,7 +192,7 @@ class OidcLogins implements Logins {
           { component: 'identity', issuer: state.issuer, reason: 'issuer_unavailable' },
           `the issuer failed: ${answer.detail}`,
         )
-        return this.#unavailable(state)
+        return this.#unavailable(state, 'issuer')
       case 'vouched':
         return this.#accept(answer, attempt)
     }
@@ -213,6 +218,7 @@ class OidcLogins implements Logins {
       kind: 'ok',
       login: { issuer: issuerName, subject: identity.uid, identity, sid, ...tokens },
       startedAt: held.startedAt,
+      issuer: state.issuer,
       returnTo: this.#returnTo(state),
       attachment: state.attachment,
       setCookies: [this.#states.clear(state)],
@@ -230,9 +236,9 @@ class OidcLogins implements Logins {
     return { kind: 'refused', reason, returnTo, setCookies: state ? [this.#states.clear(state)] : [] }
   }
 
-  #unavailable(state: LoginState): LoginFinish {
+  #unavailable(state: LoginState, away: 'issuer' | 'store'): LoginFinish {
     const setCookies = [this.#states.clear(state)]
-    return { kind: 'unavailable', issuer: state.issuer, returnTo: this.#returnTo(state), setCookies }
+    return { kind: 'unavailable', away, issuer: state.issuer, returnTo: this.#returnTo(state), setCookies }
   }
 
   /** Read again: what was ours when the login began may no longer be. */

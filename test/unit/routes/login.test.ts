@@ -153,8 +153,23 @@ describe('the way back', () => {
   })
 
   test('waits for an issuer that went away meanwhile', async () => {
-    const answer = await callback({ kind: 'unavailable', issuer: 'corp', returnTo, setCookies: ['state=; Max-Age=0'] })
+    const setCookies = ['state=; Max-Age=0']
+    const answer = await callback({ kind: 'unavailable', away: 'issuer', issuer: 'corp', returnTo, setCookies })
     expect(answer.statusCode).toBe(503)
     expect(answer.body).toContain(`content="5;url=${loginPath({ issuer: 'corp', to: '/x' }).replaceAll('&', '&amp;')}"`)
+  })
+
+  test('that the store can not keep now is a 503, which begins again for the same place', async () => {
+    const setCookies = ['state=; Max-Age=0']
+    const answer = await callback({ kind: 'unavailable', away: 'store', issuer: 'corp', returnTo, setCookies })
+    expect([answer.statusCode, answer.headers['retry-after'], answer.headers['set-cookie']]).toEqual([
+      503,
+      '5',
+      setCookies,
+    ])
+    expect(answer.body).toContain('<code>store_unavailable</code>')
+    const again = loginPath({ issuer: 'corp', to: '/x' }).replaceAll('&', '&amp;')
+    expect(answer.body).toContain(`content="5;url=${again}"`)
+    expect(answer.body).toContain(`href="${again}"`)
   })
 })
