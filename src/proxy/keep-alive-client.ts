@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { type Dialer, DialGate } from './dial-gate.ts'
 import { carriesBody, requestText } from './request-text.ts'
 import { ResponseHeadParser } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
@@ -41,6 +42,7 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
   readonly #idle = new Map<string, UpstreamConnection[]>()
   readonly #connections = new Set<UpstreamConnection>()
   readonly #calls = new Set<Call>()
+  readonly #gate = new DialGate()
   #isSweeping = false
 
   constructor(options: KeepAliveOptions) {
@@ -95,14 +97,42 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
   /** For a {@link Call}, when it is new or has lost a connection that was kept too long. */
   dial(call: Call): void {
     const aborter = new AbortController()
+    const { key } = call.upstream
     call.dialing = aborter
     this.#calls.add(call)
-    const slow = () => aborter.abort(new GatewayError('upstream_unreachable', `no connection in ${this.#dialLimit} ms`))
+    const dialer: Dialer = {
+      go: () => this.#connect(call, aborter),
+      giveUp: (error) => {
+        this.#isDialled(call)
+        call.onLost(error, false)
+      },
+    }
+    if (!this.#gate.enter(key, dialer)) {
+      const withdraw = () => {
+        if (this.#gate.withdraw(key, dialer)) dialer.giveUp(unreachable(aborter.signal.reason))
+      }
+      aborter.signal.addEventListener('abort', withdraw, { once: true })
+    }
+    if (this.#signal.aborted) aborter.abort(this.#signal.reason)
+  }
+
+  #isDialled(call: Call): void {
+    this.#calls.delete(call)
+    call.dialing = undefined
+  }
+
+  #connect(call: Call, aborter: AbortController): void {
+    const { key } = call.upstream
+    const slow = () => {
+      const error = new GatewayError('upstream_unreachable', `no connection in ${this.#dialLimit} ms`)
+      aborter.abort(error)
+      this.#gate.giveUp(key, error)
+    }
     const timer = this.#clock.after(this.#dialLimit, slow)
     const settle = () => {
       timer[Symbol.dispose]()
-      this.#calls.delete(call)
-      call.dialing = undefined
+      this.#isDialled(call)
+      this.#gate.leave(key)
     }
     call.upstream.dial(aborter.signal).then(
       (socket) => {
@@ -114,7 +144,6 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
         call.onLost(unreachable(aborter.signal.aborted ? aborter.signal.reason : error), false)
       },
     )
-    if (this.#signal.aborted) aborter.abort(this.#signal.reason)
   }
 
   #dialled(call: Call, socket: Duplex, signal: AbortSignal): void {

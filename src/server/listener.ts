@@ -64,7 +64,7 @@ export async function openListener(
     const onRefused = (code: string, peer: string | undefined) => door.report(code, undefined, undefined, peer)
     requireProxyHeader(server, { trusted, connections, clock: parts.clock, log: parts.log, onRefused })
   }
-  await listen(server, { host: settings.host, port: settings.port })
+  await listen(server, { host: settings.host, port: settings.port, backlog: mostUnaccepted })
   return started(server, settings.host, { connections, http2 }, parts)
 }
 
@@ -77,6 +77,9 @@ async function openOnDemand(
   const { openHttp2 } = await import('#server/http2/open-http2.ts')
   return openHttp2(connections, handlers, parts)
 }
+
+/** Clients that come back all at once; Node's 511 would leave the rest to try again seconds later. The system may allow less. */
+const mostUnaccepted = 4096
 
 function serverOptions({ limits }: ListenerParts): ServerOptions {
   return {

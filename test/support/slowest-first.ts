@@ -6,7 +6,6 @@ const slow = [
   '/test/cluster/freezing/',
   '/test/soak/',
   '/test/fuzz/',
-  '/test/behaviour/soak/',
   '/test/behaviour/laptop/',
   '/test/browser/',
 ]

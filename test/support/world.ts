@@ -37,6 +37,8 @@ import { type StaticRuntime, staticRuntime } from './static-runtime.ts'
 export interface WorldOptions {
   readonly mode?: 'host' | 'path'
   readonly clock?: Clock
+  /** Keeps neither lines nor audit events: it runs for long. */
+  readonly isForgetful?: boolean
   /** Changes of the settings after defaults. */
   readonly settings?: (settings: Settings) => Settings
   /** Whose word a share is that was not made through Gatehouse; nobody judges them when absent. */
@@ -112,7 +114,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const audit: AuditEvent[] = []
   const sink = {
     write(line: string) {
-      lines.push(line)
+      if (!options.isForgetful) lines.push(line)
       options.output?.write(line)
     },
   }
@@ -158,7 +160,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     log,
     audit: {
       record(event) {
-        audit.push(event)
+        if (!options.isForgetful) audit.push(event)
         written.record(event)
       },
     },

@@ -29,7 +29,10 @@ beforeAll(async () => {
     ...before,
     limits: { ...before.limits, ...limits },
     trustedProxies: trusted,
-    listeners: [...before.listeners, plain],
+    listeners: [
+      ...before.listeners,
+      ...before.listeners.map((listener) => ({ ...listener, port: proxied, proxyProtocol: { trusted } })),
+    ],
   })
   tenants = await openTenants({ settings })
 })

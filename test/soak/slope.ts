@@ -1,0 +1,16 @@
+/** How fast something grows. */
+
+export interface Sample {
+  /** Minutes. */
+  readonly at: number
+  readonly value: number
+}
+
+/** Per minute: of the line with the least squares (0 for fewer than two samples). */
+export function slopeOf(samples: readonly Sample[]): number {
+  const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length
+  const [at, value] = [mean(samples.map((sample) => sample.at)), mean(samples.map((sample) => sample.value))]
+  const spread = samples.reduce((sum, sample) => sum + (sample.at - at) ** 2, 0)
+  const together = samples.reduce((sum, sample) => sum + (sample.at - at) * (sample.value - value), 0)
+  return spread > 0 ? together / spread : 0
+}

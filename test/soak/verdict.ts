@@ -1,0 +1,20 @@
+/** What of a soak is not as it should be. */
+import type { SoakReport } from './soak.ts'
+
+/** Bytes a minute. */
+const mostGrowth = 2 ** 20
+
+export function verdict({ slopes, before, after, tally, idleSocketsLost }: SoakReport): readonly string[] {
+  const faults: string[] = []
+  const say = (isFault: boolean, what: string) => {
+    if (isFault) faults.push(what)
+  }
+  say(slopes.rss >= mostGrowth, `RSS grows by ${Math.round(slopes.rss / 1024)} KB a minute`)
+  say(slopes.heap >= mostGrowth, `the heap grows by ${Math.round(slopes.heap / 1024)} KB a minute`)
+  say(after.fds !== before.fds, `${before.fds} descriptors before, ${after.fds} after`)
+  say(after.streams > 0, `${after.streams} streams are left`)
+  say(idleSocketsLost > 0, `${idleSocketsLost} idle sockets were lost`)
+  say(tally.failures.length > 0, `${tally.failures.length} things failed, the first: ${tally.failures[0]}`)
+  for (const [what, count] of Object.entries(tally)) say(count === 0, `there were no ${what}`)
+  return faults
+}
