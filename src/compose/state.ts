@@ -49,7 +49,8 @@ export function openState(ground: Ground): State {
   const reviews = ground.reviewer && new Reviews({ ...ground, reviewer: ground.reviewer })
   // Before anything else hears of a change: whoever decides anew by it finds older answers dropped.
   if (reviews) dropOnChange(reviews, directory)
-  const client = new KeepAliveClient({ clock, signal, dialLimit: settings.limits.connectTimeout })
+  const { connectTimeout: dialLimit, peerProbe } = settings.limits
+  const client = new KeepAliveClient({ clock, signal, dialLimit, peerProbe })
   forgetEndedRoutes({ directory, client, streams })
   keepHouse(tasks, keeping, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })

@@ -20,10 +20,13 @@ export interface KeepAliveOptions {
   /** How long an idle connection is kept where the server doesn't say. Below the 5 s after which Node's and uvicorn's servers close theirs. */
   readonly keepFor?: Milliseconds
   readonly dialLimit?: Milliseconds
+  /** Silence on a connection after which TCP looks whether the server is still there. */
+  readonly peerProbe?: Milliseconds
 }
 
 const defaultKeepFor: Milliseconds = 4_000
 const defaultDialLimit: Milliseconds = 10_000
+const defaultPeerProbe: Milliseconds = 30_000
 const longestKept: Milliseconds = 60_000
 const sweepEvery: Milliseconds = 1_000
 /** Idle connections of one key; more of them would only wait to be closed. */
@@ -34,6 +37,7 @@ const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT'
 
 export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
   readonly parser = new ResponseHeadParser()
+  readonly peerProbe: Milliseconds
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #keepFor: Milliseconds
@@ -50,6 +54,7 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     this.#signal = options.signal
     this.#keepFor = options.keepFor ?? defaultKeepFor
     this.#dialLimit = options.dialLimit ?? defaultDialLimit
+    this.peerProbe = options.peerProbe ?? defaultPeerProbe
     options.signal.addEventListener('abort', () => this.#end(), { once: true })
   }
 

@@ -3,7 +3,7 @@ import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
-import type { Timestamp } from '#lib/clock.ts'
+import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { carriesBody, chunkStart, lastChunk } from './request-text.ts'
 import { broken, type ResponseHead, type ResponseHeadParser } from './response-head.ts'
 import { ResponseReader, type ResponseSink } from './response-reader.ts'
@@ -19,6 +19,8 @@ export interface ConnectionUser {
 }
 
 export interface ConnectionOwner {
+  /** Silence after which TCP looks whether the server is still there. */
+  readonly peerProbe: Milliseconds
   readonly parser: ResponseHeadParser
   onIdle(connection: UpstreamConnection): void
   /** It is closed, or no longer a connection of HTTP. */
@@ -50,7 +52,7 @@ export class UpstreamConnection implements ResponseSink {
     this.#socket = socket
     this.#owner = owner
     this.#reader = new ResponseReader(owner.parser, this)
-    if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, 30_000)
+    if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, owner.peerProbe)
     socket.on('error', ignore)
     socket.on('close', this.#onClose)
     socket.on('end', this.#onFin)

@@ -5,6 +5,7 @@ import type { Connection } from '#http/connection.ts'
 import { hasMember } from '#http/end-to-end.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { Clock } from '#lib/clock.ts'
+import { CrowdStart } from '#lib/crowd-start.ts'
 import type { Log } from '#observe/log.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
 import { type Connections, isAnswerable, isClosing, isIdle } from './connections.ts'
@@ -33,6 +34,9 @@ export interface ListenerRefusal {
   readonly peer: string | undefined
 }
 
+/** A few milliseconds' worth. */
+const mostInOneTurn = 32
+
 export interface DoorParts {
   readonly clock: Clock
   readonly log: Pick<Log, 'error'>
@@ -44,6 +48,8 @@ export class Door {
   readonly #connections: Connections
   readonly #handlers: ListenerHandlers
   readonly #parts: DoorParts
+  /** What comes by the thousand in one moment: handshakes of those who come back, and the ends of those who never said what they want. */
+  readonly #crowd = new CrowdStart(mostInOneTurn)
   readonly #endSoon: (this: Socket) => void
 
   constructor(server: Server, connections: Connections, handlers: ListenerHandlers, parts: DoorParts) {
@@ -67,7 +73,8 @@ export class Door {
     server.on('connect', (request) => this.#refuse(request.socket, refusals.connect))
     server.on('clientError', (error, socket) => {
       const refusal = refusalFor(error, socket instanceof Socket ? socket.bytesRead : 0)
-      if (refusal && socket instanceof Socket) this.#refuse(socket, refusal)
+      if (refusal === refusals.tooSlow && socket instanceof Socket) this.#crowd.add(() => this.#refuse(socket, refusal))
+      else if (refusal && socket instanceof Socket) this.#refuse(socket, refusal)
       else socket.destroy()
     })
   }
@@ -105,7 +112,9 @@ export class Door {
       connection.isRefused = true
       sendRefusal(socket, refusalBytes(refusals.fault, requestId), this.#parts.clock)
     }
-    this.#run(() => this.#handlers.upgrade(request, socket, head, connection.info), fail)
+    this.#crowd.add(() => {
+      if (!socket.destroyed) this.#run(() => this.#handlers.upgrade(request, socket, head, connection.info), fail)
+    })
   }
 
   #run(handle: () => void, fail: (requestId: string) => void): void {

@@ -53,7 +53,7 @@ const revoke = async (name: string): Promise<undefined> => {
 function figures(): Figures {
   globalThis.gc?.()
   globalThis.gc?.()
-  const { rss, heapUsed, external } = process.memoryUsage()
+  const { rss, heapUsed, heapTotal, external } = process.memoryUsage()
   const links = readdirSync('/proc/self/fd').flatMap((fd) => {
     try {
       return [readlinkSync(`/proc/self/fd/${fd}`)]
@@ -63,7 +63,7 @@ function figures(): Figures {
   })
   const sockets = links.filter((link) => link.startsWith('socket:')).length
   const streams = world.open.streams.all().reduce((sum, group) => sum + group.size, 0)
-  return { rss, heap: heapUsed, external, fds: links.length, sockets, streams }
+  return { rss, heap: heapUsed, heapTotal, external, fds: links.length, sockets, streams }
 }
 
 const carryOut: { [Kind in Order['kind']]: (order: Extract<Order, { kind: Kind }>) => Promise<Answers[Kind]> } = {

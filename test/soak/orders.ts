@@ -11,6 +11,7 @@ export interface Visiting {
 export interface Figures {
   readonly rss: number
   readonly heap: number
+  readonly heapTotal: number
   readonly external: number
   readonly fds: number
   readonly sockets: number

@@ -14,3 +14,9 @@ export function slopeOf(samples: readonly Sample[]): number {
   const together = samples.reduce((sum, sample) => sum + (sample.at - at) * (sample.value - value), 0)
   return spread > 0 ? together / spread : 0
 }
+
+/** The least of each span of time. */
+export function floorsOf(samples: readonly Sample[], span: number): readonly Sample[] {
+  const spans = Map.groupBy(samples, ({ at }) => Math.floor(at / span))
+  return [...spans.values()].map((all) => all.reduce((least, one) => (one.value < least.value ? one : least)))
+}

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { mixedLoad, roles, type Tally } from './load.ts'
 import type { Figures } from './orders.ts'
-import { slopeOf } from './slope.ts'
+import { floorsOf, slopeOf } from './slope.ts'
 import { openMany } from './sockets.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -31,10 +31,12 @@ export interface SoakReport {
   readonly tally: Tally
 }
 
-const lookEvery = 2_500
+const lookEvery = 3_000
 /** Of the time: until everything was done a few times, and what that takes is there. */
 const warmUp = 1 / 3
 /** Connections that are kept for the next request are given up within this time. */
+/** Minutes: what is taken and given back within that time is no growth, such as room for young objects that a collection is in the middle of. */
+const comingAndGoing = 1 / 3
 const longestSettling = 25_000
 const calmLooks = 14
 
@@ -44,9 +46,9 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   await rehearse(stage, options)
   const before = await settled(stage)
   const ending = new AbortController()
+  const sockets = await openIdle(stage, options.idleSockets)
   const began = performance.now()
   const minutes = () => (performance.now() - began) / 60_000
-  const sockets = await openIdle(stage, options.idleSockets)
   const lost = new Set<unknown>()
   for (const socket of sockets) socket.once('close', () => lost.add(socket))
   const loading = mixedLoad({ stage, tally, signal: ending.signal }, options.tabs)
@@ -63,9 +65,15 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   for (const socket of sockets) socket.destroy()
   const after = await settled(stage)
   const warm = samples.filter(({ at }) => at >= options.minutes * warmUp)
-  const slope = (name: keyof Figures) => slopeOf(warm.map((seen) => ({ at: seen.at, value: seen[name] })))
+  const slope = (name: keyof Figures) =>
+    slopeOf(
+      floorsOf(
+        warm.map((seen) => ({ at: seen.at, value: seen[name] })),
+        comingAndGoing,
+      ),
+    )
   const slopes = {
-    ...{ rss: slope('rss'), heap: slope('heap'), external: slope('external') },
+    ...{ rss: slope('rss'), heap: slope('heap'), heapTotal: slope('heapTotal'), external: slope('external') },
     ...{ fds: slope('fds'), sockets: slope('sockets'), streams: slope('streams') },
   }
   return { samples, slopes, before, after, idleSocketsLost, tally }

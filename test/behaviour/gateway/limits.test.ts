@@ -24,7 +24,6 @@ let proxied: number
 
 beforeAll(async () => {
   proxied = await freePort()
-  const plain = { kind: 'plain', host: '127.0.0.1', port: proxied, http2: false, proxyProtocol: { trusted } } as const
   const settings = (before: Settings): Settings => ({
     ...before,
     limits: { ...before.limits, ...limits },
