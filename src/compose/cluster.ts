@@ -90,6 +90,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
     ...{ client, origin, clock, log, signal },
     namespaces: namespacesOf(settings),
     onInterruption: (kind) => metrics.watchInterruptions(kind).add(),
+    onUnreadable: (kind) => metrics.unreadableObjects(kind).add(),
   })
   const policies = new Policies({ ...parts, client })
   const open = openManagedGateway({

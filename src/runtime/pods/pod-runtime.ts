@@ -40,6 +40,8 @@ export interface PodRuntimeOptions {
   readonly routeAgeLimit?: Milliseconds | undefined
   /** A watch of this kind was interrupted and goes on. */
   readonly onInterruption?: ((kind: string) => void) | undefined
+  /** An object of this kind can't be read; once for each version of it. */
+  readonly onUnreadable?: ((kind: string) => void) | undefined
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal

@@ -21,6 +21,8 @@ export interface PodWatchesOptions {
   readonly onOwners: (kind: OwnerKind, fact: Known<Owner>, namespace: string | undefined) => void
   /** A watch, of this kind, was interrupted and goes on. */
   readonly onInterruption?: ((kind: string) => void) | undefined
+  /** An object of this kind can't be read; once for each version of it. */
+  readonly onUnreadable?: ((kind: string) => void) | undefined
 }
 
 /** A fact that says what there is. */
@@ -125,8 +127,10 @@ export class PodWatches {
   #factsOf<T extends Followed>(source: ApiSource<T>, freshness: Freshness): AsyncGenerator<Fact<T>, void, void> {
     const { client, clock, log, signal } = this.#options
     const kind = source.type.plural
-    const onUnreadable: ListWatchOptions<T>['onUnreadable'] = ({ namespace, name, reason }) =>
+    const onUnreadable: ListWatchOptions<T>['onUnreadable'] = ({ namespace, name, reason }) => {
+      this.#options.onUnreadable?.(kind)
       log.warn({ kind, name: `${namespace}/${name}`, reason }, 'an object can not be read')
+    }
     return follow(listWatch({ ...source, client, labelSelector: label, onUnreadable }), { clock, signal, freshness })
   }
 }
