@@ -115,6 +115,25 @@ describe('floods end their own connection', () => {
     await expect.poll(() => a.app.requests.length >= 0 && world.open.streams.count().get('http')).toBe(0)
   })
 
+  test.each([
+    ['PING', frame(types.ping, 0, 0, Buffer.alloc(8)), types.ping],
+    ['SETTINGS', settings([4, 65_535]), types.settings],
+  ])('#76 %s that is waited for, so that answers never pile up', async (_name, bytes, type) => {
+    const { world } = tenants()
+    using connection = await openGreeted(world.port)
+    const acknowledged = () => connection.frames.filter((one) => one.type === type && one.flags === flags.ack).length
+    const before = acknowledged()
+    for (let round = 1; round <= 20 && !connection.isEnded(); round += 1) {
+      connection.send(repeat(100, () => bytes))
+      await connection
+        .until('acknowledgements', () => (acknowledged() - before >= 100 * round ? true : undefined))
+        .catch(() => undefined)
+    }
+    expect(await connection.ended()).toBe(codes.calm)
+    expect(acknowledged() - before).toBeLessThan(1_100)
+    await expect.poll(() => world.audit.at(-1)).toMatchObject({ event: 'deny', reason: 'http2_flood' })
+  })
+
   test('#76 a head that unpacks to a hundred times its size', async () => {
     const { world, upstreamBytes } = tenants()
     const before = upstreamBytes()

@@ -28,6 +28,9 @@ export interface Http2Parts {
 /** Frames that cost their sender nothing and are answered: of one connection, for each of its requests. */
 const mostIdleChatter = 1_000
 
+/** Without an error Node says that all is well, whatever the code. */
+const flooded = new Error('a flood of frames that ask for nothing')
+
 /** By the codes of Node's errors: what the client has done. Others say that the connection broke. */
 const faults: ReadonlySet<unknown> = new Set(['ERR_HTTP2_ERROR', 'ERR_HTTP2_TOO_MANY_INVALID_FRAMES'])
 
@@ -102,7 +105,7 @@ export class Http2Sessions {
       chatter += 1
       if (chatter !== mostIdleChatter) return
       this.#parts.onFault('http2_flood', connection)
-      session.destroy(undefined, constants.NGHTTP2_ENHANCE_YOUR_CALM)
+      session.destroy(flooded, constants.NGHTTP2_ENHANCE_YOUR_CALM)
     }
     session.on('ping', count)
     session.on('remoteSettings', count)

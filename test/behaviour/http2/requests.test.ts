@@ -233,7 +233,7 @@ describe('a client', () => {
     await expect
       .poll(
         () => {
-          const isSteady = written === last
+          const isSteady = written > 0 && written === last
           last = written
           return isSteady
         },
@@ -264,7 +264,7 @@ describe('a client', () => {
     await expect
       .poll(
         () => {
-          const isSteady = taken === last
+          const isSteady = taken > 0 && taken === last
           last = taken
           return isSteady
         },
