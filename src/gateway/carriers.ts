@@ -3,20 +3,21 @@ import type { Duplex } from 'node:stream'
 import type { GatewayError } from '#errors.ts'
 import { RequestHeads } from '#http/end-to-end.ts'
 import type { ClientResponse } from '#http/messages.ts'
+import { type OwnFields, ownFields } from '#http/own-fields.ts'
 import { ResponseHeads } from '#http/response-fields.ts'
 import type { Assertions } from '#identity/assertion.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Audit, StreamKind } from '#observe/audit.ts'
 import type { Duration, Metrics, StreamEnd } from '#observe/metrics.ts'
 import { forwardRequest } from '#proxy/forward.ts'
-import type { Lasting } from '#proxy/lasting.ts'
-import type { Outcome, Passage } from '#proxy/passage.ts'
+import type { ForwardParts, Outcome } from '#proxy/passage.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import type { BodyLimits } from '#proxy/stall.ts'
 import { forwardUpgrade } from '#proxy/upgrade.ts'
 import type { UpstreamClient } from '#proxy/upstream-client.ts'
 import { refKey } from '#surface/workspace-ref.ts'
 import { sayGrant } from '#workspace/access.ts'
+import { Carried, type Carrier } from './carried.ts'
 import { upstreamTarget } from './forwarding.ts'
 import type { Pass } from './passes.ts'
 import type { Reply } from './reply.ts'
@@ -39,82 +40,81 @@ export interface CarriersParts {
 
 type Fail = (fault: GatewayError) => void
 
-export class Carriers {
+export class Carriers implements Carrier {
   readonly #parts: CarriersParts
-  readonly #heads: { readonly requestHeads: RequestHeads; readonly responseHeads: ResponseHeads }
+  /** Made once, as is all that requests have in common. */
+  readonly #forwarding: ForwardParts
   /** Resolved once: every request is timed. */
   readonly #answerTimes: { readonly plain: Duration; readonly upgrade: Duration }
 
   constructor(parts: CarriersParts) {
     this.#parts = parts
-    const { metrics } = parts
+    const { client, clock, bodies, isOwnCookie, metrics } = parts
     this.#answerTimes = { plain: metrics.answerTime('workspace'), upgrade: metrics.answerTime('upgrade') }
-    this.#heads = { requestHeads: new RequestHeads(parts.isOwnCookie), responseHeads: new ResponseHeads() }
+    const heads = { requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
+    this.#forwarding = { client, clock, bodies, ...heads }
   }
 
   forward(visit: Visit, pass: Pass, response: ClientResponse, fail: Fail): void {
-    const began = this.#parts.clock.now()
-    let stream: StreamKind | undefined
-    const onLasting = (lasting: Lasting) => {
-      stream = lasting === 'events' ? 'event-stream' : 'http'
-      this.#streamOpened(visit, pass, stream)
-    }
-    const onDone = (outcome: Outcome) => {
-      if (stream !== undefined) this.#streamClosed(visit, pass, stream, began, outcome)
-    }
-    const passage = this.#passage(visit, pass, fail, onDone)
-    const { expectsContinue } = visit
-    forwardRequest({ ...this.#parts, ...this.#heads }, { ...passage, response, expectsContinue, onLasting })
+    const { clock, turnstile } = this.#parts
+    const own = this.#ownFields(visit, pass)
+    const open = turnstile.open(pass.session.identity.username)
+    const { plain: answerTime } = this.#answerTimes
+    const handedOver = clock.now()
+    const carried = new Carried({ visit, pass, response, own, answerTime, carrier: this, open, handedOver, fail })
+    forwardRequest(this.#forwarding, carried)
   }
 
   upgrade(visit: Visit, pass: Pass, socket: Duplex, head: Buffer, fail: Fail): void {
-    const began = this.#parts.clock.now()
-    const onDone = (outcome: Outcome) => {
-      if (outcome.status === 101) this.#streamClosed(visit, pass, 'websocket', began, outcome)
-    }
-    const passage = this.#passage(visit, pass, fail, onDone)
-    const onSwitched = () => this.#streamOpened(visit, pass, 'websocket')
-    forwardUpgrade({ ...this.#parts, ...this.#heads }, { ...passage, socket, head, onSwitched })
+    const { clock, turnstile } = this.#parts
+    const own = this.#ownFields(visit, pass)
+    const open = turnstile.open(pass.session.identity.username)
+    const handedOver = clock.now()
+    forwardUpgrade(this.#forwarding, {
+      ...{ request: visit.request, socket, head, own },
+      ...{ upstream: pass.upstream, policy: pass.policy, group: pass.group },
+      target: upstreamTarget(pass.port, visit.place),
+      isAuthorizationOurs: visit.isBearer,
+      began: visit.began,
+      answerTime: this.#answerTimes.upgrade,
+      onSwitched: () => this.streamOpened(visit, pass, 'websocket'),
+      onFailure: (fault) => {
+        open.leave()
+        this.failed(pass, fault)
+        fail(fault)
+      },
+      onDone: (outcome) => {
+        open.leave()
+        if (outcome.status === 101) this.streamClosed(visit, pass, 'websocket', handedOver, outcome)
+      },
+    })
   }
 
   refuseUpgrade(socket: Duplex, reply: Reply): void {
     rawAnswer(socket, reply)
   }
 
-  #passage(visit: Visit, pass: Pass, fail: Fail, onDone: (outcome: Outcome) => void): Passage {
-    const { assertions, turnstile } = this.#parts
-    const { entry, port, session } = pass
-    const open = turnstile.open(session.identity.username)
-    const audience = { workspaceKey: refKey(entry.ref), workspaceUid: entry.uid, port: port.port }
-    const assertion = assertions.headerFor(session, audience)
-    return {
-      request: visit.request,
-      upstream: pass.upstream,
-      target: upstreamTarget(port, visit.place),
-      added: ['X-Forwarded-For', visit.client, 'X-Gatehouse-Assertion', assertion, ...pass.fixedHeaders],
-      isAuthorizationOurs: visit.isBearer,
-      policy: pass.policy,
-      group: pass.group,
-      began: visit.began,
-      answerTime: visit.isUpgrade ? this.#answerTimes.upgrade : this.#answerTimes.plain,
-      onFailure: (fault) => {
-        open.leave()
-        if (fault.code === 'upstream_unreachable') this.#parts.suspect(pass, fault)
-        fail(fault)
-      },
-      onDone: (outcome) => {
-        open.leave()
-        onDone(outcome)
-      },
-    }
+  failed(pass: Pass, fault: GatewayError): void {
+    if (fault.code === 'upstream_unreachable') this.#parts.suspect(pass, fault)
   }
 
-  #streamOpened(visit: Visit, pass: Pass, kind: StreamKind): void {
+  /** The same text for as long as the assertion is, and whoever uses the pass comes from one address. */
+  #ownFields({ client }: Visit, pass: Pass): OwnFields {
+    const { entry, port, session, told } = pass
+    const audience = { workspaceKey: refKey(entry.ref), workspaceUid: entry.uid, port: port.port }
+    const assertion = this.#parts.assertions.headerFor(session, audience)
+    if (told?.assertion === assertion && told.client === client) return told.own
+    const own = ownFields(['X-Forwarded-For', client, 'X-Gatehouse-Assertion', assertion, ...pass.fixedHeaders])
+    pass.told = { assertion, client, own }
+    return own
+  }
+
+  streamOpened(visit: Visit, pass: Pass, kind: StreamKind): void {
     this.#parts.metrics.streamsOpened(kind).add()
     this.#parts.audit.record({ event: 'stream-opened', ...about(visit, pass), kind })
   }
 
-  #streamClosed(visit: Visit, pass: Pass, kind: StreamKind, began: number, outcome: Outcome): void {
+  streamClosed(visit: Visit, pass: Pass, kind: StreamKind, began: number, outcome: Outcome): void {
     const { metrics, audit, clock } = this.#parts
     const { bytesIn, bytesOut, cut } = outcome
     metrics.streamsClosed(kind, endOf(cut, pass)).add()

@@ -24,7 +24,7 @@ import { problemOfHandshake, problemOfUnreadable } from './denial.ts'
 import type { Entry, ListenerRefusal } from './entry.ts'
 import { clearedFirst, type HandoverParts, type TenantCookies } from './handover.ts'
 import type { Pass } from './passes.ts'
-import { addressOf, type Received, type ReceiveLimits, receive } from './receive.ts'
+import { addressOf, KnownHosts, type Received, type ReceiveLimits, type ReceiveParts, receive } from './receive.ts'
 import { type RenderPage, type Reply, redirect, sendReply } from './reply.ts'
 import { type Excess, problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Origin, type OwnSurface, type Visit } from './visit.ts'
@@ -59,11 +59,14 @@ interface Exit {
 export class Gateway {
   readonly #parts: GatewayParts
   readonly #answers: Answers
+  readonly #reading: ReceiveParts
   #successor: Gateway | undefined
 
   constructor(parts: GatewayParts) {
     this.#parts = parts
     this.#answers = new Answers(parts)
+    const { site, limits } = parts
+    this.#reading = { site, limits, hosts: new KnownHosts(site) }
   }
 
   /** From here on it decides nothing: what it waits for an answer about is decided by its successor, from the beginning. */
@@ -104,9 +107,9 @@ export class Gateway {
   }
 
   #enter(entry: Entry, exit: Exit): void {
-    const { site, limits, nextRequestId, trustedProxies, turnstile, witness } = this.#parts
+    const { nextRequestId, trustedProxies, turnstile, witness } = this.#parts
     const requestId = nextRequestId()
-    const received = receive(site, entry.request, limits)
+    const received = receive(this.#reading, entry.request)
     if (received.kind === 'unreadable') {
       const { status, code } = received
       const navigation = received.navigation && entry.response !== undefined

@@ -2,6 +2,7 @@
  * A pass is one decided thing: this session may use this port of this workspace, under this grant, over this upstream.
  * It is made once and reused by every request until anything it rests on changes; all that is live under it is in its stream group.
  */
+import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponsePolicy } from '#http/response-fields.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
@@ -27,10 +28,19 @@ export interface Pass {
   readonly group: StreamGroup
   /** Whether its first use was written down. */
   isWitnessed: boolean
+  /** What its upstream was told last. */
+  told: Told | undefined
+}
+
+/** What only the gateway says, as it was written out for these two. */
+export interface Told {
+  readonly assertion: string
+  readonly client: string
+  readonly own: OwnFields
 }
 
 /** Everything of a pass that the decision knows. */
-export type Decided = Omit<Pass, 'group' | 'isWitnessed'>
+export type Decided = Omit<Pass, 'group' | 'isWitnessed' | 'told'>
 
 interface Kept {
   readonly pass: Pass
@@ -60,7 +70,7 @@ export class Passes {
 
   keep(decided: Decided, generation: number): Pass {
     const key = passKey(decided.session.name, decided.entry.uid, decided.port.port)
-    const pass: Pass = { ...decided, group: this.#groupOf(key, decided), isWitnessed: false }
+    const pass: Pass = { ...decided, group: this.#groupOf(key, decided), isWitnessed: false, told: undefined }
     if (this.#kept.size >= mostPasses) this.#forgetOldest()
     this.#kept.delete(key)
     this.#kept.set(key, { pass, generation, until: endOf(pass) })

@@ -1,12 +1,13 @@
 /** Reads one request as far as routing goes: its head, its host and its target. Whatever is doubtful is refused here, before anybody is asked. */
-import { parseAuthority } from '#http/authority.ts'
+import { type Authority, parseAuthority } from '#http/authority.ts'
 import { isNavigation } from '#http/fetch-metadata.ts'
 import { clientAddress, type TrustedNetworks } from '#http/forwarded.ts'
 import type { ClientRequest } from '#http/messages.ts'
 import { type RequestHead, readRequestHead } from '#http/request-head.ts'
 import { parseRequestTarget } from '#http/request-target.ts'
+import { Remembered } from '#lib/remembered.ts'
 import type { Site } from '#workspace/address.ts'
-import { parseTarget, type Target } from './target.ts'
+import { type HostPlace, parseTarget, placeOfHost, type Target } from './target.ts'
 
 export interface Received {
   readonly kind: 'received'
@@ -35,7 +36,33 @@ const methodsOfRtsp =
 /** RFC 9110 section 9.3.8: TRACE shows a script what the browser hides from it. CONNECT never comes here. */
 const refusedMethods: ReadonlySet<string> = new Set(['TRACE', 'TRACK', 'CONNECT', ...methodsOfRtsp])
 
-export function receive(site: Site, request: ClientRequest, limits: ReceiveLimits): Received | Unreadable {
+/** Hosts as requests name them: the same few again and again. */
+export class KnownHosts {
+  readonly #authorities = new Remembered(parseAuthority, hostRoom)
+  readonly #places: Remembered<HostPlace | undefined>
+
+  constructor(site: Site) {
+    this.#places = new Remembered((host) => placeOfHost(site, host), hostRoom)
+  }
+
+  authorityOf(field: string): Authority | undefined {
+    return this.#authorities.of(field)
+  }
+
+  /** As {@link placeOfHost}. */
+  readonly placeOf = (host: string): HostPlace | undefined => this.#places.of(host)
+}
+
+/** A name has 253 characters at most, a port six more with its colon. */
+const hostRoom = { most: 10_000, longest: 260 }
+
+export interface ReceiveParts {
+  readonly site: Site
+  readonly limits: ReceiveLimits
+  readonly hosts: KnownHosts
+}
+
+export function receive({ site, limits, hosts }: ReceiveParts, request: ClientRequest): Received | Unreadable {
   const head = readRequestHead(request.rawHeaders, {
     httpVersion: request.httpVersion,
     mostFields: limits.headerFields,
@@ -46,14 +73,14 @@ export function receive(site: Site, request: ClientRequest, limits: ReceiveLimit
     return { kind: 'unreadable', status, code, navigation: isNavigation(method, head) }
   }
   if (refusedMethods.has(method)) return unreadable(405, 'method_not_allowed')
-  const authority = parseAuthority(head.host)
+  const authority = hosts.authorityOf(head.host)
   if (!authority) return unreadable(400, 'host_malformed')
   const target = parseRequestTarget(request.url ?? '', limits.targetLength)
   if (target.kind === 'problem') return unreadable(target.status, `target_${target.fault}`)
   if (target.kind === 'absolute' && (target.authority !== authority.text || target.scheme !== site.scheme)) {
     return unreadable(400, 'host_mismatch')
   }
-  const aim = parseTarget(site, authority, target)
+  const aim = parseTarget(site, authority, target, hosts.placeOf)
   return aim.kind === 'refused' ? unreadable(aim.status, aim.code) : { kind: 'received', head, target: aim }
 }
 

@@ -38,23 +38,40 @@ const notCanonical: Target = { kind: 'refused', status: 400, code: 'target_not_c
 const notFound: Target = { kind: 'refused', status: 404, code: 'not_found' }
 const foreignHost: Target = { kind: 'refused', status: 421, code: 'foreign_host' }
 
-export function parseTarget(site: Site, authority: Authority, target: RequestTarget): Target {
+/** Where a workspace's host leads. */
+export interface HostPlace {
+  readonly scope: CookieScope
+  readonly address: WorkspaceAddress
+}
+
+/** `host` is below the domain. `undefined`: it names no workspace. */
+export function placeOfHost(site: Site, host: string): HostPlace | undefined {
+  const address = parseHostLabel(host.slice(0, -site.domain.length - 1))
+  return address && { scope: { kind: 'workspace', authority: authorityOf(site, host), path: '/' }, address }
+}
+
+/** `placeOf` is {@link placeOfHost}, or what remembers its answers. */
+export function parseTarget(
+  site: Site,
+  authority: Authority,
+  target: RequestTarget,
+  placeOf: (host: string) => HostPlace | undefined = (host) => placeOfHost(site, host),
+): Target {
   if (authority.port !== undefined && authority.port !== (site.port ?? defaultPort(site))) return foreignHost
   if (site.mode === 'path' && isForWorkspaces(site, authority.host, target.path)) return pathTarget(site, target)
   if (authority.host === site.domain) return { kind: 'own', path: target.path, query: target.query }
   if (site.mode === 'path') return foreignHost
   if (!authority.host.endsWith(`.${site.domain}`)) return foreignHost
-  return hostTarget(site, authority.host, target)
+  return hostTarget(placeOf(authority.host), target)
 }
 
 function defaultPort(site: Site): number {
   return site.scheme === 'https' ? 443 : 80
 }
 
-function hostTarget(site: Site, host: string, target: RequestTarget): Target {
-  const address = parseHostLabel(host.slice(0, -site.domain.length - 1))
-  if (!address) return notFound
-  const scope: CookieScope = { kind: 'workspace', authority: authorityOf(site, host), path: '/' }
+function hostTarget(place: HostPlace | undefined, target: RequestTarget): Target {
+  if (!place) return notFound
+  const { scope, address } = place
   if (target.path.startsWith(ownPrefix))
     return { kind: 'workspace-own', scope, address, path: target.path, query: target.query }
   if (climbsAbove(target.path, 1)) return notCanonical

@@ -1,10 +1,11 @@
 /**
  * The heads that travel on: what a client's head becomes for the upstream, and an upstream's for the client. A head is built from the raw
- * fields, never mutated: hop-by-hop and nominated fields are left out, claims that only the gateway may make are left out, ours come last.
- * Framing is decided anew on each side, so the length of a body is read here and written by whoever sends it.
+ * fields, never mutated: hop-by-hop and nominated fields are left out, claims that only the gateway may make are left out (ours are written
+ * behind it). Framing is decided anew on each side, so the length of a body is read here and written by whoever sends it.
  */
 import { GatewayError } from '#errors.ts'
 import type { Brand } from '#lib/brand.ts'
+import { Remembered } from '#lib/remembered.ts'
 import { withoutCookies } from './cookies.ts'
 import { FieldVerdicts, type RequestField, requestField } from './header-names.ts'
 
@@ -32,20 +33,19 @@ export interface IncomingHead {
   readonly rawHeaders: readonly string[]
   /** Is the Authorization field one of Gatehouse's own? */
   readonly isAuthorizationOurs: boolean
-  /** Flat. What only the gateway says: forwarded headers, identity, assertion. A nomination does not reach them. */
-  readonly added: readonly string[]
 }
 
 /** Builds the heads of requests. Holds what it learnt about field names, so there is one for many requests. */
 export class RequestHeads {
   readonly #verdicts = new FieldVerdicts(requestField)
-  readonly #isOwnCookie: (name: string) => boolean
+  /** What is left of the Cookie fields seen last: a browser sends the same one for hours. */
+  readonly #cookies: Remembered<string | false>
 
   constructor(isOwnCookie: (name: string) => boolean) {
-    this.#isOwnCookie = isOwnCookie
+    this.#cookies = new Remembered((raw) => withoutCookies(raw, isOwnCookie) ?? false, cookieRoom)
   }
 
-  /** Throws `bad_request` for a transfer coding other than `chunked`, `internal` for an added value that isn't one. */
+  /** Throws `bad_request` for a transfer coding other than `chunked`. */
   build(head: IncomingHead): OutgoingHead {
     const { rawHeaders } = head
     const nominated = nominatedFields(rawHeaders, this.#verdicts)
@@ -57,9 +57,8 @@ export class RequestHeads {
       if (verdict === 'authorization' && head.isAuthorizationOurs) continue
       take(draft, verdict, name, rawHeaders[index + 1] ?? '')
     }
-    const cookies = draft.cookies === undefined ? undefined : withoutCookies(draft.cookies, this.#isOwnCookie)
-    if (cookies !== undefined) draft.fields.push('Cookie', cookies)
-    appendOwn(draft.fields, head.added)
+    const cookies = draft.cookies === undefined ? false : this.#cookies.of(draft.cookies)
+    if (cookies !== false) draft.fields.push('Cookie', cookies)
     return {
       fields: endToEnd(draft.fields),
       framing: draft.framing,
@@ -128,17 +127,7 @@ function chunkedBody(value: string): BodyFraming {
   return chunked
 }
 
-/** RFC 9112 section 6.2 and RFC 9110 section 5.5; a character above U+00FF would be cut down to another one when written. */
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
-
-function appendOwn(fields: string[], added: readonly string[]): void {
-  for (let index = 0; index < added.length; index += 2) {
-    const name = added[index] ?? ''
-    const value = added[index + 1] ?? ''
-    if (!fieldValue.test(value)) throw new GatewayError('internal', `the value for ${name} is not a field value`)
-    fields.push(name, value)
-  }
-}
+const cookieRoom = { most: 10_000, longest: 1_024 }
 
 /**
  * What a sender may not take away by naming it in `Connection`, since it is meant for the server and decisions there rest on it

@@ -3,6 +3,7 @@
  * some frameworks drop separators), so a field that only the gateway may set is recognised in every spelling that could be taken for it.
  * Compare oauth2-proxy CVE-2025-64484, Traefik CVE-2026-39858, Caddy CVE-2026-30851.
  */
+import { Remembered } from '#lib/remembered.ts'
 
 /** `pass` and `drop` say it all; the others are for whoever builds the head to handle. */
 export type RequestField =
@@ -30,32 +31,12 @@ export type ResponseField =
   | 'service-worker-allowed'
   | 'clear-site-data'
 
-/**
- * Remembers a verdict per name as it was spelled. Names come from outside, so there is room for a bounded number of them;
- * when it is used up it starts afresh, which costs time but no memory.
- */
-export class FieldVerdicts<Verdict> {
-  readonly #known = new Map<string, Verdict>()
-  readonly #decide: (name: string) => Verdict
-
+/** A verdict per name as it was spelled. */
+export class FieldVerdicts<Verdict> extends Remembered<Verdict> {
   constructor(decide: (name: string) => Verdict) {
-    this.#decide = decide
-  }
-
-  of(name: string): Verdict {
-    const known = this.#known.get(name)
-    if (known !== undefined) return known
-    const verdict = this.#decide(name)
-    if (name.length <= longestRemembered) {
-      if (this.#known.size >= mostRemembered) this.#known.clear()
-      this.#known.set(name, verdict)
-    }
-    return verdict
+    super(decide, { most: 1_000, longest: 64 })
   }
 }
-
-const mostRemembered = 1_000
-const longestRemembered = 64
 
 const handledInRequests = new Map<string, RequestField>([
   ['host', 'host'],

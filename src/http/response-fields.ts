@@ -23,7 +23,7 @@ export interface ResponsePolicy {
 
 export interface UpstreamHead {
   readonly status: number
-  /** Flat and raw. */
+  /** Flat and raw. Not changed by anybody. */
   readonly headers: readonly string[]
   /** May a trailer section follow? Otherwise a `Trailer` field would promise what can't come. */
   readonly isChunked: boolean
@@ -32,9 +32,19 @@ export interface UpstreamHead {
 /** Builds the heads of responses. Holds what it learnt about field names, so there is one for many responses. */
 export class ResponseHeads {
   readonly #verdicts = new FieldVerdicts(responseField)
+  /** What was made last: of the same head, which nobody changes, the same comes again. */
+  #last: { readonly head: UpstreamHead; readonly policy: ResponsePolicy; readonly fields: EndToEndFields } | undefined
+
+  build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
+    const last = this.#last
+    if (last?.policy === policy && isSame(last.head, head)) return last.fields
+    const fields = this.#build(head, policy)
+    this.#last = { head, policy, fields }
+    return fields
+  }
 
   /** `Content-Length` is kept, as it describes the answer even where none is sent (HEAD, 304); never on a 1xx or 204 (RFC 9110 section 8.6). */
-  build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
+  #build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
     const { headers } = head
     const nominated = nominatedFields(headers, this.#verdicts)
     const fields: string[] = []
@@ -83,6 +93,10 @@ export class ResponseHeads {
         return undefined
     }
   }
+}
+
+function isSame(one: UpstreamHead, other: UpstreamHead): boolean {
+  return one.headers === other.headers && one.status === other.status && one.isChunked === other.isChunked
 }
 
 /** In path mode other apps share the origin, and a worker whose scope covered them would answer their requests. */

@@ -34,6 +34,11 @@ interface Known {
   readonly name: SessionName
 }
 
+/** A Cookie field of which one value alone could speak for a scope, and was good. */
+interface Recent extends Known {
+  readonly scope: CookieScope
+}
+
 interface SentCookies {
   readonly scope: SignedScope
   readonly values: readonly string[]
@@ -52,6 +57,9 @@ type Examined =
   | { readonly kind: 'refused'; readonly reason: AnonymousReason }
 
 const mostKnown = 10_000
+const mostRecent = 10_000
+/** Characters of a Cookie field that is remembered as a whole. */
+const longestRecent = 1_024
 
 export function createAuthenticator(options: AuthenticatorOptions): SessionAuthenticator {
   return new CachedAuthenticator(options)
@@ -62,6 +70,7 @@ class CachedAuthenticator implements SessionAuthenticator {
   readonly #bearerScope: SignedScope
   /** Holds verified values alone, so that nobody can push them out with made-up ones. */
   readonly #known = new LRUCache<string, Known>({ max: mostKnown })
+  readonly #recent = new LRUCache<string, Recent>({ max: mostRecent })
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -109,12 +118,16 @@ class CachedAuthenticator implements SessionAuthenticator {
   }
 
   #step({ cookie, bearer }: Credentials, scope: CookieScope): Step {
+    const recent = cookie === undefined ? undefined : this.#recent.get(cookie)
+    if (recent && isSameScope(recent.scope, scope) && this.#isInRing(recent.key))
+      return this.#found(recent.name, 'cookie')
     const sent = this.#cookiesOf(cookie, scope)
-    if (sent.values.length > 0)
-      return this.#decide(
-        sent.values.map((value) => this.#examine(value, sent.scope)),
-        'cookie',
-      )
+    if (sent.values.length > 0) {
+      const examined = sent.values.map((value) => this.#examine(value, sent.scope))
+      const [one] = examined
+      if (examined.length === 1 && one?.kind === 'known') this.#remember(cookie ?? '', { ...one, scope })
+      return this.#decide(examined, 'cookie')
+    }
     if (bearer === undefined) return anonymous('none')
     if (!bearer.startsWith(bearerPrefix)) return anonymous('malformed')
     return this.#decide([this.#examine(bearer.slice(bearerPrefix.length), this.#bearerScope)], 'bearer')
@@ -130,7 +143,7 @@ class CachedAuthenticator implements SessionAuthenticator {
   #examine(value: string, scope: SignedScope): Examined {
     const place = memoryKey(value, scope)
     const known = this.#known.get(place)
-    if (known && this.#options.keyRing.find(known.key.kid) === known.key) return { kind: 'known', ...known }
+    if (known && this.#isInRing(known.key)) return { kind: 'known', ...known }
     if (known) this.#known.delete(place)
     const verified = verifySessionValue(this.#options.keyRing, value, scope)
     switch (verified.kind) {
@@ -156,15 +169,25 @@ class CachedAuthenticator implements SessionAuthenticator {
     const [one] = known
     if (one) {
       if (known.some((other) => other.name !== one.name)) return anonymous('malformed')
-      const found = this.#options.sessions.peek(one.name)
-      return found
-        ? { kind: 'answer', answer: authenticationOf(found, via) }
-        : { kind: 'ask-session', name: one.name, via }
+      return this.#found(one.name, via)
     }
     const unknownKey = examined.find((value) => value.kind === 'unknown-key')
     if (unknownKey) return { kind: 'ask-key', kid: unknownKey.kid }
     const refused = examined.find((value) => value.kind === 'refused')
     return anonymous(refused?.reason ?? 'none')
+  }
+
+  #found(name: SessionName, via: Via): Step {
+    const found = this.#options.sessions.peek(name)
+    return found ? { kind: 'answer', answer: authenticationOf(found, via) } : { kind: 'ask-session', name, via }
+  }
+
+  #isInRing(key: RingKey): boolean {
+    return this.#options.keyRing.find(key.kid) === key
+  }
+
+  #remember(cookie: string, recent: Recent): void {
+    if (cookie.length <= longestRecent) this.#recent.set(cookie, recent)
   }
 
   async #settle(step: Step): Promise<Authentication> {
@@ -203,6 +226,10 @@ function reasonOf(why: string): AnonymousReason {
 
 function anonymous(reason: AnonymousReason): Step {
   return { kind: 'answer', answer: { kind: 'anonymous', reason } }
+}
+
+function isSameScope(one: CookieScope, other: CookieScope): boolean {
+  return one === other || (one.kind === other.kind && one.authority === other.authority && one.path === other.path)
 }
 
 /** The lengths make it unambiguous: `a` + `bc` is not `ab` + `c` (CVE-2026-71326, CVE-2026-33496). */

@@ -10,7 +10,7 @@ import type { Milliseconds } from '#lib/clock.ts'
 import type { LiveStream } from '#live/streams.ts'
 import type { StreamKind } from '#observe/audit.ts'
 import { relayInterim } from './interim.ts'
-import { isEventStream, tellOfLasting } from './lasting.ts'
+import { isEventStream, type Lasting, tellOfLasting } from './lasting.ts'
 import type { Exchange, ForwardParts, Outcome } from './passage.ts'
 import { carriesBody } from './request-text.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -52,7 +52,7 @@ class Forwarding implements ResponseListener, LiveStream {
   }
 
   start(): void {
-    const { request, response, upstream, target, group, expectsContinue } = this.#exchange
+    const { request, response, upstream, target, own, group, expectsContinue } = this.#exchange
     const head = this.#buildHead()
     if (head === undefined) return
     group.add(this)
@@ -61,6 +61,7 @@ class Forwarding implements ResponseListener, LiveStream {
       method: request.method ?? '',
       target,
       fields: head.fields,
+      own,
       framing: head.framing,
       acceptsTrailers: head.acceptsTrailers,
       expectsContinue,
@@ -148,8 +149,9 @@ class Forwarding implements ResponseListener, LiveStream {
   /** An event stream may be silent for long behind its head, which the client waits for. */
   onLull(): void {
     if (this.#head === undefined) return
-    const { onLasting, response } = this.#exchange
-    this.#lasting ??= tellOfLasting(this.#head, this.#parts.clock, onLasting)
+    const { response } = this.#exchange
+    const tell = (lasting: Lasting) => this.#exchange.onLasting(lasting)
+    this.#lasting ??= tellOfLasting(this.#head, this.#parts.clock, tell)
     this.#watch()
     if (this.#isHeadSent) return
     this.#isHeadSent = true
@@ -180,9 +182,9 @@ class Forwarding implements ResponseListener, LiveStream {
   }
 
   #buildHead(): OutgoingHead | undefined {
-    const { request, added, isAuthorizationOurs } = this.#exchange
+    const { request, isAuthorizationOurs } = this.#exchange
     try {
-      return this.#parts.requestHeads.build({ rawHeaders: request.rawHeaders, isAuthorizationOurs, added })
+      return this.#parts.requestHeads.build({ rawHeaders: request.rawHeaders, isAuthorizationOurs })
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       this.#exchange.onFailure(error)

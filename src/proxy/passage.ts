@@ -2,6 +2,7 @@
 import type { GatewayError } from '#errors.ts'
 import type { RequestHeads } from '#http/end-to-end.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
+import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { StreamGroup } from '#live/streams.ts'
@@ -17,8 +18,8 @@ export interface Passage {
   readonly upstream: Upstream
   /** The request target that the upstream sees, raw. */
   readonly target: string
-  /** Flat. What only the gateway says: forwarded headers, identity, assertion. */
-  readonly added: readonly string[]
+  /** What only the gateway says: forwarded headers, identity, assertion. */
+  readonly own: OwnFields
   /** Is the Authorization field one of Gatehouse's own? */
   readonly isAuthorizationOurs: boolean
   readonly policy: ResponsePolicy

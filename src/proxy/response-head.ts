@@ -39,12 +39,22 @@ interface Draft {
 /** Holds what it learnt about field names, so there is one for many heads. */
 export class ResponseHeadParser {
   readonly #fields = new FieldVerdicts(framingField)
+  /** What came last, often for the next answer as well: a poll has the same head again, apart from its date, which changes once a second. */
+  #last: { readonly text: string; readonly toHead: boolean; readonly head: ResponseHead } | undefined
 
   /**
    * `text` is the head in Latin-1 without the empty line at its end; `toHead` says that HEAD was asked.
    * Throws `upstream_protocol`.
    */
   parse(text: string, toHead: boolean): ResponseHead {
+    const last = this.#last
+    if (last?.text === text && last.toHead === toHead) return last.head
+    const head = this.#parse(text, toHead)
+    this.#last = { text, toHead, head }
+    return head
+  }
+
+  #parse(text: string, toHead: boolean): ResponseHead {
     if (stray.test(text)) throw broken('a control character in the head')
     let lineEnd = text.indexOf('\r\n')
     if (lineEnd === -1) lineEnd = text.length

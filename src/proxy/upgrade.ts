@@ -54,7 +54,7 @@ class Upgrading implements ResponseListener, LiveStream {
   }
 
   start(): void {
-    const { request, upstream, target, added, isAuthorizationOurs, group, socket, head } = this.#exchange
+    const { request, upstream, target, own, isAuthorizationOurs, group, socket, head } = this.#exchange
     group.add(this)
     socket.on('error', ignore)
     socket.on('close', this.#onClose)
@@ -64,8 +64,8 @@ class Upgrading implements ResponseListener, LiveStream {
     this.#timer = this.#parts.clock.after(longestHandshake, () => this.#tooSlow())
     try {
       const { rawHeaders } = request
-      const { fields } = this.#parts.requestHeads.build({ rawHeaders, isAuthorizationOurs, added })
-      const sent = { method: 'GET', target, fields, framing: noBody }
+      const { fields } = this.#parts.requestHeads.build({ rawHeaders, isAuthorizationOurs })
+      const sent = { method: 'GET', target, fields, own, framing: noBody }
       const flags = { acceptsTrailers: false, expectsContinue: false, isUpgrade: true }
       this.#call = this.#parts.client.start(upstream, { ...sent, ...flags }, this)
     } catch (error) {

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { GatewayError } from '#errors.ts'
 import type { BodyFraming, EndToEndFields } from '#http/end-to-end.ts'
+import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
 
@@ -10,6 +11,8 @@ export interface UpstreamRequest {
   /** Raw, as the upstream shall see it. */
   readonly target: string
   readonly fields: EndToEndFields
+  /** Behind them, where nothing that a client sends takes their place. */
+  readonly own: OwnFields
   readonly framing: BodyFraming
   readonly acceptsTrailers: boolean
   /** The client waits for `100 Continue` before it sends the body. */

@@ -111,7 +111,12 @@ const causes: readonly Cause[] = [
 test.each(causes)('$what ends every stream that it concerns within two seconds, and no other', async (cause) => {
   const clock = fakeClock(Date.now())
   using _date = dateFollows(clock)
-  await using world = await createWorld({ clock })
+  // The clock is set forward by half an hour at once, in which no body can have moved.
+  const downloadIdle = 24 * 60 * minute
+  await using world = await createWorld({
+    clock,
+    settings: (settings) => ({ ...settings, limits: { ...settings.limits, downloadIdle } }),
+  })
   const { url, app } = await world.workspace({ name: 'nb', owner: 'alice' })
   const elsewhere = await world.workspace({ name: 'mine', owner: 'bob' })
   for (const one of [app, elsewhere.app]) neverEnd(one)

@@ -4,6 +4,7 @@ import { connect, createServer as createNetServer, type Server as NetServer, typ
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import { RequestHeads } from '#http/end-to-end.ts'
+import { ownFields } from '#http/own-fields.ts'
 import { ResponseHeads, type ResponsePolicy } from '#http/response-fields.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { StreamGroup, StreamIndex } from '#live/streams.ts'
@@ -95,7 +96,7 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
     request,
     upstream,
     target: request.url ?? '/',
-    added,
+    own: ownFields(added),
     isAuthorizationOurs: options.isAuthorizationOurs ?? false,
     policy: options.policy ?? hostPolicy,
     group,
