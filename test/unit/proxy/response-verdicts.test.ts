@@ -318,7 +318,10 @@ function cut(whole: string, cuts: readonly number[]): readonly Buffer[] {
     .filter(({ length }) => length > 0)
 }
 
-const runs = Number(process.env.GATEHOUSE_FUZZ_RUNS ?? 4_000)
+/** The same ground every time: what a change brings to light is of that change. `GATEHOUSE_FUZZ_RUNS=100000` breaks new ground. */
+const { GATEHOUSE_FUZZ_RUNS } = process.env
+const runs = Number(GATEHOUSE_FUZZ_RUNS ?? 4_000)
+const ground = GATEHOUSE_FUZZ_RUNS === undefined ? { seed: 1 } : {}
 
 describe('beside llhttp', () => {
   test('what it refuses is refused, and what both take is read alike', { timeout: 120_000 + runs * 5 }, async () => {
@@ -333,7 +336,7 @@ describe('beside llhttp', () => {
         const isFree = ours.kind === 'read' && theirs.kind === 'read' && (!ours.isPersistent || method === 'HEAD')
         expect(isFree ? { ...ours, isPersistent: theirs.isPersistent } : ours).toEqual(theirs)
       }),
-      { numRuns: runs },
+      { numRuns: runs, ...ground },
     )
   })
 })
