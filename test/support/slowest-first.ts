@@ -2,13 +2,7 @@
 import { BaseSequencer } from 'vitest/node'
 
 /** The longest first. */
-const slow = [
-  '/test/cluster/freezing/',
-  '/test/soak/',
-  '/test/fuzz/',
-  '/test/behaviour/laptop/',
-  '/test/browser/',
-]
+const slow = ['/test/cluster/freezing/', '/test/soak/', '/test/fuzz/', '/test/behaviour/laptop/', '/test/browser/']
 
 export class SlowestFirst extends BaseSequencer {
   override async sort(files: Parameters<BaseSequencer['sort']>[0]): ReturnType<BaseSequencer['sort']> {
