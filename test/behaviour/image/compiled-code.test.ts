@@ -3,8 +3,11 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process'
 import { chmod, cp, mkdtemp, readdir, rename, rm, stat, symlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { root } from '#test/architecture/source-files.ts'
+
+// Every module of it is compiled several times.
+vi.setConfig({ testTimeout: 120_000 })
 
 const isRoot = process.getuid?.() === 0
 

@@ -1,9 +1,12 @@
 /** Compiled code that is kept from start to start of the laptop mode, in real processes. Node tells what became of each module where it is asked to. */
 import { mkdir, readdir, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type DemoOptions, spawnDemo, startDemo } from '#test/support/demo-process.ts'
 import { createLaptopSite, type LaptopSite } from '#test/support/laptop-site.ts'
+
+// Several starts a test, each of which tells of every module.
+vi.setConfig({ testTimeout: 120_000 })
 
 const telling: DemoOptions = { keepsCompiled: true, env: { NODE_DEBUG_NATIVE: 'COMPILE_CACHE' } }
 const folderOf = ({ home }: LaptopSite) => join(home, 'compile-cache')
