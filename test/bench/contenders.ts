@@ -1,5 +1,6 @@
 /** Who takes part in the benchmark, and how each is started on its core. */
 import { fileURLToPath } from 'node:url'
+import { caddyConfiguration } from './contenders/caddy.ts'
 import { authRequestConfiguration, proxyConfiguration } from './contenders/nginx.ts'
 import { listening, type Pinned, pinned } from './measure.ts'
 
@@ -12,6 +13,8 @@ export interface Running extends AsyncDisposable {
 
 export interface Contender {
   readonly name: string
+  /** A program that this machine may lack; then it takes no part. */
+  readonly needs?: string
   start(on: { readonly core: number | undefined; readonly upstreamPort: number }): Promise<Running>
 }
 
@@ -28,20 +31,26 @@ async function up(process: Pinned): Promise<Running> {
   }
 }
 
-const gatehouse: Contender = {
-  name: 'gatehouse',
-  async start({ core, upstreamPort }) {
-    const child = await pinned(core, process.execPath, [
-      file('./contenders/gatehouse.ts'),
-      String(port),
-      String(upstreamPort),
-    ])
-    while (!child.stdout.join('').includes('\n')) await new Promise((resolve) => setTimeout(resolve, 50))
-    const { host, cookie } = JSON.parse(child.stdout.join('').split('\n', 1)[0] ?? '{}')
-    const running = await up(child)
-    return { ...running, headers: [`Host: ${host}`, `Cookie: ${cookie}`] }
-  },
+export interface GatehouseOptions {
+  readonly core: number | undefined
+  readonly upstreamPort: number
+  readonly sessions?: number
+  readonly workspaces?: number
+  readonly nodeOptions?: readonly string[]
 }
+
+/** `visits`: a file of all pairs of host and cookie that are let through, one a line. */
+export async function startGatehouse(options: GatehouseOptions): Promise<Running & { readonly visits: string }> {
+  const { core, upstreamPort, sessions = 1, workspaces = 1, nodeOptions = [] } = options
+  const numbers = [port, upstreamPort, sessions, workspaces].map(String)
+  const child = await pinned(core, process.execPath, [...nodeOptions, file('./contenders/gatehouse.ts'), ...numbers])
+  while (!child.stdout.join('').includes('\n')) await new Promise((resolve) => setTimeout(resolve, 50))
+  const { host, cookie, visits } = JSON.parse(child.stdout.join('').split('\n', 1)[0] ?? '{}')
+  const running = await up(child)
+  return { ...running, headers: [`Host: ${host}`, `Cookie: ${cookie}`], visits }
+}
+
+const gatehouse: Contender = { name: 'gatehouse', start: startGatehouse }
 
 export const contenders: readonly Contender[] = [
   gatehouse,
@@ -54,6 +63,23 @@ export const contenders: readonly Contender[] = [
     name: 'nginx_auth_request',
     start: async ({ core, upstreamPort }) =>
       up(await pinned(core, 'nginx', ['-c', authRequestConfiguration(port, port + 1, upstreamPort)])),
+  },
+  {
+    name: 'caddy_forward_auth',
+    needs: 'caddy',
+    // One processor, as it has one core; otherwise its threads take turns on it.
+    start: async ({ core, upstreamPort }) =>
+      up(
+        await pinned(
+          core,
+          'caddy',
+          ['run', '--adapter', 'caddyfile', '--config', caddyConfiguration(port, upstreamPort)],
+          {
+            ...process.env,
+            GOMAXPROCS: '1',
+          },
+        ),
+      ),
   },
   {
     name: 'configurable_http_proxy',

@@ -136,6 +136,8 @@ export async function load(options: {
   headers: readonly string[]
   /** Lua, which says what is asked for. */
   script?: string
+  /** For the script. */
+  args?: readonly string[]
 }): Promise<Load> {
   const headers = options.headers.flatMap((header) => ['-H', header])
   const args = [
@@ -149,6 +151,7 @@ export async function load(options: {
     ...headers,
     ...(options.script === undefined ? [] : ['-s', options.script]),
     options.url,
+    ...(options.args === undefined ? [] : ['--', ...options.args]),
   ]
   const { stdout } = await run('taskset', args)
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1]

@@ -1,8 +1,8 @@
 /**
- * Gatehouse with everything on: session, decision, assertion, audit and log written to files. Arguments: port, port of the upstream.
- * Prints one line: the host to ask for, and the cookie of somebody who may.
+ * Gatehouse with everything on: session, decision, assertion, audit and log written to files. Arguments: port, port of the upstream, sessions and
+ * workspaces (one each when absent). Prints one line: the host to ask for, the cookie of somebody who may, and a file of all such pairs.
  */
-import { mkdtempSync } from 'node:fs'
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { keyRingKind } from '#identity/key-ring-record.ts'
@@ -20,13 +20,14 @@ import { openEmbeddedStore } from '#resources/embedded/store.ts'
 import { dialEndpoint } from '#runtime/processes/dial.ts'
 import { openListeners } from '#server/listeners.ts'
 import { loadSettings } from '#settings/load.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { staticRuntime } from '#test/support/static-runtime.ts'
 import { authorityOf, placeOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { openGateway } from '../../../src/compose/gateway.ts'
 
-const [port = 0, upstream = 0] = process.argv.slice(2).map(Number)
+const [port = 0, upstream = 0, sessionCount = 1, workspaceCount = 1] = process.argv.slice(2).map(Number)
 const home = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
 const clock = systemClock
 const ending = new AbortController()
@@ -72,22 +73,19 @@ const open = await openGateway({
 })
 const { gateway, identities, site, workspaces } = open
 await Promise.all([identities.keyRing.ready, identities.sessions.ready])
-const ref = { namespace: 'bench', name: 'notebook' }
-runtime.provide(ref, { 8888: { kind: 'tcp', host: '127.0.0.1', port: upstream } })
-const created = await store.resources.create(workspaceKind, {
-  metadata: { ...ref, annotations: { [createdByAnnotation]: 'alice' } },
-  spec: workspaceKind.parseSpec({ desiredStatus: 'Running' }),
-})
-await runtime.apply({
-  ref,
-  workspaceUid: created.metadata.uid,
-  fingerprint: '',
-  program: { kind: 'command', argv: [] },
-  ports: [],
-  env: {},
-})
+const refs = Array.from({ length: workspaceCount }, (_, index) => ({ namespace: 'bench', name: `notebook-${index}` }))
+for (const ref of refs) {
+  runtime.provide(ref, { 8888: { kind: 'tcp', host: '127.0.0.1', port: upstream } })
+  const created = await store.resources.create(workspaceKind, {
+    metadata: { ...ref, annotations: { [createdByAnnotation]: 'alice' } },
+    spec: workspaceKind.parseSpec({ desiredStatus: 'Running' }),
+  })
+  const plan = { fingerprint: '', program: { kind: 'command', argv: [] }, ports: [], env: {} } as const
+  await runtime.apply({ ref, workspaceUid: created.metadata.uid, ...plan })
+}
 // The new key signs only after every replica could have heard of it.
-while (workspaces.directory.get(ref)?.state.phase !== 'Running') await new Promise((resolve) => setTimeout(resolve, 20))
+const isRunning = (ref: WorkspaceRef) => workspaces.directory.get(ref)?.state.phase === 'Running'
+while (!refs.every(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20))
 const identity = { kind: 'person', username: 'alice', uid: 'alice', groups: ['ds'] } as const
 const login = {
   kind: 'browser',
@@ -96,16 +94,19 @@ const login = {
   subject: 'alice',
   userAgent: 'wrk',
 } as const
-const { session, id } = await identities.sessions.create(login)
-const { host } = placeOf(site, ref, undefined)
-const authority = authorityOf(site, host)
-const scope = { kind: 'workspace', authority, path: '/' } as const
-const setCookie = newSessionCookie(
-  { keyRing: identities.keyRing, cookies: identities.cookies, clock },
-  session,
-  id,
-  scope,
-)
+const logins = await Promise.all(Array.from({ length: sessionCount }, () => identities.sessions.create(login)))
+const signing = { keyRing: identities.keyRing, cookies: identities.cookies, clock }
+const visits = refs.flatMap((ref) => {
+  const authority = authorityOf(site, placeOf(site, ref, undefined).host)
+  const scope = { kind: 'workspace', authority, path: '/' } as const
+  return logins.map(({ session, id }) => {
+    const [cookie = ''] = newSessionCookie(signing, session, id, scope).split(';', 1)
+    return { host: authority, cookie }
+  })
+})
+// Those who ask for everything in turn read it from here, a visit a line.
+const everyVisit = join(home, 'visits.txt')
+writeFileSync(everyVisit, visits.map(({ host, cookie }) => `${host}\t${cookie}\n`).join(''))
 await openListeners(
   settings.listeners,
   {
@@ -124,4 +125,4 @@ await openListeners(
     signal,
   },
 )
-process.stdout.write(`${JSON.stringify({ host: authority, cookie: setCookie.split(';', 1)[0] })}\n`)
+process.stdout.write(`${JSON.stringify({ ...visits[0], visits: everyVisit })}\n`)

@@ -1,5 +1,5 @@
 /** Configurations of nginx: as the upstream of everybody, and as two contenders. One process each, on the core it is pinned to. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { closeSync, ftruncateSync, mkdtempSync, openSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -12,7 +12,7 @@ export function writeNginx(body: string): string {
   )
   writeFileSync(
     file,
-    `daemon off; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
+    `daemon off; user root; worker_processes 1; pid ${folder}/pid; error_log ${folder}/error.log;
 events { worker_connections 16384; }
 http { access_log off; keepalive_requests 100000000; keepalive_timeout 300s; ${paths.join(' ')}
 ${body}
@@ -23,15 +23,22 @@ map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   return file
 }
 
-/** Answers everything at once with a few bytes. */
+/** Answers everything at once with a few bytes, and `/gigabyte` with so many. */
 export function upstreamConfiguration(port: number): string {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
+  const file = openSync(join(folder, 'gigabyte'), 'w')
+  ftruncateSync(file, 1024 ** 3)
+  closeSync(file)
   return writeNginx(
-    `server { listen 127.0.0.1:${port} backlog=4096; location / { default_type text/plain; return 200 "hello from the workspace\\n"; } }`,
+    `server { listen 127.0.0.1:${port} backlog=4096; sendfile on;
+  location / { default_type text/plain; return 200 "hello from the workspace\\n"; }
+  location = /gigabyte { root ${folder}; } }`,
   )
 }
 
 const forward = `proxy_pass http://workspace; proxy_http_version 1.1; proxy_set_header Host $host;
-  proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_read_timeout 1h;`
+  proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_read_timeout 1h;
+  proxy_max_temp_file_size 0;`
 
 export function proxyConfiguration(port: number, upstream: number): string {
   return writeNginx(`upstream workspace { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 100000000; }

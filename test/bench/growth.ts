@@ -1,0 +1,45 @@
+/** Does it get slower with what it knows? Gatehouse with one session and one workspace, and with thousands, all of which are asked for in turn. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { startGatehouse } from './contenders.ts'
+import { cpuSeconds, load } from './measure.ts'
+
+/** Written out beforehand, since making a request would cost the load more than sending it. */
+const everyVisitInTurn = `
+local requests, count, at = {}, 0, 0
+function init(args)
+  for line in io.lines(args[1]) do
+    local host, cookie = line:match("([^\\t]+)\\t(.+)")
+    count = count + 1
+    requests[count] = wrk.format("GET", "/", { Host = host, Cookie = cookie })
+  end
+end
+function request()
+  at = at % count + 1
+  return requests[at]
+end
+`
+
+export interface Size {
+  readonly sessions: number
+  readonly workspaces: number
+}
+
+/** Microseconds of the processor that a request costs. */
+export async function costAt(
+  size: Size,
+  { core, loadCore, upstreamPort, seconds }: { core: number; loadCore: number; upstreamPort: number; seconds: number },
+): Promise<number> {
+  const script = join(mkdtempSync(join(tmpdir(), 'gatehouse-bench-')), 'visits.lua')
+  writeFileSync(script, everyVisitInTurn)
+  await using running = await startGatehouse({ core, upstreamPort, ...size })
+  const { url, pid, visits } = running
+  const common = { core: loadCore, url, headers: [], connections: 32, script, args: [visits] }
+  // Everybody comes once before it counts: what is made for each is made then.
+  await load({ ...common, seconds: Math.max(3, Math.ceil((2 * size.sessions * size.workspaces) / 5_000)) })
+  const before = await cpuSeconds(pid)
+  const { requestsPerSecond, errors } = await load({ ...common, seconds })
+  if (errors > 0) throw new Error(`${size.sessions} sessions, ${size.workspaces} workspaces: ${errors} wrong answers`)
+  return (((await cpuSeconds(pid)) - before) * 1e6) / (requestsPerSecond * seconds)
+}

@@ -1,0 +1,31 @@
+/** Requests with small answers: how many at 32 connections, and how long one takes at one connection. */
+import type { Contender } from './contenders.ts'
+import { cpuSeconds, type Load, load } from './measure.ts'
+
+export interface On {
+  readonly core: number
+  readonly loadCore: number
+  readonly upstreamPort: number
+  readonly seconds: number
+}
+
+export interface Rate extends Load {
+  /** Share of the contender's core that it used. */
+  readonly busy: number
+}
+
+/** A run in which the contender's core was less busy says nothing: something else held it up. */
+export const leastBusy = 0.9
+
+export async function rate(contender: Contender, connections: number, on: On): Promise<Rate> {
+  await using running = await contender.start(on)
+  const { url, headers, pid } = running
+  const common = { core: on.loadCore, url, headers }
+  // Long enough for what is compiled while it runs.
+  await load({ ...common, connections, seconds: Math.max(2, on.seconds / 2) })
+  const [cpu, start] = [await cpuSeconds(pid), performance.now()]
+  const result = await load({ ...common, connections, seconds: on.seconds })
+  const busy = (await cpuSeconds(pid)) - cpu
+  if (result.errors > 0) throw new Error(`${contender.name}: ${result.errors} answers were wrong`)
+  return { ...result, busy: busy / ((performance.now() - start) / 1000) }
+}

@@ -1,0 +1,70 @@
+/** `test/bench/README.md`, written by the benchmark from what it found. */
+import type { Figure } from './figures.ts'
+import type { Summary } from './summary.ts'
+
+export function reportOf(result: Summary): string {
+  const { ratios } = result
+  const idle = result.idle_websocket_kb.gatehouse
+  const asked = [
+    row('requests/s, of nginx `auth_request`', said(ratios.requests_to_nginx_auth_request), 'at least 1.0'),
+    row('requests/s, of Caddy `forward_auth`', said(ratios.requests_to_caddy_forward_auth), '–'),
+    row('requests/s, of configurable-http-proxy', said(ratios.requests_to_configurable_http_proxy), 'at least 3'),
+    row('added latency, one connection, p50', `${result.added_p50_ms} ms`, 'at most 0.15 ms'),
+    row('p99 at 32 connections, of nginx `auth_request`', said(ratios.p99_to_nginx_auth_request), 'at most 2'),
+    row('1 GB download, of nginx', said(ratios.download_to_nginx), 'at least 0.5'),
+    row('WebSocket echo, messages/s, of nginx', said(ratios.echo_to_nginx), 'at least 0.75'),
+    row('idle proxied WebSocket', idle === undefined ? '–' : `${idle} KB`, 'at most 18 KB'),
+    row('processor a request, 10,000 sessions, of that at one', said(ratios.cost_of_10000_sessions), 'at most 1.05'),
+    row('processor a request, 5,000 workspaces, of that at one', said(ratios.cost_of_5000_workspaces), 'at most 1.05'),
+  ]
+  const contenders = Object.keys(result.p50_ms_one_connection)
+    .filter((name) => name !== 'direct')
+    .map((name) => contender(name, result))
+  const parts = result.profile.slice(0, 14).map(({ part, percent }) => `| ${part} | ${percent} % |`)
+  return `# The benchmark
+
+Written by \`npm run bench -- --report\` from what it found, and not to be edited.
+
+${result.rounds} rounds, medians, in brackets the least and the most; ratios are of the same round. Every process that a contender needs shares
+one core; load and app share the other. Contenders take turns in every round. A run at 32 connections in which the contender's core was less than 90 % busy is
+void (${result.void_runs} were). Gatehouse has everything on: session, decision, assertion, limits, audit, metrics.
+
+| what | found | asked for |
+|---|---|---|
+${asked.join('\n')}
+
+| contender | requests/s | p99 ms | p50 ms, one connection | download MB/s | processor s a GB | echo messages/s | KB an idle WebSocket |
+|---|---|---|---|---|---|---|---|
+${contenders.join('\n')}
+
+## Where the time goes
+
+\`--cpu-prof\` of Gatehouse at 32 connections: the processor's time by who had it.
+
+| part | of the busy time |
+|---|---|
+${parts.join('\n')}
+`
+}
+
+function row(what: string, found: string, asked: string): string {
+  return `| ${what} | ${found} | ${asked} |`
+}
+
+function said(figure: Figure | undefined): string {
+  if (figure === undefined || !Number.isFinite(figure.median)) return '–'
+  return `${figure.median} (${figure.least} to ${figure.most})`
+}
+
+function contender(name: string, result: Summary): string {
+  const cells = [
+    said(result.requests_per_second_spread[name]),
+    String(result.p99_ms[name] ?? '–'),
+    String(result.p50_ms_one_connection[name] ?? '–'),
+    said(result.download_mb_per_second[name]),
+    said(result.download_cpu_seconds[name]),
+    said(result.echo_messages_per_second[name]),
+    String(result.idle_websocket_kb[name] ?? '–'),
+  ]
+  return `| ${name.replaceAll('_', ' ')} | ${cells.join(' | ')} |`
+}

@@ -1,0 +1,91 @@
+/** The rounds of a benchmark, in which contenders take turns, and what they gave. */
+import type { Contender } from './contenders.ts'
+import { type Download, download } from './download.ts'
+import { type Echo, echo } from './echo.ts'
+import { costAt } from './growth.ts'
+import { load } from './measure.ts'
+import { leastBusy, type On, type Rate, rate } from './rate.ts'
+import type { Turn } from './turn.ts'
+
+/** What one contender gave in one round; absent where the run was void, or where it takes no part. */
+export interface Gave {
+  rate?: Rate
+  single?: Rate
+  download?: Download
+  echo?: Echo
+}
+
+export interface Round {
+  readonly gave: Map<string, Gave>
+  /** Milliseconds at the median, at one connection, of the app alone. */
+  direct?: number
+  /** Microseconds of the processor for a request. */
+  readonly cost: Map<string, number>
+  void: number
+}
+
+export type Part = 'rate' | 'download' | 'echo' | 'growth' | 'idle' | 'laptop' | 'profile'
+
+export const sizes = {
+  one: { sessions: 1, workspaces: 1 },
+  sessions: { sessions: 10_000, workspaces: 1 },
+  workspaces: { sessions: 1, workspaces: 5_000 },
+} as const
+
+export interface RoundOptions {
+  readonly on: On
+  readonly parts: ReadonlySet<Part>
+  readonly contenders: readonly Contender[]
+  readonly turn: Turn
+  readonly say: (text: string) => void
+}
+
+export async function runRound(options: RoundOptions): Promise<Round> {
+  const round: Round = { gave: new Map(), cost: new Map(), void: 0 }
+  const { on, parts, contenders, turn } = options
+  for (const contender of contenders) {
+    round.gave.set(contender.name, await turnOf(contender, round, options))
+  }
+  if (parts.has('rate')) {
+    const direct = { core: on.loadCore, url: `http://127.0.0.1:${on.upstreamPort}/`, headers: [], connections: 1 }
+    round.direct = (await turn(() => load({ ...direct, seconds: on.seconds }))).p50
+  }
+  if (parts.has('growth')) {
+    for (const [name, size] of Object.entries(sizes)) round.cost.set(name, await turn(() => costAt(size, on)))
+  }
+  return round
+}
+
+async function turnOf(contender: Contender, round: Round, options: RoundOptions): Promise<Gave> {
+  const { on, parts, turn } = options
+  const gave: Gave = {}
+  const isStreaming = streaming.includes(contender.name)
+  if (parts.has('rate')) await turn(() => rates(contender, gave, round, options))
+  if (parts.has('download') && isStreaming) gave.download = await turn(() => download(contender, on))
+  if (parts.has('echo') && isStreaming) await turn(() => echoes(contender, gave, round, options))
+  return gave
+}
+
+/** Whose streams are compared. */
+const streaming = ['gatehouse', 'nginx', 'configurable_http_proxy']
+
+async function rates(contender: Contender, gave: Gave, round: Round, { on, say }: RoundOptions): Promise<void> {
+  const busy = await rate(contender, 32, on)
+  const isVoid = busy.busy < leastBusy
+  if (isVoid) round.void += 1
+  else gave.rate = busy
+  gave.single = await rate(contender, 1, on)
+  const core = `core ${Math.round(busy.busy * 100)} % busy${isVoid ? ' (void)' : ''}`
+  say(`${contender.name}: ${Math.round(busy.requestsPerSecond)}/s, ${core}`)
+}
+
+async function echoes(contender: Contender, gave: Gave, round: Round, { on, say }: RoundOptions): Promise<void> {
+  const result = await echo(contender, on)
+  // The load has a core to itself as well, and is done before nginx is: only Gatehouse's own core has to be the limit.
+  const isVoid = contender.name === 'gatehouse' && result.busy < leastBusy
+  if (isVoid) round.void += 1
+  else gave.echo = result
+  say(
+    `${contender.name}: ${Math.round(result.messagesPerSecond)} messages/s, core ${Math.round(result.busy * 100)} % busy`,
+  )
+}

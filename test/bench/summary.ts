@@ -1,0 +1,72 @@
+/** The object of `npm run bench -- --json`: medians, ratios of the same round, and how far they lie apart. */
+import { type Figure, figureOf, ratioOf } from './figures.ts'
+import { median } from './measure.ts'
+import type { Profile } from './profile.ts'
+import type { Gave, Round } from './rounds.ts'
+
+export interface Aside {
+  readonly idle: Readonly<Record<string, number>>
+  readonly laptop: { readonly rss_mb: number; readonly ready_ms: number } | undefined
+  readonly profile: Profile
+}
+
+export type Summary = ReturnType<typeof summaryOf>
+
+type Pick = (gave: Gave) => number | undefined
+
+const perSecond: Pick = ({ rate }) => rate?.requestsPerSecond
+const p99: Pick = ({ rate }) => rate?.p99
+const single: Pick = (gave) => gave.single?.p50
+const megabytes: Pick = ({ download }) => download?.megabytesPerSecond
+const downloadCpu: Pick = ({ download }) => download?.cpuSeconds
+const messages: Pick = ({ echo }) => echo?.messagesPerSecond
+
+export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: Aside) {
+  const names = [...new Set(rounds.flatMap(({ gave }) => [...gave.keys()]))]
+  const of = (name: string, pick: Pick) => rounds.map(({ gave }) => pick(gave.get(name) ?? {}) ?? Number.NaN)
+  const figures = (pick: Pick, digits = 0): Record<string, Figure> => {
+    const known = names.map((name): [string, number[]] => [name, of(name, pick).filter(Number.isFinite)])
+    return Object.fromEntries(
+      known.filter(([, all]) => all.length > 0).map(([name, all]) => [name, figureOf(all, digits)]),
+    )
+  }
+  const medians = (all: Record<string, Figure>) =>
+    Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.median]))
+  const ratio = (pick: Pick, to: string) => ratioOf(of('gatehouse', pick), of(to, pick))
+  const direct = rounds.map((round) => round.direct ?? Number.NaN)
+  const added = of('gatehouse', single).map((value, round) => value - (direct[round] ?? Number.NaN))
+  const costs = (name: string) => rounds.map(({ cost }) => cost.get(name) ?? Number.NaN)
+  const rates = figures(perSecond)
+  const latencies: Record<string, number> = {
+    direct: Number(median(direct).toFixed(3)),
+    ...medians(figures(single, 3)),
+  }
+  return {
+    requests_per_second: medians(rates),
+    requests_per_second_spread: rates,
+    p99_ms: medians(figures(p99, 2)),
+    p50_ms_one_connection: latencies,
+    added_p50_ms: Number(median(added).toFixed(3)),
+    download_mb_per_second: figures(megabytes),
+    download_cpu_seconds: figures(downloadCpu, 2),
+    echo_messages_per_second: figures(messages),
+    idle_websocket_kb: idle,
+    request_cpu_us: Object.fromEntries(
+      ['one', 'sessions', 'workspaces'].map((name) => [name, figureOf(costs(name), 1)]),
+    ),
+    ratios: {
+      requests_to_nginx_auth_request: ratio(perSecond, 'nginx_auth_request'),
+      requests_to_caddy_forward_auth: ratio(perSecond, 'caddy_forward_auth'),
+      requests_to_configurable_http_proxy: ratio(perSecond, 'configurable_http_proxy'),
+      p99_to_nginx_auth_request: ratio(p99, 'nginx_auth_request'),
+      download_to_nginx: ratio(megabytes, 'nginx'),
+      echo_to_nginx: ratio(messages, 'nginx'),
+      cost_of_10000_sessions: ratioOf(costs('sessions'), costs('one')),
+      cost_of_5000_workspaces: ratioOf(costs('workspaces'), costs('one')),
+    },
+    profile,
+    ...laptop,
+    void_runs: rounds.reduce((sum, round) => sum + round.void, 0),
+    rounds: rounds.length,
+  }
+}
