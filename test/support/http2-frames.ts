@@ -36,7 +36,7 @@ export interface FrameConnection extends Disposable {
   readonly socket: Socket
   readonly frames: readonly Frame[]
   send(...bytes: readonly Buffer[]): void
-  /** The first frame for which it returns something. Throws after five seconds, or when the connection ends before, with what came. */
+  /** The first frame for which it returns something. Throws after fifteen seconds, or when the connection ends before, with what came. */
   until<Value>(what: string, take: (frames: readonly Frame[]) => Value | undefined): Promise<Value>
   /** The connection is over: by what GOAWAY said, or `undefined` where nothing was said. */
   ended(): Promise<number | undefined>
@@ -131,7 +131,7 @@ export function answerOf(frames: readonly Frame[], stream: number): number | und
   return head && statusOf(head)
 }
 
-const longestWait = 5_000
+const longestWait = 15_000
 
 /** Sends nothing by itself but acknowledgements of settings. */
 export async function openFrames(port: number, ca?: string, servername = ''): Promise<FrameConnection> {
