@@ -62,7 +62,7 @@ export async function openSite(workspaceNamespaces: number): Promise<BenchSite> 
 
 /** Waits for their end: what is left of thousands of objects would be in the way of whoever measures next. */
 async function removeNamespaces(names: readonly string[]): Promise<void> {
-  await kubectl(['delete', 'namespace', '--ignore-not-found', '--timeout=300s', ...names])
+  await kubectl(['delete', 'namespace', '--ignore-not-found', '--timeout=900s', ...names])
 }
 
 /** Ready with one replica, and then with none until some are wanted. */
