@@ -32,11 +32,12 @@ export interface SoakReport {
 }
 
 const lookEvery = 3_000
-/** Of the time: until everything was done a few times, and what that takes is there. */
+/**
+ * Of the time: until everything was done a few times, and what that takes is there. The lowest figures of the two halves of the rest are compared: what
+ * is taken and given back in between is no growth, such as room for young objects.
+ */
 const warmUp = 1 / 3
 /** Connections that are kept for the next request are given up within this time. */
-/** Minutes: what is taken and given back within that time is no growth, such as room for young objects that a collection is in the middle of. */
-const comingAndGoing = 1 / 3
 const longestSettling = 25_000
 const calmLooks = 14
 
@@ -64,12 +65,13 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   const idleSocketsLost = lost.size
   for (const socket of sockets) socket.destroy()
   const after = await settled(stage)
-  const warm = samples.filter(({ at }) => at >= options.minutes * warmUp)
+  const warm = samples.filter(({ at }) => at >= options.minutes * warmUp && at < options.minutes)
+  const half = (options.minutes * (1 - warmUp)) / 2
   const slope = (name: keyof Figures) =>
     slopeOf(
       floorsOf(
         warm.map((seen) => ({ at: seen.at, value: seen[name] })),
-        comingAndGoing,
+        half,
       ),
     )
   const slopes = {
