@@ -27,13 +27,17 @@ export function watchForStall({ clock, bodies }: StallParts, look: () => Movemen
   const usual = Math.min(bodies.uploadIdle, bodies.downloadIdle)
   let { moved } = look()
   let since: Timestamp = clock.now()
+  /** Since then. A process that was itself held up, with all its bodies, is not to judge by the time alone. */
+  let looks = 0
   let timer: Disposable
   const check = () => {
     const now = look()
+    looks += 1
     if (now.moved !== moved || now.patience === undefined) {
       moved = now.moved
       since = clock.now()
-    } else if (clock.now() - since >= now.patience) {
+      looks = 0
+    } else if (looks >= looksPerLimit && clock.now() - since >= now.patience) {
       onStall()
       return
     }
