@@ -1,5 +1,8 @@
 /** How fast something grows. */
 
+/** Bytes a minute that are no growth yet. */
+export const mostGrowth = 2 ** 20
+
 export interface Sample {
   /** Minutes. */
   readonly at: number

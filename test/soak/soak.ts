@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { mixedLoad, roles, type Tally } from './load.ts'
 import type { Figures } from './orders.ts'
-import { floorsOf, slopeOf } from './slope.ts'
+import { floorsOf, mostGrowth, slopeOf } from './slope.ts'
 import { openMany } from './sockets.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -23,7 +23,7 @@ export interface Seen extends Figures {
 export interface SoakReport {
   readonly samples: readonly Seen[]
   /** A minute, after the warm-up: bytes, and counts. */
-  readonly slopes: { readonly [Name in keyof Figures]: number }
+  readonly slopes: Slopes
   /** Before any of the load, and after all of it. */
   readonly before: Figures
   readonly after: Figures
@@ -31,7 +31,11 @@ export interface SoakReport {
   readonly tally: Tally
 }
 
+export type Slopes = { readonly [Name in keyof Figures]: number }
+
 const lookEvery = 3_000
+/** What seems to grow is looked at once more, over so many times the time: noise shrinks by that, and a leak does not. */
+const secondLook = 2
 /**
  * Of the time: until everything was done a few times, and what that takes is there. The lowest figures of the two halves of the rest are compared: what
  * is taken and given back in between is no growth, such as room for young objects.
@@ -54,31 +58,38 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
   for (const socket of sockets) socket.once('close', () => lost.add(socket))
   const loading = mixedLoad({ stage, tally, signal: ending.signal }, options.tabs)
   const samples: Seen[] = []
-  while (minutes() < options.minutes) {
-    await wait(lookEvery)
-    const seen = { at: minutes(), ...(await stage.ask({ kind: 'figures' })) }
-    samples.push(seen)
-    options.onSample?.(seen)
+  const lookUntil = async (end: number): Promise<Slopes> => {
+    while (minutes() < end) {
+      await wait(lookEvery)
+      const seen = { at: minutes(), ...(await stage.ask({ kind: 'figures' })) }
+      samples.push(seen)
+      options.onSample?.(seen)
+    }
+    return slopesOf(samples, end)
   }
+  const first = await lookUntil(options.minutes)
+  const seemsToGrow = first.rss >= mostGrowth || first.heap >= mostGrowth
+  const slopes = seemsToGrow ? await lookUntil(options.minutes * secondLook) : first
   ending.abort()
   await loading
   const idleSocketsLost = lost.size
   for (const socket of sockets) socket.destroy()
   const after = await settled(stage)
-  const warm = samples.filter(({ at }) => at >= options.minutes * warmUp && at < options.minutes)
-  const half = (options.minutes * (1 - warmUp)) / 2
-  const slope = (name: keyof Figures) =>
-    slopeOf(
-      floorsOf(
-        warm.map((seen) => ({ at: seen.at, value: seen[name] })),
-        half,
-      ),
-    )
-  const slopes = {
+  return { samples, slopes, before, after, idleSocketsLost, tally }
+}
+
+/** `minutes`: in all, of the samples. */
+function slopesOf(samples: readonly Seen[], minutes: number): Slopes {
+  const warm = samples.filter(({ at }) => at >= minutes * warmUp && at < minutes)
+  const half = (minutes * (1 - warmUp)) / 2
+  const slope = (name: keyof Figures) => {
+    const values = warm.map((seen) => ({ at: seen.at, value: seen[name] }))
+    return slopeOf(floorsOf(values, half))
+  }
+  return {
     ...{ rss: slope('rss'), heap: slope('heap'), heapTotal: slope('heapTotal'), external: slope('external') },
     ...{ fds: slope('fds'), sockets: slope('sockets'), streams: slope('streams') },
   }
-  return { samples, slopes, before, after, idleSocketsLost, tally }
 }
 
 const none = { requests: 0, messages: 0, uploads: 0, refusedUpgrades: 0, revocations: 0, restarts: 0 }

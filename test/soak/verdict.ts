@@ -1,8 +1,6 @@
 /** What of a soak is not as it should be. */
+import { mostGrowth } from './slope.ts'
 import type { SoakReport } from './soak.ts'
-
-/** Bytes a minute. */
-const mostGrowth = 2 ** 20
 
 export function verdict({ slopes, before, after, tally, idleSocketsLost }: SoakReport): readonly string[] {
   const faults: string[] = []

@@ -18,6 +18,8 @@ export interface CarelessApp extends EchoApp {
   readonly heads: readonly SeenHead[]
   /** Connections that are open. */
   open(): number
+  /** Is that one, as {@link SeenHead.connection} counts them? */
+  isOpen(connection: number): boolean
   /** Writes what it likes instead of the usual answer, where it returns true. */
   respond: ((head: SeenHead, socket: Socket) => boolean) | undefined
 }
@@ -25,17 +27,17 @@ export interface CarelessApp extends EchoApp {
 /** Answers with who asked for what: `<request line> <X-Forwarded-User>`. */
 export async function carelessApp(): Promise<CarelessApp> {
   const heads: SeenHead[] = []
-  const sockets = new Set<Socket>()
+  const sockets = new Map<number, Socket>()
   let opened = 0
   let closedBytes = 0
   const server = createServer((socket) => {
     opened += 1
     const connection = opened
-    sockets.add(socket)
+    sockets.set(connection, socket)
     let held = ''
     socket.on('error', () => undefined)
     socket.once('close', () => {
-      sockets.delete(socket)
+      sockets.delete(connection)
       closedBytes += socket.bytesRead
     })
     socket.on('data', (chunk: Buffer) => {
@@ -53,11 +55,12 @@ export async function carelessApp(): Promise<CarelessApp> {
   const app: CarelessApp = {
     endpoint: { kind: 'tcp', host: '127.0.0.1', port },
     ...{ port, heads, requests: [], sockets: new Set(), answer: undefined, answerUpgrade: undefined },
-    bytes: () => [...sockets].reduce((sum, socket) => sum + socket.bytesRead, closedBytes),
+    bytes: () => [...sockets.values()].reduce((sum, socket) => sum + socket.bytesRead, closedBytes),
     open: () => sockets.size,
+    isOpen: (connection) => sockets.has(connection),
     respond: undefined,
     async [Symbol.asyncDispose]() {
-      for (const socket of sockets) socket.destroy()
+      for (const socket of sockets.values()) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
     },
   }

@@ -1,7 +1,7 @@
 /** An API server, and an etcd, that stand still for a minute under traffic: what is known goes on, nothing new is let in, and then all is as it was. */
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { paths } from '#surface/urls.ts'
+import { loginPath, paths } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { type Asker, askerOf } from '#test/support/cluster-site/asker.ts'
 import { freeze } from '#test/support/cluster-site/frozen.ts'
@@ -89,7 +89,8 @@ async function newcomerIsAskedToComeAgain(site: ClusterSite, username: string): 
   await browser.open(`${site.origin}/`)
   const { status, headers, body } = await browser.login(username, site.password)
   expect({ status, again: headers['retry-after'] }).toEqual({ status: 503, again: '5' })
-  expect(body).toContain(`content="5;url=${paths.login}"`)
+  const again = loginPath({ issuer: 'main', to: paths.console }).replaceAll('&', '&amp;')
+  expect(body).toContain(`content="5;url=${again}"`)
   expect((await browser.navigate(`${site.origin}/`)).status).toBe(302)
 }
 

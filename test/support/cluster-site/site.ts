@@ -191,7 +191,8 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
     browser: () => browserBy(undefined),
     async as(username, replica) {
       const browser = browserBy(replica)
-      await browser.open(`${origin}/`)
+      // An issuer that has just come up may not be found yet; the page that says so is loaded again by browsers.
+      await until(async () => (await browser.open(`${origin}/`)).status !== 503 || undefined)
       await browser.login(username, password)
       return browser
     },
