@@ -57,15 +57,10 @@ export function openState(ground: Ground): State {
   const witness = new Witness({ audit, metrics, clock })
   return {
     ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, witness },
-    turnstile: turnstileOf(ground),
+    turnstile: new Turnstile({ limits: settings.limits, isExempt: standsForMany(settings), clock }),
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),
   }
-}
-
-function turnstileOf({ settings: { limits, listeners, trustedProxies }, clock }: Ground): Turnstile {
-  const proxies = [...trustedProxies, ...listeners.flatMap(({ proxyProtocol }) => proxyProtocol.trusted)]
-  return new Turnstile({ limits, isExempt: standsForMany(proxies), clock })
 }
 
 const housekeepingEvery = 5 * 60_000

@@ -187,13 +187,15 @@ export class Gateway {
   }
 
   #authenticate(visit: Visit, exit: Exit, reviewed: number): void {
-    const credentials = credentialsOf(visit.head, this.#parts.authenticator)
-    const known = reviewed === 0 ? visit.known : this.#parts.authenticator.peek(credentials, visit.place.scope)
+    const { authenticator } = this.#parts
+    const { scope } = visit.place
+    // Memory was asked as it came in; what it said then holds until something is waited for.
+    const known = reviewed === 0 ? visit.known : authenticator.peek(credentialsOf(visit.head, authenticator), scope)
     if (known) {
       this.#decide(visit, known, exit, reviewed)
       return
     }
-    const deciding = this.#parts.authenticator.resolve(credentials, visit.place.scope).then((authentication) => {
+    const deciding = authenticator.resolve(credentialsOf(visit.head, authenticator), scope).then((authentication) => {
       if (!hasLeft(visit)) this.#decide(visit, authentication, exit, reviewed)
     })
     this.#settle(deciding, visit, exit, visit.request)

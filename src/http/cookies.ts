@@ -3,6 +3,7 @@
  * Knows no name of a cookie and no signature.
  */
 import { GatewayError } from '#errors.ts'
+import { token } from './field-syntax.ts'
 
 /**
  * Every value sent under exactly this name, in the order sent; quotes are part of a value. More than one means that another host or path
@@ -70,7 +71,6 @@ export function serializeSetCookie(cookie: NewCookie): string {
   return `${text}; SameSite=${cookie.sameSite}`
 }
 
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const octets = /^[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]*$/
 const pathText = /^\/[\x20-\x3a\x3c-\x7e]*$/
 /** Browsers keep at least this much of name and value together, and drop what is longer (RFC 6265bis section 5.5). */

@@ -4,6 +4,7 @@
  * Whatever HTTP/1.1 could not say in one way alone is refused here; nghttp2 refuses most of it before.
  */
 import { parseAuthority } from './authority.ts'
+import { connectionFields } from './field-syntax.ts'
 
 export interface Http2Head {
   readonly kind: 'head'
@@ -80,14 +81,9 @@ function isPseudo(name: string): name is Pseudo {
 const fieldName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
 const fieldValue = /^(?:[\x21-\x7e\x80-\xff](?:[\t\x20-\x7e\x80-\xff]*[\x21-\x7e\x80-\xff])?)?$/
 
-/** RFC 9113 section 8.2.2. */
-const ofConnection: ReadonlySet<string> = new Set([
-  ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings'],
-])
-
 function takeField(draft: Draft, name: string, value: string): Http2Fault | undefined {
   if (!fieldName.test(name) || !fieldValue.test(value)) return 'field'
-  if (ofConnection.has(name) || (name === 'te' && value !== 'trailers')) return 'connection_field'
+  if (connectionFields.has(name) || (name === 'te' && value !== 'trailers')) return 'connection_field'
   draft.bytes += name.length + value.length + lineBytes
   if (name === 'content-length') draft.length = value
   if (name === 'cookie') draft.cookies = draft.cookies === undefined ? value : `${draft.cookies}; ${value}`

@@ -4,13 +4,10 @@
  */
 import { GatewayError } from '#errors.ts'
 import type { Brand } from '#lib/brand.ts'
+import { fieldValue, token } from './field-syntax.ts'
 
 /** Header lines, each with its line end. Made by {@link ownFields} alone. */
 export type OwnFields = Brand<string, 'OwnFields'>
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-/** RFC 9112 section 6.2 and RFC 9110 section 5.5; a character above U+00FF would be cut down to another one when written. */
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** `list` is flat: name, value, name, value. Throws `internal` for what is no field. */
 export function ownFields(list: readonly string[]): OwnFields {

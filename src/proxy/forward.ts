@@ -107,7 +107,7 @@ class Forwarding implements ResponseListener, LiveStream {
       // Node has sent its own to clients that did not wait for this one.
       if (expectsContinue && !this.#isContinued) response.writeContinue()
       this.#isContinued = true
-    } else relayInterim(response, head, { ...this.#parts, ...this.#exchange })
+    } else relayInterim(response, head, this.#parts.responseHeads, this.#exchange.policy)
   }
 
   onHead(head: ResponseHead): void {

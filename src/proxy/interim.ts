@@ -7,7 +7,8 @@ import type { ResponseHead } from './response-head.ts'
 export function relayInterim(
   response: ClientResponse,
   { status, headers }: ResponseHead,
-  { responseHeads, policy }: { readonly responseHeads: ResponseHeads; readonly policy: ResponsePolicy },
+  responseHeads: ResponseHeads,
+  policy: ResponsePolicy,
 ): void {
   const fields = responseHeads.build({ status, headers, isChunked: false }, policy)
   response.writeInformation(status, fields)

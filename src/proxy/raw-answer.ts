@@ -5,6 +5,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
+import { fieldValue, token } from '#http/field-syntax.ts'
 import { type Clock, type Milliseconds, systemClock } from '#lib/clock.ts'
 
 export interface RawAnswer {
@@ -45,9 +46,6 @@ export function endAnswered(socket: Duplex, last: string, clock: Clock): void {
   // What still comes is thrown away; unread bytes would turn the close into a reset.
   socket.resume()
 }
-
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** 'close' follows. */
 function ignore(): void {}

@@ -3,6 +3,7 @@
  * with another (response smuggling, CVE-2026-48931). What is doubtful is refused, not repaired.
  */
 import { GatewayError } from '#errors.ts'
+import { token } from '#http/field-syntax.ts'
 import { FieldVerdicts } from '#http/header-names.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 
@@ -116,7 +117,6 @@ export function broken(what: string): GatewayError {
 }
 
 const statusLine = /^HTTP\/1\.([01]) ([1-9][0-9]{2})(?: .*)?$/
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 // biome-ignore lint/suspicious/noControlCharactersInRegex: it is what no head may hold, besides line ends that are whole
 const stray = /[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|\r(?!\n)|(?<!\r)\n/
 

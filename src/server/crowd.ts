@@ -3,8 +3,9 @@
  * them is sent away without a word.
  */
 import { addressBlock } from '#http/address-block.ts'
-import { isInNetworks, type Network, parseNetwork } from '#lib/network.ts'
+import { isInNetworks, parseNetwork } from '#lib/network.ts'
 import { type Counted, Tallies } from '#lib/tallies.ts'
+import type { Settings } from '#settings/settings.ts'
 
 export interface CrowdOptions {
   /** Of one IPv4 address, or one IPv6 network of 64 bits. */
@@ -40,8 +41,12 @@ export class Crowd {
 
 const uncounted: Place = { kind: 'in' }
 
+/** Who may speak for others: by header fields, or by PROXY headers. */
+export type Proxies = Pick<Settings, 'trustedProxies' | 'listeners'>
+
 /** Is it the address of many people at once: one of this machine, or of a proxy that says for whom it comes? */
-export function standsForMany(proxies: readonly Network[]): (address: string) => boolean {
+export function standsForMany({ trustedProxies, listeners }: Proxies): (address: string) => boolean {
+  const behindHeaders = listeners.flatMap(({ proxyProtocol }) => proxyProtocol.trusted)
   const loopback = ['127.0.0.0/8', '::1'].flatMap((text) => parseNetwork(text) ?? [])
-  return isInNetworks([...loopback, ...proxies])
+  return isInNetworks([...loopback, ...trustedProxies, ...behindHeaders])
 }

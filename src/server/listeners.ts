@@ -31,8 +31,8 @@ export async function openListeners(
   for (const one of settings) refuseWideBind(one, parts)
   const failed = new AbortController()
   const signal = AbortSignal.any([parts.signal, failed.signal])
-  const proxies = [...parts.trustedProxies, ...settings.flatMap(({ proxyProtocol }) => proxyProtocol.trusted)]
-  const crowd = new Crowd({ most: parts.limits.connectionsPerAddress, isExempt: standsForMany(proxies) })
+  const isExempt = standsForMany({ trustedProxies: parts.trustedProxies, listeners: settings })
+  const crowd = new Crowd({ most: parts.limits.connectionsPerAddress, isExempt })
   const opened: Listener[] = []
   try {
     for (const one of settings) {

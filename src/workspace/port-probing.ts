@@ -87,6 +87,7 @@ export class PortProbing {
 
   async #try(limit: Milliseconds): Promise<string | undefined> {
     const { clock, dial, endpoint, question, signal } = this.#options
+    // As `deadlineOf`, but without a signal made of two: thousands of these begin at once.
     const over = new AbortController()
     let isLate = false
     const end = () => over.abort()

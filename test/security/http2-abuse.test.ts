@@ -19,24 +19,17 @@ import {
   types,
   uint32,
 } from '#test/support/http2-frames.ts'
-import { blocked, settled, useTenants } from '#test/support/tenants.ts'
+import { goodGet, goodPost, useHttp2Tenants } from '#test/support/http2-tenants.ts'
+import { blocked, settled } from '#test/support/tenants.ts'
 
-const tenants = useTenants({
-  settings: (all) => ({ ...all, listeners: all.listeners.map((one) => ({ ...one, http2: true })) }),
-})
+const tenants = useHttp2Tenants()
 
 let good: readonly Field[] = []
 let post: readonly Field[] = []
 beforeAll(() => {
   const { a } = tenants()
-  good = [
-    [':method', 'GET'],
-    [':scheme', 'http'],
-    [':authority', a.authority],
-    [':path', '/x'],
-    ['cookie', a.cookie],
-  ]
-  post = [[':method', 'POST'], ...good.slice(1), ['origin', `http://${a.authority}`]]
+  good = goodGet(a)
+  post = goodPost(a)
 })
 
 const change = (name: string, value: string): readonly Field[] =>

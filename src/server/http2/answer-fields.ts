@@ -1,11 +1,6 @@
 /** The fields of an answer on their way into HTTP/2: names in lower case, and none that speaks of a connection (RFC 9113 section 8.2). */
 
-const ofConnection: ReadonlySet<string> = new Set([
-  ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'upgrade', 'http2-settings', 'te'],
-])
-
-const fieldName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/
-const fieldValue = /^[\t\x20-\x7e\x80-\xff]*$/
+import { connectionFields, fieldValue, token } from '#http/field-syntax.ts'
 
 type Value = string | number | readonly string[]
 
@@ -15,7 +10,8 @@ export class AnswerFields {
   /** In place of what it was. Throws a TypeError for what is no field. */
   set(name: string, value: Value): void {
     const lower = name.toLowerCase()
-    if (ofConnection.has(lower)) return
+    // `te` is for requests alone.
+    if (connectionFields.has(lower) || lower === 'te') return
     const text = typeof value === 'object' ? value : String(value)
     for (const one of typeof text === 'string' ? [text] : text) check(lower, one)
     this.#byName.set(lower, text)
@@ -55,5 +51,5 @@ export class AnswerFields {
 }
 
 function check(name: string, value: string): void {
-  if (!fieldName.test(name) || !fieldValue.test(value)) throw new TypeError('a field that is none')
+  if (!token.test(name) || !fieldValue.test(value)) throw new TypeError('a field that is none')
 }

@@ -20,25 +20,18 @@ import {
   types,
   uint32,
 } from '#test/support/http2-frames.ts'
-import { settled, useTenants } from '#test/support/tenants.ts'
+import { goodGet, goodPost, useHttp2Tenants } from '#test/support/http2-tenants.ts'
+import { settled } from '#test/support/tenants.ts'
 
-const tenants = useTenants({
-  settings: (all) => ({ ...all, listeners: all.listeners.map((one) => ({ ...one, http2: true })) }),
-})
+const tenants = useHttp2Tenants()
 
 /** A request that is all right, with its cookie. */
 let good: readonly Field[] = []
 let post: readonly Field[] = []
 beforeAll(() => {
   const { a } = tenants()
-  good = [
-    [':method', 'GET'],
-    [':scheme', 'http'],
-    [':authority', a.authority],
-    [':path', '/x'],
-    ['cookie', a.cookie],
-  ]
-  post = [[':method', 'POST'], ...good.slice(1), ['origin', `http://${a.authority}`]]
+  good = goodGet(a)
+  post = goodPost(a)
 })
 
 type Expected =

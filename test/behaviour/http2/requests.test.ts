@@ -18,12 +18,11 @@ import {
   types,
   uint32,
 } from '#test/support/http2-frames.ts'
-import { requestText, type Tenant, useTenants } from '#test/support/tenants.ts'
+import { useHttp2Tenants } from '#test/support/http2-tenants.ts'
+import { requestText, type Tenant } from '#test/support/tenants.ts'
 import { callApi, share, withBob } from '../gateway/scene.ts'
 
-const tenants = useTenants({
-  settings: (all) => ({ ...all, listeners: all.listeners.map((one) => ({ ...one, http2: true })) }),
-})
+const tenants = useHttp2Tenants()
 
 let client: Http2Client
 beforeAll(async () => {

@@ -5,12 +5,10 @@
 import { constants } from 'node:http2'
 import { expect, test } from 'vitest'
 import { openHttp2Client } from '#test/support/http2-client.ts'
-import { useTenants } from '#test/support/tenants.ts'
+import { useHttp2Tenants } from '#test/support/http2-tenants.ts'
 import { openSocket } from '#test/support/workspace-socket.ts'
 
-const tenants = useTenants({
-  settings: (all) => ({ ...all, listeners: all.listeners.map((one) => ({ ...one, http2: true })) }),
-})
+const tenants = useHttp2Tenants()
 
 test('a client is told that extended CONNECT is not spoken, and its stream is refused if it tries', async () => {
   const { a, alice, world } = tenants()

@@ -1,5 +1,5 @@
 /** The tests of the proxy, with undici behind the interface of its client: what they say, they say of any client that keeps to it. */
-import { beforeEach, vi } from 'vitest'
+import { afterAll, beforeEach, expect, vi } from 'vitest'
 
 vi.mock('#proxy/keep-alive-client.ts', async () => {
   const { UndiciClient } = await import('./undici-client.ts')
@@ -24,10 +24,16 @@ const beyondUndici: readonly (readonly [string, string])[] = [
   ['of 2,000 handshakes', 'it is slow at them, and they are about descriptors of ours'],
 ]
 
+const met = new Set<string>()
+
 beforeEach(({ skip, task }) => {
-  const [, reason] = beyondUndici.find(([title]) => task.name.startsWith(title)) ?? []
+  const [title, reason] = beyondUndici.find(([beginning]) => task.name.startsWith(beginning)) ?? []
+  if (title !== undefined) met.add(title)
   skip(reason !== undefined, reason)
 })
+
+// Each stands for a test that there is: nothing is left out that nobody knows of.
+afterAll(() => expect([...met].sort()).toEqual(beyondUndici.map(([title]) => title).sort()))
 
 await import('./forward.test.ts')
 await import('./upgrade.test.ts')
