@@ -3,6 +3,7 @@
  * identity provider and no processes, the laptop mode no API server, and both are to be ready soon.
  */
 import { join } from 'node:path'
+import type { FaultKind } from '#cli/faults.ts'
 import { systemClock } from '#lib/clock.ts'
 import { type CompiledCode, keepCompiled, readCompiled } from '#lib/compile-cache.ts'
 import { earlyHome } from '#settings/early-home.ts'
@@ -52,7 +53,8 @@ async function runDemo(args: readonly string[], program: NodeJS.Process): Promis
   const code = await demo(args, {
     ...{ ...io, clock: systemClock, userId },
     onSignal: (handle) => onSignal(program, handle),
-    onRejection: (handle) => onRejection(program, handle),
+    onFault: (handle) => onFault(program, handle),
+    exitNow: (status) => program.exit(status),
     openLaptop: async (wish) => {
       const compiled = early ?? told(io, keepCompiled(join(wish.settings.home, compiledFolder), userId))
       const { openLaptop } = await import('#compose/laptop.ts')
@@ -78,7 +80,8 @@ async function runServe(args: readonly string[], program: NodeJS.Process): Promi
     ...{ ...io, clock: systemClock, openCluster },
     openStandardOutput: () => openOutput(program.stdout.fd, systemClock),
     onSignal: (handle) => onSignal(program, handle),
-    onRejection: (handle) => onRejection(program, handle),
+    onFault: (handle) => onFault(program, handle),
+    exitNow: (status) => program.exit(status),
   })
 }
 
@@ -106,7 +109,11 @@ function onSignal(program: NodeJS.Process, handle: (name: 'SIGINT' | 'SIGTERM') 
 }
 
 /** Without a handler Node ends the process, and with it whatever everybody else has open. */
-function onRejection(program: NodeJS.Process, handle: (reason: unknown) => void): Disposable {
-  program.on('unhandledRejection', handle)
-  return { [Symbol.dispose]: () => void program.off('unhandledRejection', handle) }
+function onFault(program: NodeJS.Process, handle: (kind: FaultKind, error: unknown) => void): Disposable {
+  const onException = (error: unknown) => handle('exception', error)
+  const onRejection = (reason: unknown) => handle('rejection', reason)
+  program.on('uncaughtException', onException).on('unhandledRejection', onRejection)
+  return {
+    [Symbol.dispose]: () => void program.off('uncaughtException', onException).off('unhandledRejection', onRejection),
+  }
 }

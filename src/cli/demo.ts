@@ -13,6 +13,7 @@ import { insecureChoices } from '#settings/insecure.ts'
 import type { Secret } from '#settings/secret.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import { type FaceIo, runFace } from './face.ts'
+import { type FaultKind, watchFaults } from './faults.ts'
 import { demoPassword } from './password.ts'
 
 export interface LaptopWish {
@@ -25,6 +26,8 @@ export interface LaptopWish {
   readonly log: Log
   /** Of log and audit trail, that could not be written so far. */
   readonly lostLines: () => number
+  /** That nobody caught, so far. */
+  readonly faults: () => ReadonlyMap<FaultKind, number>
   readonly audit: ReturnType<typeof createAudit>
   readonly signal: AbortSignal
 }
@@ -56,7 +59,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   await using auditOutput = openOutput({ path: join(home, 'logs', 'audit.log'), ...auditKeeps }, clock)
   const log = createLog({ level: settings.log.level, clock, sink: logOutput })
   using audit = createAudit({ sink: auditOutput, clock })
-  using _rejections = io.onRejection((error) => log.error({ error }, 'a promise failed that nobody waited for'))
+  using faults = watchFaults(io, log, stopping)
   for (const { name, meaning } of insecureChoices(settings)) {
     log.warn({ setting: name }, meaning)
     io.stderr.write(`warning: ${name}: ${meaning}\n`)
@@ -68,7 +71,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   const lostLines = () => logOutput.lost + auditOutput.lost
   const start = async () => {
     const programs = await findPrograms({ settings, env: io.env, userId: io.userId, say, clock, signal })
-    const observing = { log, audit, lostLines }
+    const observing = { log, audit, lostLines, faults: faults.counts }
     return io.openLaptop({ settings, secrets, password, programs, env: definedIn(io.env), clock, ...observing, signal })
   }
   const laptop = await start().catch((error: unknown) => {
@@ -77,7 +80,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   })
   if (laptop === undefined) {
     say('Stopped before it was ready.')
-    return stopping.exitCode()
+    return stopping.earlyExitCode()
   }
   stopping.isReady()
   say(greeting(settings, secrets.demoPassword === undefined ? password.reveal() : undefined))
@@ -86,7 +89,7 @@ async function run(settings: Settings, secrets: Secrets, io: DemoIo): Promise<nu
   await laptop.drain(stopping.impatient)
   ending.abort()
   await laptop.ended
-  return 0
+  return stopping.exitCode()
 }
 
 function definedIn(env: Environment): Readonly<Record<string, string>> {

@@ -5,11 +5,10 @@ import { loadSettings } from '#settings/load.ts'
 import { sayProblem } from '#settings/problem.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { CommandIo } from './check-config.ts'
+import type { FaultIo } from './faults.ts'
 
-export interface FaceIo extends CommandIo {
+export interface FaceIo extends CommandIo, FaultIo {
   cwd(): string
-  /** A promise was rejected that nobody waited for: a fault of ours in one request, for which no other one is to end. */
-  readonly onRejection: (handle: (reason: unknown) => void) => Disposable
 }
 
 /** Runs `run` with settings that are valid. The exit code: its own, 1 when it can't begin, 2 when the command was not understood. */

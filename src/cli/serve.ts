@@ -12,6 +12,7 @@ import { insecureChoices } from '#settings/insecure.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { CommandIo } from './check-config.ts'
 import { type FaceIo, runFace } from './face.ts'
+import { type FaultKind, watchFaults } from './faults.ts'
 
 export interface ClusterWish {
   readonly settings: Settings
@@ -23,6 +24,8 @@ export interface ClusterWish {
   readonly audit: Audit
   /** Of log and audit trail, that could not be written so far. */
   readonly lostLines: () => number
+  /** That nobody caught, so far. */
+  readonly faults: () => ReadonlyMap<FaultKind, number>
   readonly signal: AbortSignal
 }
 
@@ -36,7 +39,7 @@ export interface ServeIo extends FaceIo {
   readonly onSignal: (handle: (name: StopSignal) => void) => Disposable
 }
 
-/** The exit code: 0 after an orderly end, 1 when it can't begin, 2 when the command was not understood. */
+/** The exit code: 0 after an orderly end, 1 when it can't begin or ended by a fault, 2 when the command was not understood. */
 export function serve(args: readonly string[], io: ServeIo): Promise<number> {
   return runFace('serve', args, io, (settings, secrets) => run(settings, secrets, io))
 }
@@ -46,24 +49,24 @@ async function run(settings: Settings, secrets: Secrets, io: ServeIo): Promise<n
   await using output = io.openStandardOutput()
   const log = createLog({ level: settings.log.level, clock, sink: output })
   using audit = createAudit({ sink: output, clock })
-  using _rejections = io.onRejection((error) => log.error({ error }, 'a promise failed that nobody waited for'))
   for (const { name, meaning } of insecureChoices(settings)) log.warn({ setting: name }, meaning)
   using stopping = stopWishes(io.onSignal)
+  using faults = watchFaults(io, log, stopping)
   const ending = new AbortController()
   const signal = AbortSignal.any([ending.signal, stopping.beforeReady])
-  const observing = { log, audit, lostLines: () => output.lost }
+  const observing = { log, audit, lostLines: () => output.lost, faults: faults.counts }
   const opened = await io
     .openCluster({ settings, secrets, env, clock, ...observing, signal })
     .catch((error: unknown) => {
       if (!stopping.beforeReady.aborted) throw error
       return undefined
     })
-  if (opened === undefined) return stopping.exitCode()
+  if (opened === undefined) return stopping.earlyExitCode()
   stopping.isReady()
   await stopping.asked
   log.info({}, 'stopping: requests in flight may finish, sockets are told to come back')
   await opened.drain(stopping.impatient)
   ending.abort()
   await opened.ended
-  return 0
+  return stopping.exitCode()
 }

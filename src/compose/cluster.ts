@@ -38,6 +38,8 @@ export interface ClusterParts {
   readonly audit: Audit
   /** Of log and audit trail, that could not be written so far. */
   readonly lostLines: () => number
+  /** That nobody caught, by kind, so far. */
+  readonly faults: () => ReadonlyMap<string, number>
   /** How names of issuers are resolved; as the system does if absent. */
   readonly lookup?: LookupFunction
   /** Ends everything at once. */
@@ -80,6 +82,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const { settings, clock, log, lookup = systemLookup } = parts
   const metrics = createMetrics()
   metrics.gauge('lost-log-lines', parts.lostLines)
+  metrics.gauge('faults', parts.faults)
   const access = accessOf(parts)
   // Outlives the rest, which still writes while it ends.
   const life = new AbortController()

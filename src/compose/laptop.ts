@@ -41,6 +41,8 @@ export interface LaptopParts {
   readonly audit: Audit
   /** Of log and audit trail, that could not be written so far. */
   readonly lostLines: () => number
+  /** That nobody caught, by kind, so far. */
+  readonly faults: () => ReadonlyMap<string, number>
   /** Ends everything at once. */
   readonly signal: AbortSignal
 }
@@ -92,6 +94,7 @@ async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<O
   ends.push(runtime.ended)
   const metrics = createMetrics()
   metrics.gauge('lost-log-lines', parts.lostLines)
+  metrics.gauge('faults', parts.faults)
   const open = await openGateway({
     ...{ ...parts, settings, secrets, runtime, metrics },
     resources: store.resources,

@@ -53,7 +53,8 @@ export async function serve(parts: ServingParts, known: Promise<unknown>): Promi
     async drain(impatient) {
       isDraining = true
       open.endNews()
-      await drain({ listeners, streams: open.streams, clock, grace: settings.drain.grace, signal: impatient })
+      const { grace } = settings.drain
+      await drain({ listeners, streams: open.streams, clock, random: Math.random, grace, signal: impatient })
     },
     ended: endAfter(signal, async () => {
       await operations.disposeAsync()

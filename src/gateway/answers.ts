@@ -5,7 +5,7 @@ import { consoleOrigin, originOf } from '#workspace/address.ts'
 import type { Settled } from './admission.ts'
 import { loginNeeded, problemOfDenial, startingNow, stoppedNow } from './denial.ts'
 import { type HandoverParts, leaveForLogin } from './handover.ts'
-import { hsts, type RenderPage, type Reply, redirect, refusal } from './reply.ts'
+import { comeAgain, hsts, type RenderPage, type Reply, redirect, refusal } from './reply.ts'
 import type { Visit } from './visit.ts'
 
 export interface AnswersParts extends HandoverParts {
@@ -39,7 +39,7 @@ export class Answers {
       }
       case 'deny': {
         const { reason, status, navigation } = admission
-        const extra = status === 503 ? ['Retry-After', '2'] : []
+        const extra = status === 503 ? comeAgain(2) : []
         return this.refusal(visit.requestId, problemOfDenial(reason, status), navigation, extra)
       }
       case 'starting':
@@ -59,7 +59,7 @@ export class Answers {
     const isStopped = admission.phase === 'Stopped' || admission.phase === 'Stopping'
     return isStopped
       ? this.refusal(visit.requestId, stoppedNow, false, ['Retry-After', '30'])
-      : this.refusal(visit.requestId, startingNow, false, ['Retry-After', '2'])
+      : this.refusal(visit.requestId, startingNow, false, comeAgain(2))
   }
 
   secured(reply: Reply): Reply {

@@ -25,7 +25,7 @@ import type { Entry, ListenerRefusal } from './entry.ts'
 import { clearedFirst, type HandoverParts, type TenantCookies } from './handover.ts'
 import type { Pass } from './passes.ts'
 import { addressOf, KnownHosts, type Received, type ReceiveLimits, type ReceiveParts, receive } from './receive.ts'
-import { type RenderPage, type Reply, redirect, sendReply } from './reply.ts'
+import { comeAgain, type RenderPage, type Reply, redirect, sendReply } from './reply.ts'
 import { type Excess, problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Origin, type OwnSurface, type Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
@@ -251,7 +251,7 @@ export class Gateway {
     // The app has gone, and may come back: as if that had been known before the request was forwarded.
     if (isShut(fault)) return this.#answers.starting(visit, waitedFor(visit, pass))
     const navigation = visit.head.secFetchMode === 'navigate' && !visit.isUpgrade
-    const extra = fault.retryable ? ['Retry-After', '2'] : []
+    const extra = fault.retryable ? comeAgain(2) : []
     return this.#answers.refusal(visit.requestId, problem(fault.code, fault.status), navigation, extra)
   }
 

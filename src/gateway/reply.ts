@@ -40,6 +40,14 @@ export function redirect(status: 302 | 303 | 307 | 308, location: string, extra:
   return { status, headers: ['Location', location, 'Cache-Control', 'no-store', ...extra], body: '' }
 }
 
+/**
+ * When to come again, in whole seconds (RFC 9110 section 10.2.3): by chance up to two more than `least`, so that those who wait for one thing
+ * do not all come together.
+ */
+export function comeAgain(least: number): readonly string[] {
+  return ['Retry-After', String(least + Math.floor(Math.random() * 3))]
+}
+
 export function json(status: number, value: unknown): Reply {
   return {
     status,

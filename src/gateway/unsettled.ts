@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import type { Problem } from '#surface/problem.ts'
-import { type RenderPage, type Reply, refusal, sendReply } from './reply.ts'
+import { comeAgain, type RenderPage, type Reply, refusal, sendReply } from './reply.ts'
 
 export interface UnsettledParts {
   readonly renderPage: RenderPage
@@ -39,6 +39,6 @@ export class Unsettled {
   #reply(navigation: boolean): Reply {
     const { renderPage, nextRequestId } = this.#parts
     const reader = { navigation, requestId: nextRequestId(), renderPage }
-    return refusal(unsettled, reader, ['Retry-After', '5'])
+    return refusal(unsettled, reader, comeAgain(5))
   }
 }

@@ -64,6 +64,11 @@ export class StreamGroup {
     return this.#endAll(reason, [...this.#streams])
   }
 
+  /** Ends one of them, unless it has ended by itself. */
+  endOne(stream: LiveStream, reason: EndReason): void {
+    if (this.#streams.has(stream)) this.#endAll(reason, [stream])
+  }
+
   /** Ends what would go on for ever, and lets the rest come to its end. */
   endLasting(reason: EndReason): number {
     return this.#endAll(

@@ -45,7 +45,7 @@ export type StreamEnd = 'client' | 'upstream' | 'revoked' | 'workspace-stopped' 
 export type Attempt = 'ok' | 'refused' | 'failed'
 /** What somebody had too much of. */
 export type LimitName = 'connections' | 'requests' | 'logins' | 'streams'
-export type Gauged = 'streams' | 'sessions' | 'workspaces' | 'lost-log-lines' | 'policies'
+export type Gauged = 'streams' | 'sessions' | 'workspaces' | 'lost-log-lines' | 'faults' | 'policies'
 
 /** One series of a counter. */
 export interface Count {
@@ -197,6 +197,11 @@ const gaugeTexts: { readonly [Name in Gauged]: GaugeText } = {
   sessions: { name: 'gatehouse_sessions', help: 'Sessions that are good now.' },
   workspaces: { name: 'gatehouse_workspaces', help: 'Workspaces served, by phase.', label: 'phase' },
   'lost-log-lines': { name: 'gatehouse_lost_log_lines', help: 'Log and audit lines that could not be written.' },
+  faults: {
+    name: 'gatehouse_uncaught_faults',
+    help: 'Exceptions and rejected promises that nobody caught; after an exception the process drains and ends.',
+    label: 'kind',
+  },
   policies: {
     name: 'gatehouse_policy_in_force',
     help: 'Whether an admission policy of a cluster is in force: 1 or 0.',
@@ -224,6 +229,7 @@ function addGauges(registry: Registry): Map<Gauged, Read> {
   add('sessions')
   add('workspaces')
   add('lost-log-lines')
+  add('faults')
   add('policies')
   return readers
 }

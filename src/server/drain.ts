@@ -7,6 +7,8 @@ export interface DrainParts {
   readonly listeners: readonly Pick<Listener, 'stopAccepting' | 'closed'>[]
   readonly streams: StreamIndex
   readonly clock: Clock
+  /** From 0 to below 1. */
+  readonly random: () => number
   /** For requests in flight. */
   readonly grace: Milliseconds
   /** Gives up waiting: somebody is impatient. */
@@ -15,14 +17,37 @@ export interface DrainParts {
 
 const restarting: EndReason = { code: 1012, reason: 'gateway restarting' }
 
+/** Each comes back at once, to a replica that has others to serve: so many more, so much longer. */
+const spanPerStream: Milliseconds = 2
+/** Of the grace, at most: who is told last is still to go in time. */
+const mostOfGrace = 1 / 3
+
 /** Done when every connection is closed, or the grace is over; then what is left may be cut off. */
-export async function drain({ listeners, streams, clock, grace, signal }: DrainParts): Promise<void> {
+export async function drain(parts: DrainParts): Promise<void> {
+  const { listeners, streams, clock, grace, signal } = parts
   for (const listener of listeners) listener.stopAccepting()
-  for (const group of streams.all()) group.endLasting(restarting)
+  tellOneByOne(parts)
   const impatient = new AbortController()
   const waiting = AbortSignal.any([signal, impatient.signal])
   const finished = Promise.all(listeners.map((listener) => listener.closed))
   await Promise.race([finished, sleep(clock, grace, waiting).catch(() => undefined)])
   impatient.abort()
   for (const group of streams.all()) group.end(restarting)
+}
+
+/**
+ * Each at a moment of its own, by chance, so that those of one page or one app do not come back together. Clients are to wait by chance as well
+ * (1012 in the registry of RFC 6455 section 11.7), but nothing makes them.
+ */
+function tellOneByOne({ streams, clock, random, grace }: DrainParts): void {
+  const lasting = streams
+    .all()
+    .flatMap((group) => [...group.streams()].map((stream) => ({ group, stream })))
+    .filter(({ stream }) => stream.isLasting)
+  const span = Math.min(lasting.length * spanPerStream, grace * mostOfGrace)
+  for (const { group, stream } of lasting) clock.after(random() * span, () => group.endOne(stream, restarting))
+  // Some were still being opened.
+  clock.after(span, () => {
+    for (const group of streams.all()) group.endLasting(restarting)
+  })
 }

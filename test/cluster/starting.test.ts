@@ -133,8 +133,8 @@ describeWith('helm', 'a pod that comes up', () => {
     const reach = { address: site.address, ca: site.caText }
     const sockets = { lookup: lookupOf((name) => site.addressOf(name)), ws: { ca: site.caText } }
     for (const [of, status, code, retryAfter] of [
-      [down.url, 424, 'workspace_stopped', '30'],
-      [mute.url, 503, 'workspace_starting', '2'],
+      [down.url, 424, 'workspace_stopped', /^30$/],
+      [mute.url, 503, 'workspace_starting', /^[234]$/],
     ] as const) {
       const browser = alice.tab()
       await until(async () => ((await browser.open(of)).status === 200 ? true : undefined))
@@ -145,11 +145,8 @@ describeWith('helm', 'a pod that comes up', () => {
         await refusedSocket(browser, of, sockets),
       ]
       for (const answer of answers) {
-        expect([answer.status, answer.headers['retry-after'], answer.headers.location]).toEqual([
-          status,
-          retryAfter,
-          undefined,
-        ])
+        expect([answer.status, answer.headers.location]).toEqual([status, undefined])
+        expect(answer.headers['retry-after']).toMatch(retryAfter)
         expect(JSON.parse(answer.body)).toMatchObject({ code, status })
       }
     }

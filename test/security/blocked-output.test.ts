@@ -121,7 +121,8 @@ test('#87 the gateway of a cluster writes to its standard output in the backgrou
       stops.push(handle)
       return nothing
     },
-    onRejection: () => nothing,
+    onFault: () => nothing,
+    exitNow: () => undefined,
   })
   expect(code).toBe(0)
   expect(lost).toBeGreaterThan(0)

@@ -73,6 +73,7 @@ export async function laptopParts(
     log: createLog({ level: 'info', clock: systemClock, sink }),
     audit: createAudit({ sink, clock: systemClock }),
     lostLines: () => 0,
+    faults: () => new Map(),
     signal,
   }
 }

@@ -239,7 +239,8 @@ async function run(
     ...{ stdout: stream, stderr: stream, env: {}, cwd: () => '/', clock },
     openStandardOutput: () => ({ write: stream.write, lost: 0, [Symbol.asyncDispose]: async () => undefined }),
     openCluster: (wish) => openCluster({ ...wish, lookup: localhostLookup }),
-    onRejection: () => ({ [Symbol.dispose]: () => undefined }),
+    onFault: () => ({ [Symbol.dispose]: () => undefined }),
+    exitNow: () => undefined,
     onSignal(handle) {
       stops.add(handle)
       return { [Symbol.dispose]: () => void stops.delete(handle) }

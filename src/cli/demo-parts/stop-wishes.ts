@@ -1,4 +1,4 @@
-/** What it means when somebody presses Ctrl-C, or a service manager sends SIGTERM: while all is being made ready, afterwards, and again. */
+/** What it means when somebody presses Ctrl-C, or a service manager sends SIGTERM: while all is being made ready, afterwards, and again. A fault may wish it, too. */
 import { constants } from 'node:os'
 
 export type StopSignal = 'SIGINT' | 'SIGTERM'
@@ -11,7 +11,11 @@ export interface StopWishes extends Disposable {
   readonly asked: Promise<void>
   /** Aborted by the second one, which means now. */
   readonly impatient: AbortSignal
-  /** Of a program that the first one has ended, as shells number it. */
+  /** The process is not to be trusted any more: as the first wish, and a failure whatever comes of it. Is this the first time? */
+  fail(): 'first' | 'again'
+  /** Of a program that ended before it was ready; as shells number it where a signal ended it. */
+  earlyExitCode(): number
+  /** Of a program that was drained. */
   exitCode(): number
 }
 
@@ -21,11 +25,15 @@ export function stopWishes(onSignal: (handle: (name: StopSignal) => void) => Dis
   const asked = Promise.withResolvers<void>()
   let first: StopSignal | undefined
   let isReady = false
+  let hasFailed = false
+  const stop = () => {
+    if (!isReady) beforeReady.abort()
+    asked.resolve()
+  }
   const listening = onSignal((name) => {
     if (first !== undefined) impatient.abort()
     first ??= name
-    if (!isReady) beforeReady.abort()
-    asked.resolve()
+    stop()
   })
   return {
     beforeReady: beforeReady.signal,
@@ -34,7 +42,14 @@ export function stopWishes(onSignal: (handle: (name: StopSignal) => void) => Dis
     },
     asked: asked.promise,
     impatient: impatient.signal,
-    exitCode: () => (first === undefined ? 0 : 128 + constants.signals[first]),
+    fail() {
+      if (hasFailed) return 'again'
+      hasFailed = true
+      stop()
+      return 'first'
+    },
+    earlyExitCode: () => (hasFailed || first === undefined ? Number(hasFailed) : 128 + constants.signals[first]),
+    exitCode: () => Number(hasFailed),
     [Symbol.dispose]: () => listening[Symbol.dispose](),
   }
 }

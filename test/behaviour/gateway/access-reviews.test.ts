@@ -103,9 +103,12 @@ test('while nobody can be asked nothing new is let in: 503 and when to come agai
   for (const headers of [{}, html]) {
     await alice.open(url)
     const answer = await ask(alice, url, headers)
-    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': '2' } })
+    expect(answer).toMatchObject({ status: 503, headers: { 'retry-after': expect.stringMatching(/^[234]$/) } })
   }
-  expect(await refusedSocket(alice, url)).toMatchObject({ status: 503, headers: { 'retry-after': '2' } })
+  expect(await refusedSocket(alice, url)).toMatchObject({
+    status: 503,
+    headers: { 'retry-after': expect.stringMatching(/^[234]$/) },
+  })
   expect(app.requests).toEqual([])
   // A stranger learns nothing new by that.
   expect((await bob.open(url)).status).toBe(403)

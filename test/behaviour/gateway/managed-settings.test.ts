@@ -316,7 +316,7 @@ describe('a gateway whose manager', () => {
     expect(page.body).toContain('manager_unknown')
     const answer = await plainRequest(`http://other.localhost:${port}/.gatehouse/api/v1/workspaces`)
     expect(JSON.parse(answer.body)).toMatchObject({ status: 503, code: 'manager_unknown' })
-    expect(answer.headers['retry-after']).toBe('5')
+    expect(answer.headers['retry-after']).toMatch(/^[567]$/)
     expect((await refusedSocket(undefined, `http://other.localhost:${port}/`)).status).toBe(503)
 
     const { spec } = await scene.manager()

@@ -66,8 +66,8 @@ describe.each(modes)('in %s mode', (mode) => {
     const starting = await declare(world, { name: 'slow', owner: 'alice' })
     const browser = await world.as('alice')
     for (const [of, status, code, retryAfter] of [
-      [url, 424, 'workspace_stopped', '30'],
-      [starting.url, 503, 'workspace_starting', '2'],
+      [url, 424, 'workspace_stopped', /^30$/],
+      [starting.url, 503, 'workspace_starting', /^[234]$/],
     ] as const) {
       await browser.open(of)
       const headers = { ...cookieFor(browser, of), Origin: new URL(of).origin }
@@ -78,7 +78,7 @@ describe.each(modes)('in %s mode', (mode) => {
       ]
       for (const answer of answers) {
         expect(answer.status).toBe(status)
-        expect(answer.headers['retry-after']).toBe(retryAfter)
+        expect(answer.headers['retry-after']).toMatch(retryAfter)
         expect(answer.headers.location).toBeUndefined()
         expect(JSON.parse(answer.body)).toMatchObject({ code, status })
       }
