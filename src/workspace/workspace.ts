@@ -53,6 +53,8 @@ const WorkspaceSpec = Type.Object({
   ),
   managerRef: Type.Optional(Type.Object({ name: Type.String() })),
   executionProfileRef: Type.Optional(Type.Object({ name: Name })),
+  /** Judged by whoever decides by it: a fault in it stops nothing, and hides no workspace. */
+  idleShutdown: Type.Optional(Type.Unknown()),
 })
 
 export type WorkspaceSpec = Static<typeof WorkspaceSpec>
