@@ -43,6 +43,7 @@ describeWith('helm', 'the chart', () => {
   const variants: readonly (readonly [string, () => object])[] = [
     ['with the least that must be said', () => leastValues],
     ['with TLS', () => ({ ...leastValues, tls, service: { type: 'LoadBalancer' } })],
+    ['with HTTP/2 for a balancer in front', () => ({ ...leastValues, http2: true })],
     ['for two namespaces', () => ({ ...leastValues, namespaces: [a.name, b.name] })],
     ['without policies', () => ({ ...leastValues, policies: { create: false } })],
     ['with policies that name a further gateway', () => ({ ...leastValues, policies: { gateways: [otherGateway] } })],
@@ -182,6 +183,18 @@ describeWith('helm', 'the chart', () => {
     })
   })
 
+  test.each<readonly [string, object, boolean]>([
+    ['browsers in TLS, by itself', { tls }, true],
+    ['nobody in TLS, where it is off', { tls, http2: false }, false],
+    ['nobody without TLS, by itself', {}, false],
+    ['a balancer without TLS, where it is on', { http2: true }, true],
+  ])('its listener speaks HTTP/2 to %s', async (_who, more, http2) => {
+    const objects = await render<Installed>({ release: 'y', namespace: 'x', values: { ...leastValues, ...more } })
+    const file = objects.find(({ kind }) => kind === 'ConfigMap')?.data?.['settings.yaml'] ?? ''
+    const loaded = await load({ file, face: 'serve', env: {}, files: tlsFiles })
+    expect(loaded).toMatchObject({ kind: 'loaded', settings: { listeners: [{ http2 }] } })
+  })
+
   test('for some namespaces it is Roles alone', async () => {
     const objects = await render({ release: 'y', namespace: 'x', values: { ...leastValues, namespaces: ['a', 'b'] } })
     expect(objects.filter(({ kind }) => clusterWide.has(kind))).toEqual([])
@@ -193,6 +206,7 @@ describeWith('helm', 'the chart', () => {
     ['no domain', { manager: { spec: { domain: '' } } }, 'manager.spec.domain must name the host of the console'],
     ['no issuer', { manager: { spec: { oidc: [] } } }, 'manager.spec.oidc must name at least one issuer'],
     ['a misspelt value', { replica: 3 }, "'replica' not allowed"],
+    ['HTTP/2 by a word', { http2: 'yes' }, '/http2'],
     ['a misspelt setting', { settings: { sesions: {} } }, "'sesions' not allowed"],
     ['a misspelt field of the manager', { manager: { spec: { admins: [] } } }, "'admins' not allowed"],
     ['no replica', { replicas: 0 }, '/replicas'],

@@ -44,6 +44,9 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- $certificate := dict "certFile" "/etc/gatehouse/tls/tls.crt" "keyFile" "/etc/gatehouse/tls/tls.key" -}}
 {{- $listener = dict "kind" "tls" "host" "0.0.0.0" "port" 8443 "certificates" (list $certificate) -}}
 {{- end -}}
+{{- if kindIs "bool" .Values.http2 -}}
+{{- $_ := set $listener "http2" .Values.http2 -}}
+{{- end -}}
 {{- if .Values.proxyProtocolFrom -}}
 {{- $_ := set $listener "proxyProtocol" (dict "trusted" .Values.proxyProtocolFrom) -}}
 {{- end -}}
