@@ -98,7 +98,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const policies = new Policies({ ...parts, client })
   const open = openManagedGateway({
     ...{ ...parts, resources, runtime, metrics, lookup },
-    dial: (endpoint, dialing) => runtime.dial(endpoint, dialing),
+    dial: (endpoint, dialing, reading) => runtime.dial(endpoint, dialing, reading),
     reviewer: reviewerOf(client, parts),
     machines: machineIssuers({ ...parts, client, lookup }),
     authorshipOf: (share) => policies.authorshipOf(share),

@@ -17,7 +17,7 @@ const restarting: EndReason = { code: 1012, reason: 'workspace restarting' }
 export function upstreamBy(dial: Dial) {
   return (instance: Instance, port: number, endpoint: Endpoint): Upstream => ({
     key: routeKey(instance, port),
-    dial: (signal) => dial(endpoint, signal),
+    dial: (signal, reading) => dial(endpoint, signal, reading),
   })
 }
 

@@ -54,10 +54,12 @@ export interface ClientResponse {
   /** Throws for a head that cannot be sent. `fields`: flat. */
   writeHead(status: number, fields: string[]): unknown
   flushHeaders(): void
-  /** False: wait for `drain`. */
+  /** False: wait for `drain`. `written`: nobody needs the piece any more. */
   write(piece: Buffer | string): boolean
+  write(piece: Buffer, written: () => void): boolean
   end(): unknown
   end(piece: Buffer | string): unknown
+  end(piece: Buffer, written: () => void): unknown
   end(text: string, encoding: 'latin1'): unknown
   addTrailers(fields: readonly [string, string][]): void
   once(event: 'close' | 'drain', listener: () => void): unknown

@@ -37,6 +37,8 @@ class Forwarding implements ResponseListener, LiveStream {
   #hasBody = false
   #isContinued = false
   #isHeadSent = false
+  /** The client has yet to take what was written. */
+  #isHeldBack = false
   /** The upstream has answered in full. */
   #isAnswered = false
   #isOver = false
@@ -128,7 +130,7 @@ class Forwarding implements ResponseListener, LiveStream {
     // Never: this request was no upgrade, and the client has refused a 101 to it.
   }
 
-  onBody(piece: Buffer, isLast: boolean): void {
+  onBody(piece: Buffer, isLast: boolean, written: () => void): void {
     const { response } = this.#exchange
     this.#bytesOut += piece.length
     const isFirst = !this.#isHeadSent
@@ -136,14 +138,24 @@ class Forwarding implements ResponseListener, LiveStream {
     if (isLast) {
       this.#isAnswered = true
       // Node joins a head and a text to one write, a head and a buffer to two. Latin-1 is every byte as it is.
-      if (isFirst && piece.length <= mostJoined) response.end(piece.toString('latin1'), 'latin1')
-      else response.end(piece)
+      if (isFirst && piece.length <= mostJoined) {
+        response.end(piece.toString('latin1'), 'latin1')
+        written()
+      } else response.end(piece, written)
       if (response.writableLength > 0) this.#watch()
-    } else if (!response.write(piece)) {
-      this.#watch()
-      this.#call?.pause()
-      response.once('drain', () => this.#call?.resume())
-    }
+    } else if (!response.write(piece, written)) this.#holdBack()
+  }
+
+  /** Pieces of what was read already may still come. */
+  #holdBack(): void {
+    if (this.#isHeldBack) return
+    this.#isHeldBack = true
+    this.#watch()
+    this.#call?.pause()
+    this.#exchange.response.once('drain', () => {
+      this.#isHeldBack = false
+      this.#call?.resume()
+    })
   }
 
   /** An event stream may be silent for long behind its head, which the client waits for. */

@@ -7,6 +7,8 @@ import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { type Dialer, DialGate } from './dial-gate.ts'
+import { Intake } from './intake.ts'
+import { Landing } from './landing.ts'
 import { carriesBody, requestText } from './request-text.ts'
 import { ResponseHeadParser } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
@@ -47,6 +49,7 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
   readonly #connections = new Set<UpstreamConnection>()
   readonly #calls = new Set<Call>()
   readonly #gate = new DialGate()
+  readonly #landing = new Landing()
   #isSweeping = false
 
   constructor(options: KeepAliveOptions) {
@@ -139,10 +142,13 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
       this.#isDialled(call)
       this.#gate.leave(key)
     }
-    call.upstream.dial(aborter.signal).then(
+    const intake = new Intake(this.#landing)
+    // What becomes another protocol is read by somebody else, in the way that any socket is.
+    const dialling = call.isUpgrade ? call.upstream.dial(aborter.signal) : call.upstream.dial(aborter.signal, intake)
+    dialling.then(
       (socket) => {
         settle()
-        this.#dialled(call, socket, aborter.signal)
+        this.#dialled(call, socket, intake, aborter.signal)
       },
       (error: unknown) => {
         settle()
@@ -151,14 +157,14 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     )
   }
 
-  #dialled(call: Call, socket: Duplex, signal: AbortSignal): void {
+  #dialled(call: Call, socket: Duplex, intake: Intake, signal: AbortSignal): void {
     if (signal.aborted) {
       socket.on('error', () => undefined)
       socket.destroy()
       call.onLost(unreachable(signal.reason), false)
       return
     }
-    const connection = new UpstreamConnection(call.upstream.key, socket, this)
+    const connection = new UpstreamConnection(call.upstream.key, socket, this, intake)
     this.#connections.add(connection)
     call.run(connection)
   }
@@ -226,6 +232,10 @@ class Call implements UpstreamCall, ConnectionUser {
   get isReplayable(): boolean {
     const { method, isUpgrade } = this.#request
     return idempotent.has(method) && !isUpgrade && !carriesBody(this.#request)
+  }
+
+  get isUpgrade(): boolean {
+    return this.#request.isUpgrade
   }
 
   run(connection: UpstreamConnection): void {

@@ -39,6 +39,12 @@ export class ResponseReader {
     return this.#expecting === 'nothing'
   }
 
+  /** Bytes of a body that are still to come, as far as is known. */
+  get due(): number {
+    if (this.#expecting === 'length') return this.#left
+    return this.#expecting === 'chunked' || this.#expecting === 'until-close' ? Number.POSITIVE_INFINITY : 0
+  }
+
   /** A request was sent, and its response is next. */
   begin(toHead: boolean): void {
     this.#expecting = 'head'

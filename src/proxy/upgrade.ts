@@ -128,15 +128,15 @@ class Upgrading implements ResponseListener, LiveStream {
     socket.write(rawHead(status, [...fields, ...framing, 'Connection', 'close']), 'latin1')
   }
 
-  onBody(piece: Buffer): void {
+  onBody(piece: Buffer, _isLast: boolean, written: () => void): void {
     const { socket } = this.#exchange
     this.#bytesOut += piece.length
     let hasRoom: boolean
     if (this.#refusal?.isChunked) {
       socket.write(chunkStart(piece.length), 'latin1')
-      socket.write(piece)
+      socket.write(piece, written)
       hasRoom = socket.write('\r\n', 'latin1')
-    } else hasRoom = socket.write(piece)
+    } else hasRoom = socket.write(piece, written)
     if (hasRoom) return
     this.#call?.pause()
     socket.once('drain', () => this.#call?.resume())

@@ -32,8 +32,11 @@ export interface ResponseListener {
   onHead(head: ResponseHead): void
   /** 101, after a request that is an upgrade: the socket is the listener's, paused, with everything behind the head still to be read. */
   onSwitch(head: ResponseHead, socket: Duplex): void
-  /** `isLast` where it is known that no other piece follows. */
-  onBody(piece: Buffer, isLast: boolean): void
+  /**
+   * `isLast` where it is known that no other piece follows. `written` is to be called when the piece is needed no more: its buffer is read into
+   * again, and nothing may be read before. Where it never is, nothing else comes.
+   */
+  onBody(piece: Buffer, isLast: boolean, written: () => void): void
   /** Everything that has arrived was passed on, and more is to come. */
   onLull(): void
   onEnd(trailers: readonly string[]): void

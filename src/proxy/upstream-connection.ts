@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
+import type { Intake, IntakeUser } from './intake.ts'
 import { carriesBody, chunkStart, lastChunk } from './request-text.ts'
 import { broken, type ResponseHead, type ResponseHeadParser } from './response-head.ts'
 import { ResponseReader, type ResponseSink } from './response-reader.ts'
@@ -27,7 +28,7 @@ export interface ConnectionOwner {
   onGone(connection: UpstreamConnection): void
 }
 
-export class UpstreamConnection implements ResponseSink {
+export class UpstreamConnection implements ResponseSink, IntakeUser {
   readonly key: string
   isReused = false
   /** No other request may follow. */
@@ -38,26 +39,38 @@ export class UpstreamConnection implements ResponseSink {
   readonly #socket: Duplex
   readonly #owner: ConnectionOwner
   readonly #reader: ResponseReader
+  readonly #intake: Intake
   #user: ConnectionUser | undefined
   #isUpgrade = false
   #isChunked = false
   #isUntouched = true
+  /** Its user can take no more for now. */
+  #isPaused = false
   readonly #onClose = () => this.#closed()
   readonly #onFin = () => this.#ended()
   readonly #onDrain = () => this.#user?.listener.onDrain()
-  readonly #onData = (bytes: Buffer) => this.#received(bytes)
+  readonly #onData = (bytes: Buffer) => this.onBytes(bytes)
 
-  constructor(key: string, socket: Duplex, owner: ConnectionOwner) {
+  /** `intake`: what the socket was opened with, where it can be. */
+  constructor(key: string, socket: Duplex, owner: ConnectionOwner, intake: Intake) {
     this.key = key
     this.#socket = socket
     this.#owner = owner
     this.#reader = new ResponseReader(owner.parser, this)
+    this.#intake = intake
+    intake.use(this)
     if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, owner.peerProbe)
     socket.on('error', ignore)
     socket.on('close', this.#onClose)
     socket.on('end', this.#onFin)
     socket.on('drain', this.#onDrain)
+    // Also where the intake takes the bytes: the end is told of to those alone who listen for what is before it.
     socket.on('data', this.#onData)
+    if (intake.isSoiled) socket.destroy()
+  }
+
+  get due(): number {
+    return this.#reader.due
   }
 
   get isOpen(): boolean {
@@ -91,17 +104,24 @@ export class UpstreamConnection implements ResponseSink {
   }
 
   pause(): void {
+    this.#isPaused = true
     this.#socket.pause()
   }
 
   resume(): void {
-    this.#socket.resume()
+    this.#isPaused = false
+    this.onFree()
+  }
+
+  onFree(): void {
+    if (!this.#isPaused && !this.#intake.isWaiting) this.#socket.resume()
   }
 
   /** Without a word to its user. */
   destroy(): void {
     this.#user = undefined
     this.isLast = true
+    this.#intake.end()
     this.#socket.destroy()
   }
 
@@ -134,7 +154,9 @@ export class UpstreamConnection implements ResponseSink {
   }
 
   onBody(piece: Buffer, isLast: boolean): void {
-    this.#user?.listener.onBody(piece, isLast)
+    if (this.#user === undefined) return
+    const kept = this.#intake.kept(piece)
+    this.#user.listener.onBody(kept, isLast, this.#intake.written)
   }
 
   onEnd(trailers: readonly string[]): void {
@@ -144,11 +166,12 @@ export class UpstreamConnection implements ResponseSink {
   /** So that whoever takes over the socket holds nothing of this. */
   #letGo(): void {
     const socket = this.#socket
+    this.#intake.end()
     socket.off('error', ignore).off('close', this.#onClose).off('end', this.#onFin)
     socket.off('drain', this.#onDrain).off('data', this.#onData)
   }
 
-  #received(bytes: Buffer): void {
+  onBytes(bytes: Buffer): void {
     // Nobody asked: whatever it is, it would be taken for the answer to the next request.
     if (this.#user === undefined) {
       this.destroy()
@@ -172,6 +195,7 @@ export class UpstreamConnection implements ResponseSink {
     user.onDone()
     if (this.isLast || !this.isOpen) this.destroy()
     else {
+      this.#isPaused = false
       this.#socket.resume()
       this.#owner.onIdle(this)
     }

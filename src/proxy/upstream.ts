@@ -1,12 +1,16 @@
 /** Where bytes go. The proxy knows this and nothing of workspaces. */
+import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { GatewayError } from '#errors.ts'
 
 export interface Upstream {
   /** Connections are shared between requests of one key only: an instance and one of its ports. */
   readonly key: string
-  /** Opens a fresh connection. Throws `GatewayError('upstream_unreachable')`. Aborted: the connection is torn down. */
-  dial(signal: AbortSignal): Promise<Duplex>
+  /**
+   * Opens a fresh connection. Throws `GatewayError('upstream_unreachable')`. Aborted: the connection is torn down. `reading`: what its bytes are
+   * read into, where it is a socket; they come as 'data' otherwise.
+   */
+  dial(signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex>
 }
 
 /** Errors of connecting alone: the port has no listener, the socket's file is not there. */

@@ -1,5 +1,5 @@
 /** A connection to a port of an instance, on this machine or another one. Whether it may be reached at all was decided before. */
-import { connect, type Socket, type TcpNetConnectOpts } from 'node:net'
+import { connect, type OnReadOpts, type Socket, type TcpNetConnectOpts } from 'node:net'
 import { GatewayError } from '#errors.ts'
 
 /** Never reached, also where an app names them: SSH has tunnels of its own. */
@@ -10,12 +10,13 @@ export type Target = { readonly path: string } | Required<Pick<TcpNetConnectOpts
 
 /**
  * Half-open: when the other side has said all it has to say, this side may still speak, and has to end by itself.
- * Aborting the signal tears the connection down, now and later. Throws `upstream_unreachable`.
+ * Aborting the signal tears the connection down, now and later. `reading`: what is read goes there, and does not come as 'data'. Throws
+ * `upstream_unreachable`.
  */
-export function connectTo(target: Target, signal: AbortSignal): Promise<Socket> {
+export function connectTo(target: Target, signal: AbortSignal, reading?: OnReadOpts): Promise<Socket> {
   if (signal.aborted) return Promise.reject(unreachable(signal.reason))
   return new Promise((resolve, reject) => {
-    const socket = connect({ ...target, allowHalfOpen: true, noDelay: true })
+    const socket = connect({ ...target, allowHalfOpen: true, noDelay: true, ...(reading && { onread: reading }) })
     const abort = () => socket.destroy()
     signal.addEventListener('abort', abort, { once: true })
     socket.once('close', () => signal.removeEventListener('abort', abort))

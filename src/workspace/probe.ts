@@ -1,11 +1,12 @@
 /** One try of Gatehouse's own readiness probe: does this port answer? It asks the app itself, whatever the runtime says of it. */
 import { type IncomingMessage, request } from 'node:http'
+import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '#errors.ts'
 import type { Endpoint } from '#runtime/contract.ts'
 import type { PortProbe, WorkspacePort } from './workspace.ts'
 
-export type Dial = (endpoint: Endpoint, signal: AbortSignal) => Promise<Duplex>
+export type Dial = (endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts) => Promise<Duplex>
 
 /** What is asked of a port: a connection, or an answer of 200–399 to a GET of `path`. */
 export type Question = { readonly kind: 'tcp' } | { readonly kind: 'http'; readonly path: string }

@@ -1,4 +1,5 @@
 /** Connections to pods. An address is no identity: it is the pod's only as long as the watch says so, and only while the watch is fresh. */
+import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Milliseconds } from '#lib/clock.ts'
@@ -13,16 +14,25 @@ export interface PodDialParts {
   readonly ageOf: (namespace: string) => Milliseconds
   /** Older than this, nothing new is opened. */
   readonly ageLimit: Milliseconds
-  readonly connect?: (target: { host: string; port: number }, signal: AbortSignal) => Promise<Duplex>
+  readonly connect?: (
+    target: { host: string; port: number },
+    signal: AbortSignal,
+    reading?: OnReadOpts,
+  ) => Promise<Duplex>
 }
 
 /**
  * A connection to a port of the very pod that the endpoint names, at the address it has now. Throws `upstream_unreachable`, and
  * `store_unavailable` when what is known of the pod is too old.
  */
-export async function dialPod(parts: PodDialParts, endpoint: Endpoint, signal: AbortSignal): Promise<Duplex> {
+export async function dialPod(
+  parts: PodDialParts,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+  reading?: OnReadOpts,
+): Promise<Duplex> {
   const { connect = connectTo } = parts
-  const socket = await connect(confirm(parts, endpoint), signal)
+  const socket = await connect(confirm(parts, endpoint), signal, reading)
   try {
     // While it was opened, the address may have become another pod's: nothing has been said yet.
     confirm(parts, endpoint)

@@ -5,6 +5,7 @@
  * const runtime = openPodRuntime({ client, origin: (await access.current()).origin, clock, log, signal })
  * await openGateway({ ...ground, runtime, dial: (endpoint, dialing) => runtime.dial(endpoint, dialing) })
  */
+import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
@@ -49,7 +50,7 @@ export interface PodRuntimeOptions {
 
 export interface PodRuntime extends Instances {
   /** As {@link dialPod}. */
-  dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex>
+  dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex>
   /** For how long it has not been proven that nothing is missing of what is known of the pods. */
   readonly age: Milliseconds
   /** Nothing is asked for any more, after the signal. */
@@ -109,13 +110,13 @@ class ClusterPods implements PodRuntime {
     return pod ? readPodLog(this.#options.client, pod, lines) : []
   }
 
-  dial(endpoint: Endpoint, signal: AbortSignal): Promise<Duplex> {
+  dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex> {
     const parts: PodDialParts = {
       routeTo: (instanceUid) => this.#table.routeTo(instanceUid),
       ageOf: (namespace) => this.#watches.age(namespace),
       ageLimit: this.#options.routeAgeLimit ?? defaultRouteAgeLimit,
     }
-    return dialPod(parts, endpoint, signal)
+    return dialPod(parts, endpoint, signal, reading)
   }
 
   #hearPods(fact: Known<Pod>, namespace: string | undefined): void {

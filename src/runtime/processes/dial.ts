@@ -1,5 +1,5 @@
 /** Connects to a port of a local instance. What it connects to is decided here too: no name, no other machine, no port of the system. */
-import { BlockList, isIP, type Socket } from 'node:net'
+import { BlockList, isIP, type OnReadOpts, type Socket } from 'node:net'
 import { GatewayError } from '#errors.ts'
 import { connectTo, refusedPorts } from '#runtime/connection.ts'
 import type { Endpoint } from '#runtime/contract.ts'
@@ -9,12 +9,12 @@ loopback.addSubnet('127.0.0.0', 8, 'ipv4')
 loopback.addAddress('::1', 'ipv6')
 
 /** As {@link connectTo}. */
-export function dialEndpoint(endpoint: Endpoint, signal: AbortSignal): Promise<Socket> {
+export function dialEndpoint(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Socket> {
   if (endpoint.kind === 'pod') return Promise.reject(new GatewayError('upstream_unreachable', 'a pod is nothing local'))
   const refusal = refusalOf(endpoint)
   if (refusal !== undefined) return Promise.reject(new GatewayError('upstream_unreachable', refusal))
   const target = endpoint.kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }
-  return connectTo(target, signal)
+  return connectTo(target, signal, reading)
 }
 
 function refusalOf(endpoint: Exclude<Endpoint, { kind: 'pod' }>): string | undefined {

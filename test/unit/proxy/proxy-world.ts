@@ -56,9 +56,9 @@ export interface ProxyOptions {
 }
 
 export function dialPort(port: number): Upstream['dial'] {
-  return (signal) =>
+  return (signal, reading) =>
     new Promise((resolve, reject) => {
-      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true, ...(reading && { onread: reading }) })
       signal.addEventListener('abort', () => socket.destroy(), { once: true })
       const fail = () => reject(new GatewayError('upstream_unreachable', 'no connection'))
       socket.once('close', fail)
@@ -87,9 +87,9 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
   const dial = options.dial ?? dialPort(options.upstreamPort)
   const upstream: Upstream = {
     key: 'one',
-    dial(signal) {
+    dial(signal, reading) {
       dials += 1
-      return dial(signal)
+      return dial(signal, reading)
     },
   }
   const passage = (request: IncomingMessage, fail: (error: GatewayError) => void): Passage => ({

@@ -115,7 +115,7 @@ class UndiciCall implements UpstreamCall, Dispatcher.DispatchHandler {
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    this.#listener.onBody(chunk, false)
+    this.#listener.onBody(chunk, false, () => undefined)
     this.#lull()
   }
 
