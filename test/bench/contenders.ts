@@ -1,4 +1,5 @@
 /** Who takes part in the benchmark, and how each is started on its core. */
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { caddyConfiguration } from './contenders/caddy.ts'
 import { authRequestConfiguration, proxyConfiguration } from './contenders/nginx.ts'
@@ -67,19 +68,13 @@ export const contenders: readonly Contender[] = [
   {
     name: 'caddy_forward_auth',
     needs: 'caddy',
-    // One processor, as it has one core; otherwise its threads take turns on it.
-    start: async ({ core, upstreamPort }) =>
-      up(
-        await pinned(
-          core,
-          'caddy',
-          ['run', '--adapter', 'caddyfile', '--config', caddyConfiguration(port, upstreamPort)],
-          {
-            ...process.env,
-            GOMAXPROCS: '1',
-          },
-        ),
-      ),
+    start: async ({ core, upstreamPort }) => {
+      const config = caddyConfiguration(port, upstreamPort)
+      const args = ['run', '--adapter', 'caddyfile', '--config', config]
+      // One processor, as it has one core; otherwise its threads take turns on it. It keeps its configuration beside the file, not in somebody's home.
+      const env = { ...process.env, GOMAXPROCS: '1', XDG_CONFIG_HOME: dirname(config), XDG_DATA_HOME: dirname(config) }
+      return up(await pinned(core, 'caddy', args, env))
+    },
   },
   {
     name: 'configurable_http_proxy',

@@ -11,7 +11,6 @@ export function caddyConfiguration(port: number, upstream: number): string {
     `{
   admin off
   auto_https off
-  persist_config off
   log {
     output discard
   }
