@@ -77,7 +77,15 @@ async function run(stack: AsyncDisposableStack, progress: Progress): Promise<boo
   say(`made within ${Math.round((performance.now() - began) / 1000)} s`)
   stack.use(await startTarget(chains, port))
   const inTurn: Turn = turnsBy(options.turns)
-  const scene = { site, chains, rounds: Number(options.rounds), seconds: Number(options.seconds), inTurn, say }
+  const scene = {
+    site,
+    chains,
+    appPort: port,
+    rounds: Number(options.rounds),
+    seconds: Number(options.seconds),
+    inTurn,
+    say,
+  }
   const { measured, failed } = await measure(scene, progress)
   const results: Results = { workspaces: chains.length, rounds: scene.rounds, ...measured }
   process.stdout.write(options.json ? `${JSON.stringify(results)}\n` : table(results))

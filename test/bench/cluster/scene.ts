@@ -6,6 +6,8 @@ import type { Chain } from './workspace-chain.ts'
 export interface Scene {
   readonly site: BenchSite
   readonly chains: readonly Chain[]
+  /** Where the apps listen, at every address. */
+  readonly appPort: number
   readonly rounds: number
   /** Of one run of wrk. */
   readonly seconds: number

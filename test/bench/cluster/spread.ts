@@ -1,6 +1,6 @@
 /**
  * Requests that go round all workspaces, beside as many to one of them. They take turns in every round, and a round says how the two rates
- * compare; all that the gateway needs is on one core, the load and the apps on the other one.
+ * compare; all that the gateway needs is on one core, the load and the apps on the other one. A plain nginx goes the same rounds.
  */
 
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -10,6 +10,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { cpuSeconds, load, median } from '../measure.ts'
 import { startGateway } from './gateway-process.ts'
+import { startPlainProxy } from './plain-proxy.ts'
 import { getPage, type Replica } from './replica.ts'
 import { gatewayCore, loadCore, type Scene, settling } from './scene.ts'
 import { people } from './site.ts'
@@ -22,8 +23,7 @@ export interface SpreadParts extends Scene {
 }
 
 interface MeasuredParts extends SpreadParts {
-  /** Of the gateway. */
-  readonly pid: number
+  readonly fronts: readonly [gatehouse: Front, nginx: Front]
 }
 
 interface Rate {
@@ -37,9 +37,15 @@ export interface Spread {
   /** Median of the rounds. */
   readonly ratio: number
   readonly ratios: readonly number[]
+  /** The same of nginx as a plain proxy, which logs nobody in: what going round costs by itself. */
+  readonly nginxRatio: number
+  readonly nginxRatios: readonly number[]
   /** Answers that were looked at, all of them by the right pod. */
   readonly proven: number
 }
+
+/** Who is measured. */
+type Front = Pick<Replica, 'host' | 'port'> & { readonly name: string; readonly pid: number }
 
 const connections = 32
 const sample = 500
@@ -53,14 +59,19 @@ export async function spreadByProcess(scene: Scene): Promise<Spread> {
   await using gateway = await startGateway(scene.site, { core: gatewayCore })
   using reception = await openReception(scene.site)
   const visitor = await reception.welcome(people.owner)
+  const { chains } = scene
+  await using nginx = await startPlainProxy(chains, { core: gatewayCore, appPort: scene.appPort, visitor })
   await wait(settling)
-  const parts = { ...scene, gateway, pid: gateway.pid, visitor }
+  const gatehouse = { name: 'gatehouse', host: gateway.host, port: gateway.port, pid: gateway.pid }
+  const fronts = [gatehouse, { ...nginx, name: 'nginx' }] as const
+  const parts: MeasuredParts = { ...scene, gateway, visitor, fronts }
   const before = await proveTargets(parts)
-  const runs = await measureRounds(parts)
+  const [own, plain] = await measureRounds(parts)
   const proven = before + (await proveTargets(parts))
-  const ratios = runs.map(({ one, all }) => all / one)
-  const of = (pick: (run: Rates) => number) => Math.round(median(runs.map(pick)))
-  return { one: of(({ one }) => one), all: of(({ all }) => all), ratio: median(ratios), ratios, proven }
+  const of = (pick: (run: Rates) => number) => Math.round(median(own.map(pick)))
+  const [ratios, nginxRatios] = [ratiosOf(own), ratiosOf(plain)]
+  const compared = { ratio: median(ratios), ratios, nginxRatio: median(nginxRatios), nginxRatios }
+  return { one: of(({ one }) => one), all: of(({ all }) => all), ...compared, proven }
 }
 
 /** Requests a second. */
@@ -69,18 +80,23 @@ interface Rates {
   readonly all: number
 }
 
-/** Void are rounds in which somebody else kept the gateway, or who asks it, from its core. */
-async function measureRounds(parts: MeasuredParts): Promise<readonly Rates[]> {
+function ratiosOf(runs: readonly Rates[]): readonly number[] {
+  return runs.map(({ one, all }) => all / one)
+}
+
+/** Void are rounds in which somebody else kept a front, or who asks it, from its core. */
+async function measureRounds(parts: MeasuredParts): Promise<readonly [gatehouse: Rates[], nginx: Rates[]]> {
   await using scripts = writeScripts(parts)
-  const runs: Rates[] = []
-  for (let round = 1; runs.length < parts.rounds; round += 1) {
+  const runs: [Rates[], Rates[]] = [[], []]
+  for (let round = 1; runs.some(({ length }) => length < parts.rounds); round += 1) {
     if (round > parts.rounds * mostTries) throw new Error('something else runs on this machine')
-    const run = await parts.inTurn(() => measureRound(parts, scripts, round % 2 === 1))
-    if (run.isValid) runs.push(run)
-    const ratio = (run.all / run.one).toFixed(3)
-    parts.say(
-      `${Math.round(run.one)}/s at one, ${Math.round(run.all)}/s at all: ${ratio}${run.isValid ? '' : ' (void)'}`,
-    )
+    for (const at of [0, 1] as const) {
+      const front = parts.fronts[at]
+      const run = await parts.inTurn(() => measureRound(parts, front, scripts, round % 2 === 1))
+      if (run.isValid) runs[at].push(run)
+      const [one, all, ratio] = [run.one.toFixed(0), run.all.toFixed(0), (run.all / run.one).toFixed(3)]
+      parts.say(`${front.name}: ${one}/s at one, ${all}/s at all: ${ratio}${run.isValid ? '' : ' (void)'}`)
+    }
   }
   return runs
 }
@@ -88,19 +104,20 @@ async function measureRounds(parts: MeasuredParts): Promise<readonly Rates[]> {
 /** Each is first in every other round, so that neither always comes after the other. */
 async function measureRound(
   parts: MeasuredParts,
+  front: Front,
   scripts: Scripts,
   isOneFirst: boolean,
 ): Promise<Rates & { readonly isValid: boolean }> {
-  const before = isOneFirst ? undefined : await rateOf(parts, scripts.all)
-  const one = await rateOf(parts, scripts.one)
-  const all = before ?? (await rateOf(parts, scripts.all))
+  const before = isOneFirst ? undefined : await rateOf(parts, front, scripts.all)
+  const one = await rateOf(parts, front, scripts.one)
+  const all = before ?? (await rateOf(parts, front, scripts.all))
   return { one: one.perSecond, all: all.perSecond, isValid: one.isBusy && all.isBusy }
 }
 
 /** As many requests as there are time for, to all of them. */
 export async function visitAll(parts: SpreadParts): Promise<void> {
   await using scripts = writeScripts(parts)
-  await visit(parts, scripts.all)
+  await visit(parts.gateway, scripts.all, parts.seconds)
 }
 
 interface Scripts extends AsyncDisposable {
@@ -116,18 +133,18 @@ function writeScripts(parts: SpreadParts): Scripts {
   return { one, all, [Symbol.asyncDispose]: async () => rmSync(folder, { recursive: true, force: true }) }
 }
 
-/** With a run before that counts for nothing: everybody has been everywhere once. */
-async function rateOf({ gateway, pid, seconds }: MeasuredParts, script: string): Promise<Rate> {
-  await visit({ gateway, seconds: 2 }, script)
-  const [cpu, began] = [await cpuSeconds(pid), performance.now()]
-  const perSecond = await visit({ gateway, seconds }, script)
-  const used = (await cpuSeconds(pid)) - cpu
+/** Behind runs that count for nothing, until everybody was visited twice: connections kept for longer than a turn of the other are gone. */
+async function rateOf({ chains, seconds }: MeasuredParts, front: Front, script: string): Promise<Rate> {
+  for (let visits = 0; visits < 2 * chains.length; ) visits += 2 * (await visit(front, script, 2))
+  const [cpu, began] = [await cpuSeconds(front.pid), performance.now()]
+  const perSecond = await visit(front, script, seconds)
+  const used = (await cpuSeconds(front.pid)) - cpu
   return { perSecond, isBusy: used / ((performance.now() - began) / 1000) >= leastBusy }
 }
 
 /** Requests a second. */
-async function visit({ gateway, seconds }: Pick<SpreadParts, 'gateway' | 'seconds'>, script: string): Promise<number> {
-  const url = `http://${gateway.host}:${gateway.port}/`
+async function visit({ host, port }: Pick<Front, 'host' | 'port'>, script: string, seconds: number): Promise<number> {
+  const url = `http://${host}:${port}/`
   const run = await load({ core: loadCore, url, connections, headers: [], script, seconds })
   if (run.errors > 0) throw new Error(`${run.errors} answers were wrong`)
   return run.requestsPerSecond

@@ -36,7 +36,10 @@ export function table({ workspaces, ready, spread, rest, revocations, starts }: 
     rows.push(['memory at rest', `${Math.round(ready.rest_mb)} MB`, '300 MB'])
     rows.push(['memory after visits to all', `${Math.round(ready.visited_mb)} MB`, '300 MB'])
   }
-  if (spread) rows.push(['rate over all, of the rate of one', spread.ratio.toFixed(3), '0.95'])
+  if (spread) {
+    rows.push(['rate over all, of the rate of one', spread.ratio.toFixed(3), '0.95'])
+    rows.push(['the same of a plain nginx', spread.nginxRatio.toFixed(3), ''])
+  }
   if (rest) {
     rows.push(['calls at rest, with the housekeeping', `${rest.housekeeping.toFixed(2)}/s`, '1/s'])
     rows.push(['calls at rest, without', `${rest.other.toFixed(2)}/s`, '1/s'])
