@@ -98,13 +98,18 @@ const parts: ReadonlySet<string> = new Set([
   ...['sharedworker', 'style', 'track', 'video', 'worker', 'xslt', 'json', 'webidentity'],
 ])
 
+const notOk = sight('background', 'http:not-ok')
+const asking = sight('background', 'http:asking')
+const untracked = sight('background', 'http:untracked')
+const part = sight('background', 'http:part')
+
 export function requestSight(profile: AppProfile, request: AnsweredRequest): Sight {
   const { method, path, status, mode, destination = 'empty', isGesture } = request
-  if (status >= 300) return sight('background', 'http:not-ok')
-  if (method === 'HEAD' || method === 'OPTIONS') return sight('background', `http:${method}`)
-  if (/[?&]no_track_activity(?:[=&]|$)/.test(path)) return sight('background', 'http:untracked')
+  if (status < 200 || status >= 300) return notOk
+  if (method === 'HEAD' || method === 'OPTIONS') return asking
+  if (path.includes('no_track_activity') && /[?&]no_track_activity(?:[=&]|$)/.test(path)) return untracked
   if (mode === 'navigate') return navigation(method, isGesture)
-  if (mode === 'no-cors' || parts.has(destination)) return sight('background', 'http:part')
+  if (mode === 'no-cors' || parts.has(destination)) return part
   const [plain = ''] = path.split('?', 1)
   const known = profile !== 'generic' && !innerApp.test(plain) ? ruleFor(tables[profile], method, plain) : undefined
   return known ? sight(known.class, `${known.source}:${method}`) : sight('unknown', `http:${knownMethod(method)}`)

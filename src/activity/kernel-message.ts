@@ -22,6 +22,8 @@ export interface KernelSight extends Sight {
 interface KernelHead {
   readonly type: string | undefined
   readonly executionState: string | undefined
+  /** Type of the message that this one answers. */
+  readonly parentType: string | undefined
 }
 
 const gestures: ReadonlySet<string> = new Set(['execute_request', 'complete_request', 'inspect_request', 'input_reply'])
@@ -30,7 +32,11 @@ const housekeeping: ReadonlySet<string> = new Set([
   ...['kernel_info_request', 'comm_info_request', 'history_request', 'is_complete_request', 'debug_request'],
   ...['connect_request', 'comm_open', 'comm_close', 'shutdown_request', 'subshell_list_request'],
   ...['create_subshell_request', 'delete_subshell_request', 'list_subshell_request', 'interrupt_request'],
+  // How much memory it uses, which the server asks on behalf of a status bar.
+  'usage_request',
 ])
+/** Of a kernel that has nothing under way any more. */
+const ended: ReadonlySet<string | undefined> = new Set(['idle', 'restarting', 'autorestarting', 'dead', 'terminating'])
 
 export interface KernelMessage {
   /** The beginning of it, {@link kernelHead} bytes or all. */
@@ -55,14 +61,20 @@ export function kernelRequestSight(message: KernelMessage): KernelSight {
 
 /** Of what a kernel sent: nothing of it is a person's doing. */
 export function kernelReplySight(message: KernelMessage): KernelSight {
-  const { type, executionState } = readHead(message)
-  if (type === 'input_request') return { ...sight('background', 'kernel:input_request'), kernel: 'waiting' }
-  if (type === 'status') {
-    if (executionState === 'busy') return { ...sight('busy', 'kernel:busy'), kernel: 'busy' }
-    if (executionState === 'idle') return { ...sight('background', 'kernel:idle'), kernel: 'idle' }
-  }
-  return sight('background', 'kernel:output')
+  const { type, executionState, parentType } = readHead(message)
+  if (type === 'input_request') return waits
+  if (type !== 'status') return output
+  // What is asked of it beside its work neither begins nor ends that.
+  if (parentType !== undefined && housekeeping.has(parentType)) return beside
+  if (executionState === 'busy') return works
+  return ended.has(executionState) ? rests : output
 }
+
+const waits: KernelSight = { ...sight('background', 'kernel:input_request'), kernel: 'waiting' }
+const works: KernelSight = { ...sight('busy', 'kernel:busy'), kernel: 'busy' }
+const rests: KernelSight = { ...sight('background', 'kernel:idle'), kernel: 'idle' }
+const beside = sight('background', 'kernel:housekeeping')
+const output = sight('background', 'kernel:output')
 
 function readHead({ head, isText, protocol }: KernelMessage): KernelHead {
   if (isText) return readJson(head.toString())
@@ -72,38 +84,52 @@ function readHead({ head, isText, protocol }: KernelMessage): KernelHead {
   return readJson(head.toString('utf8', begin))
 }
 
-const jsonMembers: ReadonlySet<MemberPath> = new Set(['header.msg_type', 'content.execution_state'])
+const jsonMembers: ReadonlySet<MemberPath> = new Set([
+  'header.msg_type',
+  'content.execution_state',
+  'parent_header.msg_type',
+])
 
 function readJson(text: string): KernelHead {
   const found = stringsOf(text, jsonMembers)
-  return { type: found.get('header.msg_type'), executionState: found.get('content.execution_state') }
+  return {
+    type: found.get('header.msg_type'),
+    executionState: found.get('content.execution_state'),
+    parentType: found.get('parent_header.msg_type'),
+  }
 }
 
 const typeMember: ReadonlySet<MemberPath> = new Set(['msg_type'])
 const stateMember: ReadonlySet<MemberPath> = new Set(['execution_state'])
 /** Of the parts: channel, header, parent's header, metadata, content. */
 const headerPart = 1
+const parentPart = 2
 const contentPart = 4
 /** A message has these five; each further one is a buffer. An offset for where each begins, and one for where all ends. */
 const fewestOffsets = 6
 
 /** How many offsets, the offsets from the beginning of the message, then the parts; all little-endian in 64 bits. */
 function readParts(head: Buffer): KernelHead {
-  const count = head.length >= 8 ? head.readBigUInt64LE(0) : 0n
-  const part = (index: number) => {
-    const table = 8 * (1 + index)
-    if (count < fewestOffsets || head.length < table + 16) return ''
-    const [begin, end] = [head.readBigUInt64LE(table), head.readBigUInt64LE(table + 8)]
-    return begin <= end && begin <= BigInt(head.length) ? head.toString('utf8', Number(begin), clamp(end, head)) : ''
-  }
-  const type = stringsOf(part(headerPart), typeMember).get('msg_type')
-  const isStatus = type === 'status'
+  const type = memberOf(head, headerPart, typeMember)
+  if (type !== 'status') return { type, executionState: undefined, parentType: undefined }
   return {
     type,
-    executionState: isStatus ? stringsOf(part(contentPart), stateMember).get('execution_state') : undefined,
+    executionState: memberOf(head, contentPart, stateMember),
+    parentType: memberOf(head, parentPart, typeMember),
   }
 }
 
-function clamp(end: bigint, head: Buffer): number {
-  return end < BigInt(head.length) ? Number(end) : head.length
+/** The one string at the top of a part. */
+function memberOf(head: Buffer, part: number, member: ReadonlySet<MemberPath>): string | undefined {
+  const table = 8 * (1 + part)
+  if (head.length < table + 16 || numberAt(head, 0) < fewestOffsets) return undefined
+  const [begin, end] = [numberAt(head, table), numberAt(head, table + 8)]
+  if (begin > end || begin > head.length) return undefined
+  const [found] = stringsOf(head.toString('utf8', begin, Math.min(end, head.length)), member).values()
+  return found
+}
+
+/** Exact as far as any offset may reach. */
+function numberAt(head: Buffer, at: number): number {
+  return head.readUInt32LE(at) + head.readUInt32LE(at + 4) * 0x1_0000_0000
 }

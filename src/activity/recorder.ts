@@ -4,6 +4,8 @@
  */
 import type { Clock } from '#lib/clock.ts'
 import type { Clocks } from './clocks.ts'
+import { InflaterPool } from './inflater.ts'
+import { Onlooker } from './onlooker.ts'
 import type { Sight } from './sight.ts'
 import { type WatchedWorkspace, WorkspaceRecord } from './workspace-record.ts'
 
@@ -17,29 +19,44 @@ export interface RecorderParts {
   readonly clock: Clock
   /** Workspaces; of more than that the one heard of first is forgotten in which nothing is open. */
   readonly most?: number
+  readonly inflaters?: InflaterPool
 }
 
 const mostWorkspaces = 50_000
+/** Of one workspace; they are made again when there are more. */
+const mostOnlookers = 100
+
+interface SeenWorkspace {
+  readonly record: WorkspaceRecord
+  readonly onlookers: Map<string, Onlooker>
+}
 
 export class ActivityRecorder {
-  readonly #records = new Map<string, WorkspaceRecord>()
+  readonly #seen = new Map<string, SeenWorkspace>()
+  readonly #inflaters: InflaterPool
   readonly #clock: Clock
   readonly #most: number
 
-  constructor({ clock, most = mostWorkspaces }: RecorderParts) {
+  constructor({ clock, most = mostWorkspaces, inflaters = new InflaterPool() }: RecorderParts) {
     this.#clock = clock
+    this.#inflaters = inflaters
     this.#most = most
   }
 
   /** Where what is seen of this workspace goes; good for as long as it lives. */
   of(workspace: WatchedWorkspace): WorkspaceRecord {
-    const known = this.#records.get(workspace.uid)
+    return this.#of(workspace).record
+  }
+
+  /** Sees for this person; good for as long as the workspace lives. */
+  onlookerOf(workspace: WatchedWorkspace, user: string): Onlooker {
+    const { record, onlookers } = this.#of(workspace)
+    const known = onlookers.get(user)
     if (known) return known
-    if (this.#records.size >= this.#most) this.#makeRoom()
-    const { namespace, name, uid } = workspace
-    const record = new WorkspaceRecord({ namespace, name, uid }, this.#clock)
-    this.#records.set(uid, record)
-    return record
+    if (onlookers.size >= mostOnlookers) onlookers.clear()
+    const onlooker = new Onlooker(record, user, this.#inflaters)
+    onlookers.set(user, onlooker)
+    return onlooker
   }
 
   /** Something was seen. What is in the background leaves no trace. */
@@ -62,7 +79,7 @@ export class ActivityRecorder {
 
   /** Of now. Without any clock where nothing was seen. */
   clocksOf(uid: string): Clocks {
-    return this.#records.get(uid)?.clocks ?? {}
+    return this.#seen.get(uid)?.record.clocks ?? {}
   }
 
   /**
@@ -70,25 +87,34 @@ export class ActivityRecorder {
    * write one down says so by {@link markChanged}.
    */
   takeChanged(): readonly Recorded[] {
-    return [...this.#records.values()]
-      .filter((record) => record.takeChanged())
-      .map(({ workspace, clocks }) => ({ workspace, clocks }))
+    return [...this.#seen.values()]
+      .filter(({ record }) => record.takeChanged())
+      .map(({ record: { workspace, clocks } }) => ({ workspace, clocks }))
   }
 
   /** The next {@link takeChanged} has it again. */
   markChanged(uid: string): void {
-    this.#records.get(uid)?.markChanged()
+    this.#seen.get(uid)?.record.markChanged()
   }
 
   /** The workspace is gone. Streams of it that are still open may say what they like. */
   forget(uid: string): void {
-    this.#records.delete(uid)
+    this.#seen.delete(uid)
+  }
+
+  #of({ namespace, name, uid }: WatchedWorkspace): SeenWorkspace {
+    const known = this.#seen.get(uid)
+    if (known) return known
+    if (this.#seen.size >= this.#most) this.#makeRoom()
+    const seen = { record: new WorkspaceRecord({ namespace, name, uid }, this.#clock), onlookers: new Map() }
+    this.#seen.set(uid, seen)
+    return seen
   }
 
   #makeRoom(): void {
-    for (const [uid, record] of this.#records) {
+    for (const [uid, { record }] of this.#seen) {
       if (record.isLive) continue
-      this.#records.delete(uid)
+      this.#seen.delete(uid)
       return
     }
   }

@@ -1,9 +1,12 @@
 /**
  * What passes through a WebSocket, by what it is for. Watches both directions without holding a byte back: pings, polls and whatever a server
- * sends are nobody's doing, and a message that can't be understood counts as unknown.
+ * sends are nobody's doing, and a message that can't be understood counts as unknown. There are thousands that say nothing for hours, so one holds
+ * a few words; what it needs to read a message it makes when that begins.
  */
 import { collaborationHead, collaborationSight } from './collaboration-message.ts'
-import { type KernelSight, kernelHead, kernelReplySight, kernelRequestSight } from './kernel-message.ts'
+import { EditorSocket } from './editor-socket.ts'
+import type { InflaterPool } from './inflater.ts'
+import { type KernelSight, kernelHead, kernelProtocol, kernelReplySight, kernelRequestSight } from './kernel-message.ts'
 import { languageServerHead, languageServerSight } from './language-server-message.ts'
 import { type MessageHead, MessageHeads } from './message-heads.ts'
 import type { AppProfile } from './profile.ts'
@@ -20,80 +23,180 @@ export interface WatchedSocket {
 
 export type SocketSight = Sight & Pick<KernelSight, 'kernel'>
 
-type Classify = (message: MessageHead, protocol: string | undefined) => SocketSight
-
-/** How one direction is read. */
-interface Reading {
-  /** Bytes of a message that are looked at. */
-  readonly head: number
-  readonly classify: Classify
+/** Hears of many sockets, which therefore need not say to whom they talk. */
+export interface SocketListener {
+  readonly inflaters: InflaterPool
+  seen(seen: SocketSight, socket: SocketActivity): void
+  closed(socket: SocketActivity): void
 }
+
+type Classify = (message: MessageHead) => SocketSight
+
+/** How one direction is read: by the heads of its messages, or as the protocol of VS Code. */
+type Reading =
+  | {
+      readonly kind: 'heads'
+      /** Bytes of a message that are looked at. */
+      readonly head: number
+      readonly classify: Classify
+    }
+  | { readonly kind: 'editor'; readonly isFramed: boolean }
 
 interface Kind {
   readonly path: RegExp
+  /** Of the query; any if absent. */
+  readonly query?: RegExp
+  /** Any if absent. */
+  readonly protocol?: string
+  readonly isKernel?: boolean
   readonly fromClient: Reading
   /** Absent: a server's word counts for nothing, and is not read. */
   readonly fromServer?: Reading
 }
 
-const jupyterlab: readonly Kind[] = [
-  {
+function byHeads(head: number, classify: Classify): Reading {
+  return { kind: 'heads', head, classify }
+}
+
+const any = /^/
+const unreadable = byHeads(0, () => sight('unknown', 'socket:message'))
+
+function kernels(protocol: string | undefined): Kind {
+  return {
     path: /^\/api\/kernels\/[^/]+\/channels$/,
-    fromClient: { head: kernelHead, classify: (message, protocol) => kernelRequestSight({ ...message, protocol }) },
-    fromServer: { head: kernelHead, classify: (message, protocol) => kernelReplySight({ ...message, protocol }) },
-  },
+    ...(protocol === undefined ? {} : { protocol }),
+    isKernel: true,
+    fromClient: byHeads(kernelHead, ({ head, isText }) => kernelRequestSight({ head, isText, protocol })),
+    fromServer: byHeads(kernelHead, ({ head, isText }) => kernelReplySight({ head, isText, protocol })),
+  }
+}
+
+const jupyterlab: readonly Kind[] = [
+  kernels(kernelProtocol),
+  kernels(undefined),
   {
     path: /^\/terminals\/websocket\/[^/]+$/,
-    fromClient: { head: terminalHead, classify: ({ head, isWhole }) => terminalInputSight(head, isWhole) },
-    fromServer: { head: terminalHead, classify: ({ head }) => terminalOutputSight(head) },
+    fromClient: byHeads(terminalHead, ({ head, isWhole }) => terminalInputSight(head, isWhole)),
+    fromServer: byHeads(terminalHead, ({ head }) => terminalOutputSight(head)),
   },
   {
     path: /^\/api\/collaboration\/room\//,
-    fromClient: { head: collaborationHead, classify: ({ head }) => collaborationSight(head) },
+    fromClient: byHeads(collaborationHead, ({ head }) => collaborationSight(head)),
   },
-  { path: /^\/lsp\/ws\//, fromClient: { head: languageServerHead, classify: ({ head }) => languageServerSight(head) } },
-  { path: /^\/api\/events\/subscribe$/, fromClient: { head: 0, classify: () => sight('background', 'events') } },
+  { path: /^\/lsp\/ws\//, fromClient: byHeads(languageServerHead, ({ head }) => languageServerSight(head)) },
+  { path: /^\/api\/events\/subscribe$/, fromClient: byHeads(0, () => sight('background', 'events')) },
 ]
 
-const kinds: Readonly<Partial<Record<AppProfile, readonly Kind[]>>> = { jupyterlab }
+/** The workbench connects to its own paths; what is behind `/proxy/` is another app. */
+const codeEditor: readonly Kind[] = [
+  { path: /^\/(?:abs)?proxy\//, fromClient: unreadable },
+  { path: any, query: /[?&]skipWebSocketFrames=true(?:&|$)/, fromClient: { kind: 'editor', isFramed: false } },
+  { path: any, query: /[?&]reconnectionToken=/, fromClient: { kind: 'editor', isFramed: true } },
+]
 
-const unreadable: Reading = { head: 0, classify: () => sight('unknown', 'socket:message') }
+/** A page runs the app again for whatever is done in it, but some by a timer. */
+const streamlit: readonly Kind[] = [
+  { path: /^\/_stcore\/stream$/, fromClient: byHeads(0, () => sight('unknown', 'streamlit:rerun')) },
+]
+
+const kinds: Readonly<Record<AppProfile, readonly Kind[]>> = {
+  jupyterlab,
+  'code-editor': codeEditor,
+  rstudio: [],
+  streamlit,
+  generic: [],
+}
+
+const unknownKind: Kind = { path: any, fromClient: unreadable }
+const compressed = sight('unknown', 'socket:compressed')
+const strange = sight('unknown', 'socket:bytes')
+
+function kindOf({ profile, path, protocol }: WatchedSocket, plain: string): Kind {
+  const isIt = (kind: Kind) =>
+    kind.path.test(plain) &&
+    (kind.query?.test(path) ?? true) &&
+    (kind.protocol === undefined || kind.protocol === protocol)
+  return kinds[profile].find(isIt) ?? unknownKind
+}
+
+interface Watch {
+  readonly isAtRest: boolean
+  readonly isLost: boolean
+  advance(chunk: Buffer): void
+  end?(): void
+}
 
 export class SocketActivity {
-  readonly #protocol: string | undefined
-  readonly #kind: Kind | undefined
-  readonly #onSight: (seen: SocketSight) => void
-  /** Absent between messages: thousands of sockets say nothing for hours. */
-  #fromClient: MessageHeads | undefined
-  #fromServer: MessageHeads | undefined
+  /** Tells its path from others, such as that of its kernel; by accident two may be equal. */
+  readonly pathHash: number
+  readonly #kind: Kind
+  readonly #listener: SocketListener
+  /** Absent between messages. */
+  #watches: Watches | undefined
 
-  constructor({ profile, path, protocol }: WatchedSocket, onSight: (seen: SocketSight) => void) {
-    const [plain = ''] = path.split('?', 1)
-    this.#protocol = protocol
-    this.#kind = kinds[profile]?.find((kind) => kind.path.test(plain))
-    this.#onSight = onSight
+  constructor(socket: WatchedSocket, listener: SocketListener) {
+    const { path } = socket
+    const query = path.indexOf('?')
+    const plain = query === -1 ? path : path.slice(0, query)
+    this.pathHash = hashOf(plain)
+    this.#kind = kindOf(socket, plain)
+    this.#listener = listener
+  }
+
+  /** Is it one of a kernel? */
+  get isOfKernel(): boolean {
+    return this.#kind.isKernel === true
   }
 
   /** Bytes that pass, from the first one behind the 101 on. */
   observe(from: 'client' | 'upstream', chunk: Buffer): void {
-    if (from === 'client')
-      this.#fromClient = this.#advance(this.#fromClient, this.#kind?.fromClient ?? unreadable, chunk)
-    else if (this.#kind?.fromServer) this.#fromServer = this.#advance(this.#fromServer, this.#kind.fromServer, chunk)
-  }
-
-  #advance(present: MessageHeads | undefined, reading: Reading, chunk: Buffer): MessageHeads | undefined {
-    if (present?.isLost) {
+    const reading = from === 'client' ? this.#kind.fromClient : this.#kind.fromServer
+    if (!reading) return
+    const watch = this.#watches?.[from] ?? this.#open(reading)
+    if (watch.isLost) {
       // Not frames, or none that keep to the rules: something is said, and nobody knows what.
-      this.#onSight(sight('unknown', 'socket:bytes'))
-      return present
-    }
-    const heads =
-      present ?? new MessageHeads(reading.head, (message) => this.#onSight(this.#classify(message, reading)))
-    heads.advance(chunk)
-    return heads.isAtRest ? undefined : heads
+      if (from === 'client') this.#listener.seen(strange, this)
+    } else watch.advance(chunk)
+    this.#keep(from, watch)
   }
 
-  #classify(message: MessageHead, { classify }: Reading): SocketSight {
-    return message.isCompressed ? sight('unknown', 'socket:compressed') : classify(message, this.#protocol)
+  /** It is closed. Once. */
+  end(): void {
+    this.#watches?.client?.end?.()
+    this.#watches = undefined
+    this.#listener.closed(this)
   }
+
+  #open(reading: Reading): Watch {
+    if (reading.kind === 'editor') {
+      return new EditorSocket(reading.isFramed, this.#listener.inflaters, (seen) => this.#listener.seen(seen, this))
+    }
+    return new MessageHeads(reading.head, (message) => this.#classify(message, reading.classify))
+  }
+
+  #keep(from: 'client' | 'upstream', watch: Watch): void {
+    if (watch.isAtRest) {
+      if (this.#watches) this.#watches[from] = undefined
+      if (this.#watches?.client === undefined && this.#watches?.upstream === undefined) this.#watches = undefined
+    } else {
+      this.#watches ??= { client: undefined, upstream: undefined }
+      this.#watches[from] = watch
+    }
+  }
+
+  #classify(message: MessageHead, classify: Classify): void {
+    this.#listener.seen(message.isCompressed ? compressed : classify(message), this)
+  }
+}
+
+interface Watches {
+  client: Watch | undefined
+  upstream: Watch | undefined
+}
+
+/** FNV-1a, in 31 bits. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (let index = 0; index < text.length; index++) hash = Math.imul(hash ^ text.charCodeAt(index), 0x01000193)
+  return hash >>> 1
 }

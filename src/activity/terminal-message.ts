@@ -21,13 +21,18 @@ const reports = [
 ]
 const automatic = new RegExp(String.raw`^(?:\u001b(?:${reports.join('|')}))+$`)
 
+/** Is all of this what a terminal says by itself? */
+export function isTerminalReport(typed: string): boolean {
+  return automatic.test(typed)
+}
+
 /** Of what a browser sent; `isWhole`: `head` is all of it. */
 export function terminalInputSight(head: Buffer, isWhole: boolean): Sight {
   const text = head.toString()
   if (/^\s*\[\s*"set_size"/.test(text)) return sight('background', 'terminal:set_size')
   if (!/^\s*\[\s*"stdin"/.test(text)) return sight('unknown', 'terminal:other')
   const typed = isWhole ? typedText(text) : undefined
-  return typed !== undefined && automatic.test(typed)
+  return typed !== undefined && isTerminalReport(typed)
     ? sight('background', 'terminal:report')
     : sight('interactive', 'terminal:stdin')
 }

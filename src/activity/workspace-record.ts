@@ -14,7 +14,7 @@ export interface WatchedWorkspace {
   readonly uid: string
 }
 
-/** Names a kernel within its workspace. */
+/** Tells a kernel from the others of its workspace. */
 export type KernelKey = number | string
 
 /**
@@ -24,6 +24,9 @@ export type KernelKey = number | string
 export const unheardLease: Milliseconds = 15 * 60_000
 /** Kernels at work in one workspace; more than that are not told apart. */
 const mostKernels = 256
+
+/** What is seen again within this time is nothing new: thousands of messages may pass in it. */
+const finest: Milliseconds = 1_000
 
 interface KernelWork {
   /** A question to a person is open: no work, but not its end either. */
@@ -81,7 +84,11 @@ export class WorkspaceRecord {
 
   record(seen: Sight, user: string | undefined): void {
     if (seen.class === 'background') return
-    this.#clocks = see(this.#clocks, seen, this.#clock.now(), user)
+    const now = this.#clock.now()
+    const last = this.#clocks[seen.class]
+    const lease = seen.class === 'busy' ? outputLease : 0
+    if (last && now + lease - last.at < finest && last.source === seen.source && last.user === user) return
+    this.#clocks = see(this.#clocks, seen, now, user)
     this.#isChanged = true
   }
 

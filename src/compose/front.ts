@@ -4,6 +4,7 @@ import { Gateway } from '#gateway/gateway.ts'
 import { TenantCookies } from '#gateway/handover.ts'
 import { Passes } from '#gateway/passes.ts'
 import { decideAllLive, type RevocationParts, revokeOnChange } from '#gateway/revocation.ts'
+import { Sightings } from '#gateway/sightings.ts'
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
 import { expectBody } from '#http/body-deadline.ts'
 import { trustedNetworks } from '#http/forwarded.ts'
@@ -124,7 +125,9 @@ function policyOf({ access, administrators }: Settings, trust: Trust | undefined
   return { defaultAccessType: access.defaultAccessType, administrators, ...(trust ? { trust } : {}) }
 }
 
-function carriersOf({ ground, client, turnstile, workspaces: { prober } }: State, identities: Identities): Carriers {
+function carriersOf(state: State, identities: Identities): Carriers {
+  const { ground, client, turnstile, recorder } = state
+  const { prober } = state.workspaces
   const { authenticator, assertions } = identities
   const isOwnCookie = (name: string) => authenticator.isOwnCookie(name)
   const suspect: CarriersParts['suspect'] = (pass, fault) => {
@@ -133,7 +136,8 @@ function carriersOf({ ground, client, turnstile, workspaces: { prober } }: State
     if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port, shutBy)
   }
   const bodies = ground.settings.limits
-  return new Carriers({ ...ground, turnstile, bodies, client, isOwnCookie, assertions, suspect })
+  const sightings = new Sightings(recorder)
+  return new Carriers({ ...ground, turnstile, bodies, client, isOwnCookie, assertions, suspect, sightings })
 }
 
 function refusedTickets({ ground: { audit } }: State) {

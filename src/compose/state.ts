@@ -1,4 +1,5 @@
 /** What lives as long as the process, whatever becomes of its settings: keys, sessions, what is known of workspaces, all that is live. */
+import { ActivityRecorder } from '#activity/recorder.ts'
 import { Turnstile } from '#gateway/turnstile.ts'
 import { Witness } from '#gateway/witness.ts'
 import { type MachineSessions, openMachineSessions } from '#identity/machine-sessions.ts'
@@ -29,6 +30,8 @@ export interface State {
   /** What RBAC said lately; in a cluster alone. */
   readonly reviews?: Reviews
   readonly client: KeepAliveClient
+  /** What this replica has seen of whoever works in them. */
+  readonly recorder: ActivityRecorder
   readonly witness: Witness
   readonly turnstile: Turnstile
   readonly nextRequestId: () => string
@@ -52,11 +55,15 @@ export function openState(ground: Ground): State {
   const { connectTimeout: dialLimit, peerProbe } = settings.limits
   const client = new KeepAliveClient({ clock, signal, dialLimit, peerProbe })
   forgetEndedRoutes({ directory, client, streams })
+  const recorder = new ActivityRecorder({ clock })
+  directory.subscribe(({ before, after }) => {
+    if (before && before.uid !== after?.uid) recorder.forget(before.uid)
+  })
   keepHouse(tasks, keeping, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
   const witness = new Witness({ audit, metrics, clock })
   return {
-    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, witness },
+    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder, witness },
     turnstile: new Turnstile({ limits: settings.limits, isExempt: standsForMany(settings), clock }),
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),

@@ -16,6 +16,7 @@ import type { Exchange, Outcome } from '#proxy/passage.ts'
 import type { Upstream } from '#proxy/upstream.ts'
 import { upstreamTarget } from './forwarding.ts'
 import type { Pass } from './passes.ts'
+import type { Sightings } from './sightings.ts'
 import type { Visit } from './visit.ts'
 
 /** Who carries it, and writes down what becomes of it. */
@@ -23,6 +24,8 @@ export interface Carrier {
   streamOpened(visit: Visit, pass: Pass, kind: StreamKind): void
   streamClosed(visit: Visit, pass: Pass, kind: StreamKind, began: Timestamp, outcome: Outcome): void
   failed(pass: Pass, fault: GatewayError): void
+  /** Absent: nobody wants to know who is working. */
+  readonly sightings: Sightings | undefined
 }
 
 export interface CarriedParts {
@@ -55,6 +58,8 @@ export class Carried implements Exchange {
   readonly #parts: CarriedParts
   /** Set once it turned out to be one. */
   #stream: StreamKind | undefined
+  /** Of a stream of events. */
+  #onlooker: { leave(): void } | undefined
 
   constructor(parts: CarriedParts) {
     const { visit, pass } = parts
@@ -76,6 +81,12 @@ export class Carried implements Exchange {
     const { carrier, visit, pass } = this.#parts
     this.#stream = lasting === 'events' ? 'event-stream' : 'http'
     carrier.streamOpened(visit, pass, this.#stream)
+    if (lasting === 'events') this.#onlooker = carrier.sightings?.entered(pass)
+  }
+
+  onMoved(direction: 'upload' | 'download', bytes: number): void {
+    const { carrier, pass } = this.#parts
+    carrier.sightings?.moved(pass, direction, bytes)
   }
 
   onFailure(fault: GatewayError): void {
@@ -88,6 +99,8 @@ export class Carried implements Exchange {
   onDone(outcome: Outcome): void {
     const { carrier, open, visit, pass, handedOver } = this.#parts
     open.leave()
+    carrier.sightings?.answered(visit, pass, outcome.status)
+    this.#onlooker?.leave()
     if (this.#stream !== undefined) carrier.streamClosed(visit, pass, this.#stream, handedOver, outcome)
   }
 }

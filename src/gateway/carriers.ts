@@ -1,5 +1,6 @@
 /** Carries an admitted request out: hands it to the proxy with what the upstream is told, and writes down what was live. */
 import type { Duplex } from 'node:stream'
+import type { SocketActivity } from '#activity/socket-activity.ts'
 import type { GatewayError } from '#errors.ts'
 import { RequestHeads } from '#http/end-to-end.ts'
 import type { ClientResponse } from '#http/messages.ts'
@@ -21,6 +22,7 @@ import { Carried, type Carrier } from './carried.ts'
 import { upstreamTarget } from './forwarding.ts'
 import type { Pass } from './passes.ts'
 import type { Reply } from './reply.ts'
+import type { Sightings } from './sightings.ts'
 import type { Turnstile } from './turnstile.ts'
 import type { Visit } from './visit.ts'
 import { actorOf } from './witness.ts'
@@ -36,11 +38,14 @@ export interface CarriersParts {
   readonly bodies: BodyLimits
   /** A connection to this port could not be made: it may have gone. */
   readonly suspect: (pass: Pass, fault: GatewayError) => void
+  /** Absent: nobody wants to know who is working. */
+  readonly sightings?: Sightings
 }
 
 type Fail = (fault: GatewayError) => void
 
 export class Carriers implements Carrier {
+  readonly sightings: Sightings | undefined
   readonly #parts: CarriersParts
   /** Made once, as is all that requests have in common. */
   readonly #forwarding: ForwardParts
@@ -49,6 +54,7 @@ export class Carriers implements Carrier {
 
   constructor(parts: CarriersParts) {
     this.#parts = parts
+    this.sightings = parts.sightings
     const { client, clock, bodies, isOwnCookie, metrics } = parts
     this.#answerTimes = { plain: metrics.answerTime('workspace'), upgrade: metrics.answerTime('upgrade') }
     const heads = { requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
@@ -70,6 +76,7 @@ export class Carriers implements Carrier {
     const own = this.#ownFields(visit, pass)
     const open = turnstile.open(pass.session.identity.username)
     const handedOver = clock.now()
+    let watched: SocketActivity | undefined
     forwardUpgrade(this.#forwarding, {
       ...{ request: visit.request, socket, head, own },
       ...{ upstream: pass.upstream, policy: pass.policy, group: pass.group },
@@ -78,6 +85,10 @@ export class Carriers implements Carrier {
       began: visit.began,
       answerTime: this.#answerTimes.upgrade,
       onSwitched: () => this.streamOpened(visit, pass, 'websocket'),
+      observerOf: (headers) => {
+        watched = this.sightings?.opened(visit, pass, headers)
+        return watched
+      },
       onFailure: (fault) => {
         open.leave()
         this.failed(pass, fault)
@@ -85,6 +96,7 @@ export class Carriers implements Carrier {
       },
       onDone: (outcome) => {
         open.leave()
+        watched?.end()
         if (outcome.status === 101) this.streamClosed(visit, pass, 'websocket', handedOver, outcome)
       },
     })

@@ -2,6 +2,7 @@
  * A pass is one decided thing: this session may use this port of this workspace, under this grant, over this upstream.
  * It is made once and reused by every request until anything it rests on changes; all that is live under it is in its stream group.
  */
+import { type AppProfile, profileOf } from '#activity/profile.ts'
 import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponsePolicy } from '#http/response-fields.ts'
 import type { Session } from '#identity/session.ts'
@@ -26,6 +27,8 @@ export interface Pass {
   /** Within what the upstream's answers stay. */
   readonly policy: ResponsePolicy
   readonly group: StreamGroup
+  /** What kind of app is behind it. */
+  readonly profile: AppProfile
   /** Whether its first use was written down. */
   isWitnessed: boolean
   /** What its upstream was told last. */
@@ -40,7 +43,7 @@ export interface Told {
 }
 
 /** Everything of a pass that the decision knows. */
-export type Decided = Omit<Pass, 'group' | 'isWitnessed' | 'told'>
+export type Decided = Omit<Pass, 'group' | 'profile' | 'isWitnessed' | 'told'>
 
 interface Kept {
   readonly pass: Pass
@@ -70,7 +73,16 @@ export class Passes {
 
   keep(decided: Decided, generation: number): Pass {
     const key = passKey(decided.session.name, decided.entry.uid, decided.port.port)
-    const pass: Pass = { ...decided, group: this.#groupOf(key, decided), isWitnessed: false, told: undefined }
+    const { workspace, ports } = decided.entry
+    const profile = profileOf({
+      appType: workspace.spec.appType,
+      image: workspace.spec.image,
+      portName: decided.port.name,
+      port: decided.port.port,
+      isMain: decided.port === ports[0],
+    })
+    const group = this.#groupOf(key, decided)
+    const pass: Pass = { ...decided, group, profile, isWitnessed: false, told: undefined }
     if (this.#kept.size >= mostPasses) this.#forgetOldest()
     this.#kept.delete(key)
     this.#kept.set(key, { pass, generation, until: endOf(pass) })

@@ -15,12 +15,16 @@ export interface CloseReason {
   readonly reason: string
 }
 
+/** Sees what passes, and must neither keep nor change it. */
+export interface StreamObserver {
+  observe(from: 'client' | 'upstream', chunk: Buffer): void
+}
+
 export interface SpliceOptions {
   readonly clock: Clock
   /** Of the frames from upstream to client. Absent: the bytes are no frames. */
   readonly tracker?: FrameTracker
-  /** Sees what passes, and must neither keep nor change it. */
-  readonly observe?: (from: 'client' | 'upstream', chunk: Buffer) => void
+  readonly observer?: StreamObserver | undefined
   /** Once, when both connections are closed. */
   readonly onClosed?: (splice: Splice) => void
 }
@@ -92,7 +96,7 @@ export class Splice {
   #fromClient(chunk: Buffer): void {
     this.bytesFromClient += chunk.length
     if (this.#state !== 'open') return
-    this.#options.observe?.('client', chunk)
+    this.#options.observer?.observe('client', chunk)
     if (!this.#upstream.write(chunk)) this.#client.pause()
   }
 
@@ -100,7 +104,7 @@ export class Splice {
     this.bytesFromUpstream += chunk.length
     if (this.#state === 'open') {
       this.#options.tracker?.advance(chunk)
-      this.#options.observe?.('upstream', chunk)
+      this.#options.observer?.observe('upstream', chunk)
       if (!this.#client.write(chunk)) this.#upstream.pause()
     } else if (this.#state === 'ending') this.#lastOfUpstream(chunk)
   }

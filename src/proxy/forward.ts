@@ -218,7 +218,12 @@ class Forwarding implements ResponseListener, LiveStream {
       this.#parts,
       () => this.#movement(),
       () => this.#stalled(),
+      (bytes) => this.#moved(bytes),
     )
+  }
+
+  #moved(bytes: number): void {
+    if (!this.isLasting) this.#exchange.onMoved?.(this.#isUploading ? 'upload' : 'download', bytes)
   }
 
   #movement(): Movement {

@@ -50,6 +50,8 @@ export interface Exchange extends Passage {
   readonly expectsContinue: boolean
   /** The answer has begun, and turned out to be a stream. Called at most once, before {@link Passage.onDone}. */
   onLasting(lasting: Lasting): void
+  /** A body that is under way for some time has moved on by so many bytes. Not of events. */
+  onMoved?(direction: 'upload' | 'download', bytes: number): void
 }
 
 export interface ForwardParts {

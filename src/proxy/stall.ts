@@ -22,8 +22,13 @@ export interface StallParts {
 /** A stall is noticed that part of its limit later, at most. */
 const looksPerLimit = 8
 
-/** Calls `onStall` at most once; not after it was disposed of. */
-export function watchForStall({ clock, bodies }: StallParts, look: () => Movement, onStall: () => void): Disposable {
+/** `onMoved` hears at every look what has moved since the one before. Calls `onStall` at most once; not after it was disposed of. */
+export function watchForStall(
+  { clock, bodies }: StallParts,
+  look: () => Movement,
+  onStall: () => void,
+  onMoved?: (bytes: number) => void,
+): Disposable {
   const usual = Math.min(bodies.uploadIdle, bodies.downloadIdle)
   let { moved } = look()
   let since: Timestamp = clock.now()
@@ -33,6 +38,7 @@ export function watchForStall({ clock, bodies }: StallParts, look: () => Movemen
   const check = () => {
     const now = look()
     looks += 1
+    if (now.moved > moved) onMoved?.(now.moved - moved)
     if (now.moved !== moved || now.patience === undefined) {
       moved = now.moved
       since = clock.now()

@@ -7,7 +7,7 @@ import { GatewayError } from '#errors.ts'
 import { noBody } from '#http/end-to-end.ts'
 import { FrameTracker } from '#http/frames.ts'
 import { reset } from '#http/reset.ts'
-import { type CloseReason, type Splice, splice } from '#http/splice.ts'
+import { type CloseReason, type Splice, type StreamObserver, splice } from '#http/splice.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import type { LiveStream } from '#live/streams.ts'
 import { hasAccepted, valuesOf } from './accept-key.ts'
@@ -24,6 +24,8 @@ export interface UpgradeExchange extends Passage {
   readonly head: Buffer
   /** Both sides have switched; from now on it is a stream. */
   onSwitched(): void
+  /** Who is to see what passes from then on. `headers`: of the 101. */
+  observerOf?(headers: readonly string[]): StreamObserver | undefined
 }
 
 /** For the handshake, and for a refusal to be passed on. */
@@ -113,7 +115,7 @@ class Upgrading implements ResponseListener, LiveStream {
     socket.write(rawHead(101, ['Upgrade', 'websocket', 'Connection', 'Upgrade', ...fields]), 'latin1')
     socket.pause()
     if (this.#heldLength > 0) socket.unshift(Buffer.concat(this.#held))
-    join(socket, upstream, this.#parts, this.#exchange)
+    join(socket, upstream, headers, this.#parts, this.#exchange)
   }
 
   /** A refusal: it is passed on as it is, and that's the end of both connections. */
@@ -207,18 +209,21 @@ class Upgrading implements ResponseListener, LiveStream {
 function join(
   socket: Duplex,
   upstream: Duplex,
+  headers: readonly string[],
   { clock }: ForwardParts,
-  { group, onSwitched, onDone }: UpgradeExchange,
+  exchange: UpgradeExchange,
 ): void {
+  const { group, onDone } = exchange
   const stream: LiveStream = { kind: 'websocket', isLasting: true, end: (reason: CloseReason) => joined.end(reason) }
   const onClosed = ({ bytesFromClient, bytesFromUpstream, cut }: Splice) => {
     group.delete(stream)
     onDone({ status: 101, bytesIn: bytesFromClient, bytesOut: bytesFromUpstream, cut })
   }
   group.add(stream)
-  const joined = splice(socket, upstream, { clock, tracker: new FrameTracker(), onClosed })
+  const observer = exchange.observerOf?.(headers)
+  const joined = splice(socket, upstream, { clock, tracker: new FrameTracker(), observer, onClosed })
   socket.off('error', ignore)
-  onSwitched()
+  exchange.onSwitched()
 }
 
 /** 'close' follows, and is acted on. */

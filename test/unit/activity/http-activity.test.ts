@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type AnsweredRequest, requestSight } from '#activity/http-activity.ts'
-import { type AppProfile, profileOf } from '#activity/profile.ts'
+import type { AppProfile } from '#activity/profile.ts'
 
 const script = { status: 200, mode: 'cors', destination: 'empty', isGesture: false }
 const ask = (profile: AppProfile, method: string, path: string, more: Partial<AnsweredRequest> = {}) =>
@@ -88,12 +88,4 @@ test('what an app of no known kind is asked can’t be told; neither can what pa
 
 test('names that somebody made up are not repeated in what is told', () => {
   expect(ask('generic', 'BREW', '/x').source).toBe('http:other')
-})
-
-test('apps are known by several names, in any case; all others are generic', () => {
-  expect(
-    ['JupyterLab', 'notebook', 'code-editor', 'VSCode', 'RStudio', 'streamlit', 'mine', undefined].map(profileOf),
-  ).toEqual([
-    ...['jupyterlab', 'jupyterlab', 'code-editor', 'code-editor', 'rstudio', 'streamlit', 'generic', 'generic'],
-  ])
 })

@@ -5,6 +5,8 @@ interface Written {
   readonly msg_type: string
   readonly channel?: string
   readonly content?: object
+  /** Type of the message it answers. */
+  readonly parent?: string
 }
 
 const header = (type: string) => ({
@@ -16,10 +18,15 @@ const header = (type: string) => ({
 })
 
 /** As JupyterLab writes it: offsets, then channel, header, parent's header, metadata, content, buffers. */
-function binary({ msg_type, channel = 'shell', content = {} }: Written, buffers: readonly Buffer[] = []): Buffer {
+function binary(
+  { msg_type, channel = 'shell', content = {}, parent }: Written,
+  buffers: readonly Buffer[] = [],
+): Buffer {
   const parts = [
     Buffer.from(channel),
-    ...[header(msg_type), {}, {}, content].map((part) => Buffer.from(JSON.stringify(part))),
+    ...[header(msg_type), parent === undefined ? {} : header(parent), {}, content].map((part) =>
+      Buffer.from(JSON.stringify(part)),
+    ),
     ...buffers,
   ]
   const offsets = [8 * (parts.length + 2)]
@@ -33,9 +40,10 @@ function binary({ msg_type, channel = 'shell', content = {} }: Written, buffers:
 }
 
 /** In the order that JupyterLab writes the members in. */
-function json({ msg_type, channel = 'shell', content = {} }: Written): Buffer {
+function json({ msg_type, channel = 'shell', content = {}, parent }: Written): Buffer {
+  const parent_header = parent === undefined ? {} : header(parent)
   return Buffer.from(
-    JSON.stringify({ buffers: [], channel, content, header: header(msg_type), metadata: {}, parent_header: {} }),
+    JSON.stringify({ buffers: [], channel, content, header: header(msg_type), metadata: {}, parent_header }),
   )
 }
 
@@ -90,6 +98,20 @@ for (const { name, of } of forms) {
     expect(reply('status', { execution_state: 'starting' }).kernel).toBeUndefined()
     expect(reply('input_request', { prompt: '?' }).kernel).toBe('waiting')
     expect(kernelRequestSight(of({ msg_type: 'input_reply' })).kernel).toBe('busy')
+  })
+
+  test(`${name}: what a kernel is asked beside its work neither begins nor ends that; a kernel that is gone has ended it`, () => {
+    const status = (execution_state: string, parent?: string) =>
+      kernelReplySight(
+        of({ msg_type: 'status', channel: 'iopub', content: { execution_state }, ...(parent ? { parent } : {}) }),
+      )
+    for (const parent of ['kernel_info_request', 'debug_request', 'usage_request']) {
+      for (const state of ['busy', 'idle'])
+        expect(status(state, parent)).toEqual({ class: 'background', source: 'kernel:housekeeping' })
+    }
+    expect(status('busy', 'execute_request').kernel).toBe('busy')
+    for (const state of ['idle', 'restarting', 'dead']) expect(status(state, 'execute_request').kernel).toBe('idle')
+    expect(status('autorestarting').kernel).toBe('idle')
   })
 
   test(`${name}: nothing that a kernel prints makes it busy or a person`, () => {

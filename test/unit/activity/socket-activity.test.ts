@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { InflaterPool } from '#activity/inflater.ts'
 import type { AppProfile } from '#activity/profile.ts'
 import { SocketActivity, type SocketSight } from '#activity/socket-activity.ts'
 import { frameBytes } from '#test/support/websocket-frames.ts'
@@ -12,7 +13,8 @@ function frame(data: string | Buffer, { mask = true, isCompressed = false } = {}
 
 function watch(profile: AppProfile, path: string): { readonly seen: SocketSight[]; readonly activity: SocketActivity } {
   const seen: SocketSight[] = []
-  return { seen, activity: new SocketActivity({ profile, path, protocol: undefined }, (one) => seen.push(one)) }
+  const listener = { inflaters: new InflaterPool(), seen: (one: SocketSight) => void seen.push(one), closed() {} }
+  return { seen, activity: new SocketActivity({ profile, path, protocol: undefined }, listener) }
 }
 
 const ping = Buffer.from([0x89, 0x80, 1, 2, 3, 4])
