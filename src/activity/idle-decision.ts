@@ -1,0 +1,173 @@
+/**
+ * Is a workspace idle? A value, from what is known at one moment, with the evidence for it. Whatever is missing, failed or can't be told is a reason
+ * not to stop it, and says so.
+ */
+import type { Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clocks, type Evidence, lastActive, merge } from './clocks.ts'
+import type { IdlePolicy } from './idle-policy.ts'
+import { unheardLease } from './workspace-record.ts'
+
+/** What the app itself said when it was asked. */
+export type AppAnswer =
+  /** The last time that somebody did something, or that something ran, as far as it knows. */
+  | {
+      readonly kind: 'said'
+      readonly evidence: readonly Evidence[]
+      /** Something may be running of which it can't be told, such as a program in a terminal that prints nothing: counts as what is unknown. */
+      readonly unclear?: string
+    }
+  /** Something runs in it now. */
+  | { readonly kind: 'busy'; readonly source: string }
+  /** For people: `it answered 404 to /api/idle`. */
+  | { readonly kind: 'failed'; readonly problem: string }
+  | { readonly kind: 'not-asked' }
+
+export interface IdleQuestion {
+  readonly policy: IdlePolicy
+  /** Of the one who decides. */
+  readonly now: Timestamp
+  /** When this run of it began, as far as is known. */
+  readonly startedAt: Timestamp | undefined
+  /** Of all replicas, with times that are possible ({@link possibleClocks}). `undefined`: there is no record of it. */
+  readonly clocks: Clocks | undefined
+  /** Since when it is known without a gap what all replicas write; `undefined`: it is not. */
+  readonly heardSince: Timestamp | undefined
+  readonly app: AppAnswer
+}
+
+export type IdleReason =
+  /** Somebody did something, or something ran, within the timeout. */
+  | 'active'
+  | 'busy'
+  | 'paused'
+  | 'not-running'
+  | 'no-record'
+  | 'not-heard'
+  | 'not-asked'
+  | 'app-failed'
+  | 'policy-unknown'
+  | 'stops-off'
+
+export type IdleDecision =
+  | {
+      readonly kind: 'idle'
+      readonly because: 'inactivity' | 'lifetime'
+      readonly last: Evidence
+      /** For that long, at the moment of the decision. */
+      readonly idleFor: Milliseconds
+    }
+  | {
+      readonly kind: 'not-idle'
+      readonly reason: IdleReason
+      readonly message: string
+      readonly last?: Evidence
+      /** When it will be idle if nothing happens. */
+      readonly idleAt?: Timestamp
+    }
+  /** It can't be told, so it is not stopped. */
+  | { readonly kind: 'unknown'; readonly reason: IdleReason; readonly message: string; readonly last?: Evidence }
+
+/** A replica's clock may be ahead of that of the one who decides by so much. */
+export const longestAhead: Milliseconds = 30_000
+
+/** How often a replica writes what it saw of a workspace, at most. */
+export function writeEvery(timeout: Milliseconds | undefined): Milliseconds {
+  return Math.min(60_000, timeout === undefined ? 60_000 : timeout / 10)
+}
+
+/** So long after the last gap every replica has had the time to write down what it saw, also during the gap. */
+export function settlingTime(timeout: Milliseconds): Milliseconds {
+  return 2 * writeEvery(timeout) + 5_000
+}
+
+/**
+ * What a replica says, as it is heard for the first time: times that lie in the future, by its clock or somebody's hand, hold nothing up for longer
+ * than from now on. Work is known to run for some time ahead.
+ */
+export function possibleClocks(clocks: Clocks, heardAt: Timestamp): Clocks {
+  const limit = heardAt + longestAhead
+  const within = (name: keyof Clocks, latest: Timestamp) => {
+    const evidence = clocks[name]
+    return evidence && { [name]: evidence.at > latest ? { ...evidence, at: latest } : evidence }
+  }
+  return {
+    ...within('connected', limit),
+    ...within('interactive', limit),
+    ...within('busy', limit + unheardLease),
+    ...within('unknown', limit),
+  }
+}
+
+/** Whether what the app says could still make a difference. */
+export function needsTheApp(decision: IdleDecision): boolean {
+  return decision.kind === 'unknown' && decision.reason === 'not-asked'
+}
+
+export function decideIdle(question: IdleQuestion): IdleDecision {
+  const { policy, now, startedAt, clocks } = question
+  if (policy.pausedUntil !== undefined && now < policy.pausedUntil) {
+    const until = new Date(policy.pausedUntil).toISOString()
+    return { kind: 'not-idle', reason: 'paused', message: `Idle workspaces are not stopped until ${until}.` }
+  }
+  if (startedAt === undefined || clocks === undefined) {
+    const message = 'Nothing is known yet of what it was last doing.'
+    return { kind: 'unknown', reason: 'no-record', message }
+  }
+  const { maxLifetime } = policy
+  const lived = now - startedAt
+  if (maxLifetime !== undefined && lived > maxLifetime) {
+    const last = { at: startedAt, source: 'start' }
+    return { kind: 'idle', because: 'lifetime', last, idleFor: lived }
+  }
+  const seen = lastActive(clocks, startedAt, policy)
+  return stillActive(seen, question) ?? decideUnseen(seen, question)
+}
+
+/** By traffic nobody works and nothing runs; what can the others say against it? */
+function decideUnseen(seen: Evidence, { policy, now, heardSince, app, ...rest }: IdleQuestion): IdleDecision {
+  const unknown = (reason: IdleReason, message: string): IdleDecision => ({
+    kind: 'unknown',
+    reason,
+    message,
+    last: seen,
+  })
+  if (heardSince === undefined || now - heardSince < settlingTime(policy.timeout)) {
+    return unknown('not-heard', 'What the other replicas have seen is not known for certain.')
+  }
+  switch (app.kind) {
+    case 'not-asked':
+      return unknown('not-asked', 'It has not been asked itself yet.')
+    case 'failed':
+      return unknown('app-failed', `It could not be asked what it is doing: ${app.problem}.`)
+    case 'busy': {
+      const last = { at: now, source: app.source }
+      return { kind: 'not-idle', reason: 'busy', message: sayActive(last), last, idleAt: now + policy.timeout }
+    }
+    case 'said': {
+      const asked = { policy, now, heardSince, app, ...rest }
+      const said = app.evidence.map((one) => (one.at > now ? { ...one, at: now } : one))
+      const last = [...said, unclearIn(asked, app.unclear)].reduce<Evidence>(
+        (latest, one) => (one && one.at > latest.at ? one : latest),
+        seen,
+      )
+      return stillActive(last, asked) ?? { kind: 'idle', because: 'inactivity', last, idleFor: now - last.at }
+    }
+  }
+}
+
+/** Bounded as everything is that is unknown. */
+function unclearIn({ policy, now, clocks, startedAt }: IdleQuestion, source: string | undefined): Evidence | undefined {
+  if (source === undefined || clocks === undefined || startedAt === undefined) return undefined
+  return lastActive(merge(clocks, { unknown: { at: now, source } }), startedAt, policy)
+}
+
+function stillActive(last: Evidence, { policy, now }: IdleQuestion): IdleDecision | undefined {
+  if (now - last.at > policy.timeout) return undefined
+  const reason = last.at > now ? 'busy' : 'active'
+  return { kind: 'not-idle', reason, message: sayActive(last), last, idleAt: last.at + policy.timeout }
+}
+
+/** Tells of no person: who may ask for more reads the evidence itself. */
+function sayActive({ at, source }: Evidence): string {
+  return `Last active at ${new Date(at).toISOString()} (${source}).`
+}

@@ -1,0 +1,229 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { type Clocks, longestUnknown, merge } from '#activity/clocks.ts'
+import {
+  type AppAnswer,
+  decideIdle,
+  type IdleQuestion,
+  longestAhead,
+  possibleClocks,
+  settlingTime,
+  writeEvery,
+} from '#activity/idle-decision.ts'
+import type { IdlePolicy } from '#activity/idle-policy.ts'
+import { unheardLease } from '#activity/workspace-record.ts'
+
+const minute = 60_000
+const hour = 60 * minute
+/** Of the one who decides. */
+const now = 100 * hour
+const ago = (span: number, source = 'x') => ({ at: now - span, source })
+const quiet: AppAnswer = { kind: 'said', evidence: [] }
+
+const half: IdlePolicy = {
+  ...{ timeout: 30 * minute, endpoint: undefined, connectedCounts: false },
+  ...{ maxLifetime: undefined, pausedUntil: undefined },
+}
+
+type Asked = Omit<Partial<IdleQuestion>, 'policy'> & { readonly policy?: Partial<IdlePolicy> }
+
+function question(fields: Asked = {}): IdleQuestion {
+  const { policy, ...rest } = fields
+  return {
+    ...{ now, startedAt: now - 50 * hour, clocks: {}, heardSince: now - 50 * hour, app: quiet, ...rest },
+    policy: { ...half, ...policy },
+  }
+}
+
+/** `idle` and by what, or why not. */
+function verdict(fields: Asked): string {
+  const decision = decideIdle(question(fields))
+  return decision.kind === 'idle' ? `idle: ${decision.because}` : `${decision.kind}: ${decision.reason}`
+}
+
+describe('who is idle', () => {
+  test.each<[claim: string, asked: Asked, is: string]>([
+    ['nothing since the start', {}, 'idle: inactivity'],
+    ['a start within the timeout is its grace', { startedAt: now - 29 * minute }, 'not-idle: active'],
+    ['a gesture within the timeout', { clocks: { interactive: ago(29 * minute) } }, 'not-idle: active'],
+    ['a gesture exactly a timeout ago', { clocks: { interactive: ago(30 * minute) } }, 'not-idle: active'],
+    ['a gesture longer ago', { clocks: { interactive: ago(30 * minute + 1) } }, 'idle: inactivity'],
+    ['work that ended within the timeout', { clocks: { busy: ago(29 * minute) } }, 'not-idle: active'],
+    ['work that is running', { clocks: { busy: ago(-minute) } }, 'not-idle: busy'],
+    ['work that ended before', { clocks: { busy: ago(31 * minute) } }, 'idle: inactivity'],
+    ['an open stream counts for nothing', { clocks: { connected: ago(0) } }, 'idle: inactivity'],
+    [
+      'an open stream where it counts',
+      { clocks: { connected: ago(0) }, policy: { connectedCounts: true } },
+      'not-idle: active',
+    ],
+    ['what can not be told apart', { clocks: { unknown: ago(0), interactive: ago(7 * hour) } }, 'not-idle: active'],
+    [
+      'what can not be told apart, eight hours and the timeout after the last gesture',
+      { clocks: { unknown: ago(0), interactive: ago(longestUnknown + 30 * minute + 1) } },
+      'idle: inactivity',
+    ],
+    ['no record', { clocks: undefined }, 'unknown: no-record'],
+    ['a start that nobody knows', { startedAt: undefined }, 'unknown: no-record'],
+    ['a gap in what replicas say', { heardSince: undefined }, 'unknown: not-heard'],
+    ['a gap that ended just now', { heardSince: now - settlingTime(30 * minute) + 1 }, 'unknown: not-heard'],
+    ['a gap that ended long enough ago', { heardSince: now - settlingTime(30 * minute) }, 'idle: inactivity'],
+    ['an app that was not asked', { app: { kind: 'not-asked' } }, 'unknown: not-asked'],
+    ['an app that does not answer', { app: { kind: 'failed', problem: 'it answered 404' } }, 'unknown: app-failed'],
+    ['an app at work', { app: { kind: 'busy', source: 'app:kernel' } }, 'not-idle: busy'],
+    ['an endpoint of 29 minutes ago', { app: { kind: 'said', evidence: [ago(29 * minute)] } }, 'not-idle: active'],
+    ['an endpoint of 31 minutes ago', { app: { kind: 'said', evidence: [ago(31 * minute)] } }, 'idle: inactivity'],
+    [
+      'a terminal that is open',
+      { app: { kind: 'said', evidence: [], unclear: 'app:terminal-open' }, startedAt: now - 8 * hour },
+      'not-idle: active',
+    ],
+    [
+      'a terminal that is open, eight hours and the timeout after the last gesture',
+      { app: { kind: 'said', evidence: [], unclear: 'app:terminal-open' }, startedAt: now - 8.5 * hour - 1 },
+      'idle: inactivity',
+    ],
+    ['an endpoint in the future is one of now', { app: { kind: 'said', evidence: [ago(-hour)] } }, 'not-idle: active'],
+    [
+      'traffic after what the endpoint knows',
+      { clocks: { interactive: ago(minute) }, app: { kind: 'said', evidence: [ago(5 * hour)] } },
+      'not-idle: active',
+    ],
+    [
+      'traffic within the timeout asks nobody',
+      { clocks: { interactive: ago(minute) }, app: { kind: 'not-asked' }, heardSince: undefined },
+      'not-idle: active',
+    ],
+    ['a pause', { policy: { pausedUntil: now + 1 } }, 'not-idle: paused'],
+    ['a pause that is over', { policy: { pausedUntil: now } }, 'idle: inactivity'],
+    [
+      'a life longer than allowed, whoever works in it',
+      { clocks: { interactive: ago(0) }, policy: { maxLifetime: 49 * hour } },
+      'idle: lifetime',
+    ],
+    [
+      'a life as long as allowed',
+      { clocks: { interactive: ago(0) }, policy: { maxLifetime: 50 * hour } },
+      'not-idle: active',
+    ],
+    ['a long life in a pause', { policy: { maxLifetime: hour, pausedUntil: now + 1 } }, 'not-idle: paused'],
+  ])('%s', (_, asked, is) => {
+    expect(verdict(asked)).toBe(is)
+  })
+
+  test('says by which evidence, and when it will be', () => {
+    const interactive = { ...ago(10 * minute, 'kernel:execute_request'), user: 'alice' }
+    expect(decideIdle(question({ clocks: { interactive } }))).toMatchObject({
+      ...{ kind: 'not-idle', last: interactive, idleAt: now + 20 * minute },
+      message: expect.not.stringContaining('alice'),
+    })
+    expect(decideIdle(question({ clocks: { interactive: { ...interactive, at: now - hour } } }))).toMatchObject({
+      ...{ kind: 'idle', last: { source: 'kernel:execute_request', user: 'alice' }, idleFor: hour },
+    })
+  })
+})
+
+const span = fc.integer({ min: -60 * 24 * 60, max: 60 * 24 * 60 }).map((seconds) => seconds * 1000)
+const evidence = span.map((before) => ({ at: now - before, source: 'x' }))
+const clocks: fc.Arbitrary<Clocks> = fc.record(
+  { connected: evidence, interactive: evidence, busy: evidence, unknown: evidence },
+  { requiredKeys: [] },
+)
+const app: fc.Arbitrary<AppAnswer> = fc.oneof(
+  fc.constant<AppAnswer>({ kind: 'not-asked' }),
+  fc.constant<AppAnswer>({ kind: 'failed', problem: 'x' }),
+  fc.constant<AppAnswer>({ kind: 'busy', source: 'x' }),
+  fc.array(evidence, { maxLength: 2 }).map((said): AppAnswer => ({ kind: 'said', evidence: said })),
+)
+const asked = fc.record({
+  clocks: fc.option(clocks, { nil: undefined }),
+  startedAt: fc.option(
+    span.map((before) => now - Math.abs(before)),
+    { nil: undefined },
+  ),
+  heardSince: fc.option(
+    span.map((before) => now - Math.abs(before)),
+    { nil: undefined },
+  ),
+  app,
+  policy: fc.record({ timeout: fc.integer({ min: 1, max: 600 }).map((minutes) => minutes * minute) }),
+})
+
+describe('for whatever is known', () => {
+  test('none is idle who did something, or at whom something ran, within the timeout', () => {
+    fc.assert(
+      fc.property(asked, (fields) => {
+        if (decideIdle(question(fields)).kind !== 'idle') return
+        const since = now - fields.policy.timeout
+        const { interactive, busy } = fields.clocks ?? {}
+        for (const at of [interactive?.at, busy?.at, fields.startedAt]) expect(at ?? 0).toBeLessThan(since)
+      }),
+    )
+  })
+
+  test('none is idle of whom something is missing', () => {
+    fc.assert(
+      fc.property(asked, (fields) => {
+        if (decideIdle(question(fields)).kind !== 'idle') return
+        expect(fields.clocks).toBeDefined()
+        expect(fields.startedAt).toBeDefined()
+        expect(fields.heardSince).toBeDefined()
+        expect(fields.app.kind).toBe('said')
+      }),
+    )
+  })
+
+  test('more evidence never makes it idle', () => {
+    fc.assert(
+      fc.property(asked, clocks, (fields, more) => {
+        const before = decideIdle(question(fields))
+        if (before.kind === 'idle' || fields.clocks === undefined) return
+        const after = decideIdle(question({ ...fields, clocks: merge(fields.clocks, more) }))
+        expect(after.kind).not.toBe('idle')
+      }),
+    )
+  })
+
+  test('a timeout after everything has ended it is idle', () => {
+    fc.assert(
+      fc.property(asked, (fields) => {
+        const app = quiet
+        const later = question({ ...fields, clocks: fields.clocks ?? {}, startedAt: now, heardSince: now, app })
+        const end = now + 24 * hour + longestUnknown + fields.policy.timeout + 1
+        expect(decideIdle({ ...later, now: end }).kind).toBe('idle')
+      }),
+    )
+  })
+})
+
+describe("clocks that are ahead of the decider's", () => {
+  test('count as thirty seconds ahead at most, from when they were heard of; work as much longer as is known of it', () => {
+    const ahead = { connected: ago(-hour), interactive: ago(-hour), unknown: ago(-hour), busy: ago(-hour) }
+    const at = now + longestAhead
+    expect(possibleClocks(ahead, now)).toMatchObject({
+      ...{ connected: { at }, interactive: { at }, unknown: { at }, busy: { at: at + unheardLease } },
+    })
+  })
+
+  test('are left as they are within thirty seconds', () => {
+    fc.assert(
+      fc.property(clocks, (some) => {
+        const possible = possibleClocks(some, now)
+        for (const name of ['connected', 'interactive', 'unknown'] as const) {
+          const before = some[name]
+          expect(possible[name]).toEqual(before && { ...before, at: Math.min(before.at, now + longestAhead) })
+        }
+      }),
+    )
+  })
+})
+
+test('[JK13.3] a record is written at most every minute, and for short timeouts every tenth of them', () => {
+  expect([undefined, hour, 10 * minute, 5 * minute, minute].map(writeEvery)).toEqual([
+    minute,
+    minute,
+    minute,
+    minute / 2,
+    6_000,
+  ])
+})
