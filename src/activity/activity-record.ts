@@ -1,0 +1,148 @@
+/** `WorkspaceActivity`: what one replica last saw one workspace doing. It lives beside the gateway, not beside the workspace: nobody else needs it. */
+import { createHash } from 'node:crypto'
+import Type, { type Static } from 'typebox'
+import { GatewayError } from '#errors.ts'
+import { isInstant, rfc3339, rfc3339Of } from '#identity/rfc3339.ts'
+import { encodeBase32 } from '#lib/base32.ts'
+import type { Timestamp } from '#lib/clock.ts'
+import type { Resource, ResourceKind } from '#resources/contract.ts'
+import { parserOf } from '#resources/parsing.ts'
+import { type Clocks, type Evidence, merge } from './clocks.ts'
+import type { WatchedWorkspace } from './workspace-record.ts'
+
+const text = Type.String({ minLength: 1, maxLength: 253 })
+const Source = Type.Object({
+  source: Type.String({ maxLength: 128 }),
+  user: Type.Optional(Type.String({ maxLength: 512 })),
+})
+
+/** Open: a newer Gatehouse may add fields, and an older one must carry them along. */
+const ActivitySpec = Type.Object({
+  workspace: Type.Object({ namespace: text, name: text, uid: Type.String({ minLength: 1, maxLength: 128 }) }),
+  replica: text,
+  accessURL: Type.Optional(Type.String({ maxLength: 2048 })),
+  connected: Type.Optional(rfc3339),
+  interactive: Type.Optional(rfc3339),
+  busyUntil: Type.Optional(rfc3339),
+  unknown: Type.Optional(rfc3339),
+  /** Of each of these times. */
+  evidence: Type.Optional(
+    Type.Object({
+      connected: Type.Optional(Source),
+      interactive: Type.Optional(Source),
+      busyUntil: Type.Optional(Source),
+      unknown: Type.Optional(Source),
+    }),
+  ),
+  /** The run of it that is going on, and since when. */
+  run: Type.Optional(Type.Object({ instance: text, since: rfc3339 })),
+  /** What was decided of it last, by the replica that decides. */
+  verdict: Type.Optional(
+    Type.Object({ idle: Type.Boolean(), reason: text, message: Type.String({ maxLength: 1024 }) }),
+  ),
+})
+
+export type ActivitySpec = Static<typeof ActivitySpec>
+export type WorkspaceActivity = Resource<ActivitySpec, undefined>
+
+const parse = parserOf(ActivitySpec)
+
+export const activityKind: ResourceKind<WorkspaceActivity> = {
+  group: 'gatehouse.dev',
+  version: 'v1alpha1',
+  kind: 'WorkspaceActivity',
+  plural: 'workspaceactivities',
+  parseSpec(value) {
+    const spec = parse(value)
+    const times = [...timeFields.map(({ field }) => spec[field]), spec.run?.since]
+    if (!times.every((time) => time === undefined || isInstant(time))) {
+      throw new GatewayError('invalid_resource', 'a time is no date')
+    }
+    return spec
+  },
+  parseStatus: () => undefined,
+}
+
+const timeFields = [
+  { clock: 'connected', field: 'connected' },
+  { clock: 'interactive', field: 'interactive' },
+  { clock: 'busy', field: 'busyUntil' },
+  { clock: 'unknown', field: 'unknown' },
+] as const
+
+/** One for each workspace and replica; a legal name, whatever a replica is called. */
+export function activityName(uid: string, replica: string): string {
+  return encodeBase32(
+    createHash('sha256')
+      .update(JSON.stringify([uid, replica]))
+      .digest(),
+  )
+}
+
+/** What one replica knows of a workspace. */
+export interface Activity {
+  readonly clocks: Clocks
+  readonly run?: Run | undefined
+  readonly verdict?: ActivitySpec['verdict']
+  readonly accessURL?: string | undefined
+}
+
+/** An instance, and when it began, or was first seen. */
+export interface Run {
+  readonly instance: string
+  readonly since: Timestamp
+}
+
+export function activityOf({ spec }: WorkspaceActivity): Activity {
+  const clocks: { -readonly [name in keyof Clocks]?: Evidence } = {}
+  for (const { clock, field } of timeFields) {
+    const time = spec[field]
+    if (time === undefined) continue
+    const { source = 'unknown', user } = spec.evidence?.[field] ?? {}
+    clocks[clock] = { at: Date.parse(time), source, ...(user === undefined ? {} : { user }) }
+  }
+  const { run, verdict, accessURL } = spec
+  return { clocks, run: run && { instance: run.instance, since: Date.parse(run.since) }, verdict, accessURL }
+}
+
+export function activitySpec(
+  { namespace, name, uid }: WatchedWorkspace,
+  replica: string,
+  activity: Activity,
+): ActivitySpec {
+  const { clocks, run, verdict, accessURL } = activity
+  const times: Partial<Record<(typeof timeFields)[number]['field'], string>> = {}
+  const evidence: Partial<Record<(typeof timeFields)[number]['field'], Static<typeof Source>>> = {}
+  for (const { clock, field } of timeFields) {
+    const seen = clocks[clock]
+    if (!seen) continue
+    times[field] = rfc3339Of(seen.at)
+    evidence[field] = {
+      source: seen.source.slice(0, 128),
+      ...(seen.user === undefined ? {} : { user: seen.user.slice(0, 512) }),
+    }
+  }
+  return {
+    workspace: { namespace, name, uid },
+    ...{ replica, ...times, evidence },
+    ...(run ? { run: { instance: run.instance, since: rfc3339Of(run.since) } } : {}),
+    ...(verdict ? { verdict: { ...verdict, message: verdict.message.slice(0, 1024) } } : {}),
+    ...(accessURL === undefined ? {} : { accessURL }),
+  }
+}
+
+/** Of two replicas, or of one at two moments: the later of each clock, and the earliest that anybody knows of a run. What is said counts once. */
+export function mergeActivity(one: Activity, other: Activity): Activity {
+  return {
+    clocks: merge(one.clocks, other.clocks),
+    run: laterRun(one.run, other.run),
+    verdict: one.verdict ?? other.verdict,
+    accessURL: one.accessURL ?? other.accessURL,
+  }
+}
+
+function laterRun(one: Run | undefined, other: Run | undefined): Run | undefined {
+  if (!one || !other) return one ?? other
+  if (one.instance === other.instance) return one.since <= other.since ? one : other
+  return one.since > other.since ? one : other
+}

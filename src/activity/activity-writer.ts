@@ -1,0 +1,220 @@
+/**
+ * Writes down what this replica saw of workspaces, so that it outlives the replica and the one who decides knows of it. Of a workspace at most one write
+ * in a while; while the store is away everything is kept in memory and written afterwards.
+ */
+import { hasCode, messageOf } from '#errors.ts'
+import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
+import type { Log } from '#observe/log.ts'
+import type { Resources } from '#resources/contract.ts'
+import {
+  type Activity,
+  activityKind,
+  activityName,
+  activityOf,
+  activitySpec,
+  mergeActivity,
+  type Run,
+  type WorkspaceActivity,
+} from './activity-record.ts'
+import type { Clocks, Evidence } from './clocks.ts'
+import { writeEvery } from './idle-decision.ts'
+import type { IdlePolicy } from './idle-policy.ts'
+import type { ActivityRecorder } from './recorder.ts'
+import type { WatchedWorkspace } from './workspace-record.ts'
+
+export interface ActivityWriterParts {
+  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'markChanged' | 'forget'>
+  readonly resources: Resources
+  /** Gatehouse's own. */
+  readonly namespace: string
+  /** Of this replica; the same one after a restart, where there is such a name. */
+  readonly replica: string
+  /** By which it will be decided whether it is idle, as far as is known. */
+  readonly policyOf: (uid: string) => Pick<IdlePolicy, 'timeout' | 'connectedCounts'> | undefined
+  /** Where people open it. */
+  readonly accessUrlOf: (uid: string) => string | undefined
+  readonly clock: Clock
+  readonly log: Log
+}
+
+interface Draft {
+  readonly workspace: WatchedWorkspace
+  /** As it is in the store, as far as this replica knows. */
+  stored: WorkspaceActivity | undefined
+  run: Run | undefined
+  verdict: Activity['verdict']
+  /** What others knew who are gone. */
+  adopted: Activity | undefined
+  isWanted: boolean
+  isUnderWay: boolean
+  writtenAt: Timestamp
+}
+
+const lookEvery: Milliseconds = 1_000
+/** Writes under way at a time. */
+const mostAtOnce = 16
+const pauseAfterFault: Milliseconds = 5_000
+const mostTries = 3
+/** What is written is heard of by whoever decides. */
+const seenWithin: Milliseconds = 30_000
+
+export class ActivityWriter {
+  readonly #parts: ActivityWriterParts
+  readonly #drafts = new Map<string, Draft>()
+  #pausedUntil: Timestamp = 0
+  #isAway = false
+
+  constructor(parts: ActivityWriterParts) {
+    this.#parts = parts
+  }
+
+  get replica(): string {
+    return this.#parts.replica
+  }
+
+  /** Until the signal; what was not written by then is written by a last round. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#parts
+    while (!signal.aborted) {
+      await this.#round(false)
+      await sleep(clock, lookEvery, signal).catch(() => undefined)
+    }
+    await this.#round(true)
+  }
+
+  /** This run of it goes on, and no record says since when. What was written of it and is gone again is begun anew. */
+  sawRun(workspace: WatchedWorkspace, run: Run): void {
+    const draft = this.#draftOf(workspace)
+    const isLost = draft.stored !== undefined && this.#parts.clock.now() - draft.writtenAt > seenWithin
+    if (draft.run?.instance !== run.instance || isLost) draft.run = run
+    if (isLost) draft.stored = undefined
+    draft.isWanted = true
+  }
+
+  /** What was decided of it. Nothing is written for a decision that says the same again. */
+  say(workspace: WatchedWorkspace, verdict: NonNullable<Activity['verdict']>): void {
+    const draft = this.#draftOf(workspace)
+    const isSame = draft.verdict?.idle === verdict.idle && draft.verdict.reason === verdict.reason
+    draft.verdict = verdict
+    if (!isSame) draft.isWanted = true
+  }
+
+  /** Takes over what another replica wrote, in the store as well. `false`: it could not. */
+  async adopt(workspace: WatchedWorkspace, activity: Activity): Promise<boolean> {
+    const draft = this.#draftOf(workspace)
+    if (draft.isUnderWay) return false
+    draft.adopted = draft.adopted ? mergeActivity(draft.adopted, activity) : activity
+    return this.#write(draft)
+  }
+
+  /** The workspace is gone. */
+  forget(uid: string): void {
+    this.#parts.recorder.forget(uid)
+    this.#drafts.delete(uid)
+  }
+
+  #draftOf(workspace: WatchedWorkspace): Draft {
+    const known = this.#drafts.get(workspace.uid)
+    if (known) return known
+    const { namespace, name, uid } = workspace
+    const nothing = { stored: undefined, run: undefined, verdict: undefined, adopted: undefined }
+    const draft: Draft = {
+      ...{ workspace: { namespace, name, uid }, ...nothing },
+      ...{ isWanted: false, isUnderWay: false, writtenAt: Number.NEGATIVE_INFINITY },
+    }
+    this.#drafts.set(uid, draft)
+    return draft
+  }
+
+  async #round(isLast: boolean): Promise<void> {
+    const { recorder, clock } = this.#parts
+    const now = clock.now()
+    for (const { workspace, clocks } of recorder.takeChanged()) {
+      const draft = this.#draftOf(workspace)
+      if (isLast || this.#isWorthwhile(draft, clocks, now)) draft.isWanted = true
+    }
+    if (now < this.#pausedUntil && !isLast) return
+    const isDue = ({ writtenAt, workspace }: Draft) => isLast || now - writtenAt >= this.#periodOf(workspace.uid)
+    const due = [...this.#drafts.values()].filter((draft) => draft.isWanted && !draft.isUnderWay && isDue(draft))
+    const rest = due.values()
+    const work = async () => {
+      for (const draft of rest) {
+        if (this.#isAway && clock.now() < this.#pausedUntil) return
+        await this.#write(draft)
+      }
+    }
+    await Promise.all(Array.from({ length: mostAtOnce }, work))
+  }
+
+  #periodOf(uid: string): Milliseconds {
+    return writeEvery(this.#parts.policyOf(uid)?.timeout)
+  }
+
+  /**
+   * That a stream is open is no evidence for most, and is not written when the end of the timeout is near: what a person does then must not have to
+   * wait for its turn behind it.
+   */
+  #isWorthwhile({ workspace, stored }: Draft, clocks: Clocks, now: Timestamp): boolean {
+    const policy = this.#parts.policyOf(workspace.uid)
+    if (!policy || policy.connectedCounts || !stored) return true
+    const written = activityOf(stored).clocks
+    const hasNews = (['interactive', 'busy', 'unknown'] as const).some((name) => isLater(clocks[name], written[name]))
+    const seenAt = Math.max(clocks.interactive?.at ?? 0, clocks.busy?.at ?? 0, clocks.unknown?.at ?? 0)
+    return hasNews || now - seenAt < policy.timeout - 2 * writeEvery(policy.timeout)
+  }
+
+  async #write(draft: Draft): Promise<boolean> {
+    const { clock, log } = this.#parts
+    const { uid } = draft.workspace
+    draft.isUnderWay = true
+    draft.isWanted = false
+    draft.writtenAt = clock.now()
+    try {
+      draft.stored = await this.#put(draft)
+      this.#isAway = false
+      return true
+    } catch (error) {
+      draft.isWanted = true
+      this.#pausedUntil = clock.now() + pauseAfterFault
+      if (!this.#isAway)
+        log.warn({ component: 'activity', reason: messageOf(error) }, 'activity can not be written now')
+      this.#isAway = true
+      return false
+    } finally {
+      draft.isUnderWay = false
+      // Gone meanwhile: whoever keeps house deletes what came too late.
+      if (this.#drafts.get(uid) !== draft) draft.isWanted = false
+    }
+  }
+
+  async #put(draft: Draft): Promise<WorkspaceActivity> {
+    const { resources, namespace, replica } = this.#parts
+    const name = activityName(draft.workspace.uid, replica)
+    for (let attempt = 1; ; attempt += 1) {
+      const { stored } = draft
+      const spec = this.#specOf(draft)
+      try {
+        if (!stored) return await resources.create(activityKind, { metadata: { namespace, name }, spec })
+        // Fields of a newer Gatehouse stay.
+        return await resources.replace(activityKind, { ...stored, spec: { ...stored.spec, ...spec } })
+      } catch (error) {
+        const isOutdated = hasCode(error, 'already_exists', 'conflict', 'not_found')
+        if (!isOutdated || attempt === mostTries) throw error
+        draft.stored = await resources.get(activityKind, { namespace, name })
+      }
+    }
+  }
+
+  /** With what was in the store before, so that a process that was restarted takes nothing back. */
+  #specOf({ workspace, stored, run, verdict, adopted }: Draft) {
+    const { recorder, replica, accessUrlOf } = this.#parts
+    const accessURL = accessUrlOf(workspace.uid)
+    const own: Activity = { clocks: recorder.clocksOf(workspace.uid), run, verdict, accessURL }
+    const others = [stored && activityOf(stored), adopted].filter((one) => one !== undefined)
+    return activitySpec(workspace, replica, others.reduce(mergeActivity, own))
+  }
+}
+
+function isLater(one: Evidence | undefined, other: Evidence | undefined): boolean {
+  return one !== undefined && (other === undefined || one.at > other.at)
+}

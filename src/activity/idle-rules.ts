@@ -1,0 +1,45 @@
+/** Which rule holds for which workspace: templates as they are followed, and what a workspace wishes by itself. */
+
+import type { Reflected } from '#resources/reflect.ts'
+import { refKey } from '#surface/workspace-ref.ts'
+import { templateNameOf, type WorkspaceTemplate } from '#workspace/template.ts'
+import type { Workspace } from '#workspace/workspace.ts'
+import { type IdleRule, idleRuleOf, type TemplateOf } from './idle-policy.ts'
+
+export class IdleRules {
+  readonly #templates = new Map<string, WorkspaceTemplate>()
+  /** Until a template has changed. */
+  #known = new WeakMap<Workspace, IdleRule>()
+
+  apply(event: Reflected<WorkspaceTemplate>): void {
+    switch (event.type) {
+      case 'synced':
+        this.#templates.clear()
+        for (const template of event.objects) this.#templates.set(refKey(template.metadata), template)
+        break
+      case 'applied':
+        this.#templates.set(refKey(event.object.metadata), event.object)
+        break
+      case 'deleted':
+        this.#templates.delete(refKey(event.object.metadata))
+        break
+      case 'stale':
+        return
+    }
+    this.#known = new WeakMap()
+  }
+
+  /** Of one whose template was not heard of it is unknown. */
+  of(workspace: Workspace): IdleRule {
+    const known = this.#known.get(workspace)
+    if (known) return known
+    const rule = idleRuleOf(workspace.spec.idleShutdown, this.#templateOf(workspace))
+    this.#known.set(workspace, rule)
+    return rule
+  }
+
+  #templateOf(workspace: Workspace): TemplateOf {
+    const name = templateNameOf(workspace)
+    return name === undefined ? 'none' : (this.#templates.get(refKey(name))?.spec ?? 'missing')
+  }
+}
