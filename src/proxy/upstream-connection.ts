@@ -5,6 +5,7 @@ import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Intake, IntakeUser } from './intake.ts'
+import { hearLastWords } from './last-words.ts'
 import { carriesBody, chunkStart, lastChunk } from './request-text.ts'
 import { broken, type ResponseHead, type ResponseHeadParser } from './response-head.ts'
 import { ResponseReader, type ResponseSink } from './response-reader.ts'
@@ -44,6 +45,8 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
   #isUpgrade = false
   #isChunked = false
   #isUntouched = true
+  /** It takes nothing any more, and may have answered before. */
+  #isDeaf = false
   /** Its user can take no more for now. */
   #isPaused = false
   readonly #onClose = () => this.#closed()
@@ -85,11 +88,13 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     this.#isUntouched = true
     // Who refuses a handshake, or answers before it has read a body, may read what comes next as the rest of this.
     if (request.isUpgrade || carriesBody(request)) this.isLast = true
+    if (carriesBody(request)) this.#hearOut()
     this.#reader.begin(request.method === 'HEAD')
     this.#socket.write(text, 'latin1')
   }
 
   write(piece: Buffer): boolean {
+    if (this.#isDeaf) return true
     if (!this.#isChunked) return this.#socket.write(piece)
     this.#socket.cork()
     this.#socket.write(chunkStart(piece.length), 'latin1')
@@ -100,7 +105,14 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
   }
 
   endBody(trailers: EndToEndFields): void {
-    if (this.#isChunked) this.#socket.write(lastChunk(trailers), 'latin1')
+    if (this.#isChunked && !this.#isDeaf) this.#socket.write(lastChunk(trailers), 'latin1')
+  }
+
+  #hearOut(): void {
+    const onDeaf = () => {
+      this.#isDeaf = true
+    }
+    hearLastWords(this.#socket, { onDeaf, isSilent: () => this.#isUntouched })
   }
 
   pause(): void {

@@ -61,23 +61,29 @@ describe('a real gateway', () => {
     readonly good: number
     readonly fields?: readonly string[]
     readonly isOurs?: true
+    /** Makes it a POST. */
+    readonly body?: string
     readonly isStranger?: true
   }
 
   const kinds: readonly Kind[] = [
     { what: 'a request', good: 200 },
+    { what: 'an upload', good: 200, body: 'x'.repeat(100_000) },
     { what: 'a socket', good: 101, fields: websocketFields },
     { what: 'a page of ours', good: 200, isOurs: true },
     { what: 'a request without a login', good: 401, isStranger: true },
   ]
 
-  function textOf({ fields = [], isOurs, isStranger }: Kind, reads: number): string {
+  function textOf({ fields = [], body, isOurs, isStranger }: Kind, reads: number): string {
     const of = new URL(isOurs ? site.origin : site.url(ref))
     const cookie = isStranger ? undefined : cookieFor(alice, of.href).Cookie
+    const sent = body === undefined ? {} : { method: 'POST', body }
+    const length = body === undefined ? [] : ['Content-Length', String(body.length)]
     return requestText({
+      ...sent,
       ...{ target: isOurs ? api.workspaces : '/', host: of.host },
       ...(cookie === undefined ? {} : { cookie }),
-      fields: ['X-Test-Fault', String(reads), 'Origin', of.origin, ...fields],
+      fields: ['X-Test-Fault', String(reads), 'Origin', of.origin, ...length, ...fields],
     })
   }
 

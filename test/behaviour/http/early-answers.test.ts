@@ -83,6 +83,23 @@ describe.each(framings)('an upload %s', (_how, fields, bytes) => {
     },
   )
 
+  test('that an app refuses amid it and closes at once, with much of it unread: the answer comes all the same, each time', async () => {
+    answer = async (wire) => {
+      await wire.take(1_000)
+      wire.send(refusal)
+      wire.socket.destroySoon()
+      return 'last'
+    }
+    for (let round = 0; round < 30; round += 1) {
+      using raw = await scene.open()
+      raw.send(scene.request('POST /up', fields))
+      raw.send(bytes())
+      const got = await raw.answer()
+      expect([got.status, got.body]).toEqual([413, 'big'])
+    }
+    await nextAreRight()
+  })
+
   test('whose client says that the connection ends gets the answer of the app all the same', async () => {
     answer = async (wire) => {
       await wire.take(1_000)
