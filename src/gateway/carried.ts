@@ -5,6 +5,7 @@
 import type { GatewayError } from '#errors.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { OwnFields } from '#http/own-fields.ts'
+import type { RequestMemory } from '#http/request-memory.ts'
 import type { ResponsePolicy } from '#http/response-fields.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Counted } from '#lib/tallies.ts'
@@ -46,6 +47,7 @@ export interface CarriedParts {
 export class Carried implements Exchange {
   readonly request: ClientRequest
   readonly response: ClientResponse
+  readonly memory: RequestMemory | undefined
   readonly upstream: Upstream
   readonly target: string
   readonly own: OwnFields
@@ -65,6 +67,7 @@ export class Carried implements Exchange {
     const { visit, pass } = parts
     this.request = visit.request
     this.response = parts.response
+    this.memory = visit.memory
     this.upstream = pass.upstream
     this.target = upstreamTarget(pass.port, visit.place)
     this.own = parts.own

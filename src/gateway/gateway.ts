@@ -109,7 +109,7 @@ export class Gateway {
   #enter(entry: Entry, exit: Exit): void {
     const { nextRequestId, trustedProxies, turnstile, witness } = this.#parts
     const requestId = nextRequestId()
-    const received = receive(this.#reading, entry.request)
+    const received = receive(this.#reading, entry.request, entry.connection)
     if (received.kind === 'unreadable') {
       const { status, code } = received
       const navigation = received.navigation && entry.response !== undefined
@@ -141,7 +141,8 @@ export class Gateway {
       const isUpgrade = response === undefined
       const began = this.#parts.clock.now()
       const { place } = target
-      this.#visit({ request, head, place, isUpgrade, known, began, expectsContinue, isBearer, ...origin }, exit)
+      const { memory } = entry.connection
+      this.#visit({ request, head, memory, place, isUpgrade, known, began, expectsContinue, isBearer, ...origin }, exit)
       return
     }
     if (response === undefined) {

@@ -1,5 +1,6 @@
 /** Reads one request as far as routing goes: its head, its host and its target. Whatever is doubtful is refused here, before anybody is asked. */
 import { type Authority, parseAuthority } from '#http/authority.ts'
+import type { Connection } from '#http/connection.ts'
 import { isNavigation } from '#http/fetch-metadata.ts'
 import { clientAddress, type TrustedNetworks } from '#http/forwarded.ts'
 import type { ClientRequest } from '#http/messages.ts'
@@ -62,11 +63,14 @@ export interface ReceiveParts {
   readonly hosts: KnownHosts
 }
 
-export function receive({ site, limits, hosts }: ReceiveParts, request: ClientRequest): Received | Unreadable {
-  const head = readRequestHead(request.rawHeaders, {
-    httpVersion: request.httpVersion,
-    mostFields: limits.headerFields,
-  })
+export function receive(
+  { site, limits, hosts }: ReceiveParts,
+  request: ClientRequest,
+  { memory }: Pick<Connection, 'memory'>,
+): Received | Unreadable {
+  const { rawHeaders, httpVersion } = request
+  const headLimits = { httpVersion, mostFields: limits.headerFields }
+  const head = memory?.read(rawHeaders, headLimits) ?? readRequestHead(rawHeaders, headLimits)
   if (head.kind === 'problem') return { kind: 'unreadable', status: head.status, code: head.fault, navigation: false }
   const method = request.method ?? ''
   const unreadable = (status: Unreadable['status'], code: string): Unreadable => {

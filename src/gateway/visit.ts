@@ -1,6 +1,7 @@
 /** One request for a place of a workspace, as it passes from reading to the decision and to whoever carries it out. */
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { RequestHead } from '#http/request-head.ts'
+import type { RequestMemory } from '#http/request-memory.ts'
 import type { Authentication } from '#identity/authentication.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import type { Place } from './target.ts'
@@ -24,6 +25,8 @@ export type OwnSurface = (
 export interface Visit extends Origin {
   readonly request: ClientRequest
   readonly head: RequestHead
+  /** Of its connection. */
+  readonly memory: RequestMemory | undefined
   readonly place: Place
   readonly isUpgrade: boolean
   /** Who it is, when memory alone could tell as it came in. */

@@ -15,6 +15,9 @@ import { FieldVerdicts, type RequestField, requestField } from './header-names.t
  */
 export type EndToEndFields = Brand<string[], 'EndToEndFields'>
 
+/** Header lines, each with its line end. Made by {@link fieldLines} alone. */
+export type FieldLines = Brand<string, 'FieldLines'>
+
 export type BodyFraming =
   | { readonly kind: 'none' }
   /** Bytes. */
@@ -23,6 +26,8 @@ export type BodyFraming =
 
 export interface OutgoingHead {
   readonly fields: EndToEndFields
+  /** The same, written out. */
+  readonly lines: FieldLines
   readonly framing: BodyFraming
   /** The client said `TE: trailers`. */
   readonly acceptsTrailers: boolean
@@ -59,8 +64,10 @@ export class RequestHeads {
     }
     const cookies = draft.cookies === undefined ? false : this.#cookies.of(draft.cookies)
     if (cookies !== false) draft.fields.push('Cookie', cookies)
+    const fields = endToEnd(draft.fields)
     return {
-      fields: endToEnd(draft.fields),
+      fields,
+      lines: fieldLines(fields),
       framing: draft.framing,
       acceptsTrailers: draft.acceptsTrailers,
     }
@@ -120,6 +127,12 @@ function take(draft: Draft, verdict: RequestField, name: string, value: string):
 /** For the builders of this folder, which have looked at every field by its name. */
 export function endToEnd(fields: string[]): EndToEndFields {
   return fields as EndToEndFields
+}
+
+export function fieldLines(fields: EndToEndFields): FieldLines {
+  let lines = ''
+  for (let index = 0; index < fields.length; index += 2) lines += `${fields[index]}: ${fields[index + 1]}\r\n`
+  return lines as FieldLines
 }
 
 function chunkedBody(value: string): BodyFraming {

@@ -62,7 +62,7 @@ class Forwarding implements ResponseListener, LiveStream {
     const sent: UpstreamRequest = {
       method: request.method ?? '',
       target,
-      fields: head.fields,
+      lines: head.lines,
       own,
       framing: head.framing,
       acceptsTrailers: head.acceptsTrailers,
@@ -194,9 +194,11 @@ class Forwarding implements ResponseListener, LiveStream {
   }
 
   #buildHead(): OutgoingHead | undefined {
-    const { request, isAuthorizationOurs } = this.#exchange
+    const { request, memory, isAuthorizationOurs } = this.#exchange
+    const { requestHeads } = this.#parts
+    const incoming = { rawHeaders: request.rawHeaders, isAuthorizationOurs }
     try {
-      return this.#parts.requestHeads.build({ rawHeaders: request.rawHeaders, isAuthorizationOurs })
+      return memory ? memory.outgoing(requestHeads, incoming) : requestHeads.build(incoming)
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       this.#exchange.onFailure(error)

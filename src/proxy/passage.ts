@@ -3,6 +3,7 @@ import type { GatewayError } from '#errors.ts'
 import type { RequestHeads } from '#http/end-to-end.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
 import type { OwnFields } from '#http/own-fields.ts'
+import type { RequestMemory } from '#http/request-memory.ts'
 import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { StreamGroup } from '#live/streams.ts'
@@ -46,6 +47,8 @@ export interface Outcome {
 
 export interface Exchange extends Passage {
   readonly response: ClientResponse
+  /** Of the request's connection. */
+  readonly memory?: RequestMemory | undefined
   /** Came as `checkContinue`: the client waits for `100 Continue`, and Node has not sent it. */
   readonly expectsContinue: boolean
   /** The answer has begun, and turned out to be a stream. Called at most once, before {@link Passage.onDone}. */

@@ -12,13 +12,11 @@ export function carriesBody({ framing }: UpstreamRequest): boolean {
  * would read it as the next one, another visitor's (CL.0 desynchronisation). Throws `internal`.
  */
 export function requestText(request: UpstreamRequest): string {
-  const { method, target, fields, own, framing } = request
+  const { method, target, lines, own, framing } = request
   if (!/^[\x21-\x7e]+$/.test(target) || !/^[A-Z-]+$/.test(method)) {
     throw new GatewayError('internal', 'a request line that cannot be written')
   }
-  let text = `${method} ${target} HTTP/1.1\r\n`
-  for (let index = 0; index < fields.length; index += 2) text += `${fields[index]}: ${fields[index + 1]}\r\n`
-  text += own
+  let text = `${method} ${target} HTTP/1.1\r\n${lines}${own}`
   if (framing.kind === 'length') text += `Content-Length: ${framing.length}\r\n`
   else if (framing.kind === 'chunked') text += 'Transfer-Encoding: chunked\r\n'
   if (request.expectsContinue) text += 'Expect: 100-continue\r\n'

@@ -66,8 +66,8 @@ class Upgrading implements ResponseListener, LiveStream {
     this.#timer = this.#parts.clock.after(longestHandshake, () => this.#tooSlow())
     try {
       const { rawHeaders } = request
-      const { fields } = this.#parts.requestHeads.build({ rawHeaders, isAuthorizationOurs })
-      const sent = { method: 'GET', target, fields, own, framing: noBody }
+      const { lines } = this.#parts.requestHeads.build({ rawHeaders, isAuthorizationOurs })
+      const sent = { method: 'GET', target, lines, own, framing: noBody }
       const flags = { acceptsTrailers: false, expectsContinue: false, isUpgrade: true }
       this.#call = this.#parts.client.start(upstream, { ...sent, ...flags }, this)
     } catch (error) {

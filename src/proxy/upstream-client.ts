@@ -1,7 +1,7 @@
 /** What the proxy needs of an HTTP client, so that one may be replaced by another. */
 import type { Duplex } from 'node:stream'
 import type { GatewayError } from '#errors.ts'
-import type { BodyFraming, EndToEndFields } from '#http/end-to-end.ts'
+import type { BodyFraming, EndToEndFields, FieldLines } from '#http/end-to-end.ts'
 import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
@@ -10,7 +10,7 @@ export interface UpstreamRequest {
   readonly method: string
   /** Raw, as the upstream shall see it. */
   readonly target: string
-  readonly fields: EndToEndFields
+  readonly lines: FieldLines
   /** Behind them, where nothing that a client sends takes their place. */
   readonly own: OwnFields
   readonly framing: BodyFraming

@@ -3,6 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connection } from '#http/connection.ts'
 import { canonicalAddress } from '#http/ip-address.ts'
+import { RequestMemory } from '#http/request-memory.ts'
 import type { Crowd } from './crowd.ts'
 import type { ProxySource } from './proxy-protocol.ts'
 
@@ -83,7 +84,7 @@ export class Connections {
       return
     }
     const isCrowded = this.#told.size > 0 && this.#told.has(endsOf(socket))
-    const known = { peer, localPort: socket.localPort ?? 0, isEncrypted }
+    const known = { peer, localPort: socket.localPort ?? 0, isEncrypted, memory: new RequestMemory() }
     const info: Connection = isCrowded ? { ...known, isCrowded } : known
     this.#open.set(socket, { info, latest: undefined, isRefused: false })
   }

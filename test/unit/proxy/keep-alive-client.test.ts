@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { endToEnd } from '#http/end-to-end.ts'
+import { endToEnd, fieldLines } from '#http/end-to-end.ts'
 import { ownFields } from '#http/own-fields.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
@@ -167,7 +167,13 @@ test.each([
   ['get', '/'],
 ])('a request line %j %j is never written', (method, target) => {
   const client = new KeepAliveClient({ clock: fakeClock(), signal: new AbortController().signal })
-  const request = { method, target, fields: endToEnd([]), own: ownFields([]), framing: { kind: 'none' as const } }
+  const request = {
+    method,
+    target,
+    lines: fieldLines(endToEnd([])),
+    own: ownFields([]),
+    framing: { kind: 'none' as const },
+  }
   const flags = { acceptsTrailers: false, expectsContinue: false, isUpgrade: false }
   const ignore = () => undefined
   const listener = {
