@@ -87,6 +87,8 @@ function serverOptions({ limits }: ListenerParts): ServerOptions {
     joinDuplicateHeaders: false,
     // A missing Host is answered like every other fault of the header, by whoever reads it.
     requireHostHeader: false,
+    // Nobody listens for the end of a body where there is none.
+    optimizeEmptyRequests: true,
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headerTimeout,
     // How often the header time-out is looked at.
