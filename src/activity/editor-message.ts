@@ -21,9 +21,10 @@ const other = sight('unknown', 'editor:other')
 export function editorSight(kind: number, head: Buffer): Sight {
   if (kind !== editorKinds.regular) return protocol
   const first = head[0] ?? 0
+  if (head.length <= 1) return answer
   if (first === arrayType) return channelSight(head)
   if (first >= 1 && first <= mostRequests) return hostSight(head)
-  // Replies, acknowledgements and cancellations; JSON, by which a connection begins, and signs of one byte.
+  // Replies, acknowledgements and cancellations; JSON, by which a connection begins. Signs of one byte are above.
   return first <= mostHostKinds || first === openingBrace ? answer : unreadable
 }
 

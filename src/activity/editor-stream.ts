@@ -4,9 +4,8 @@
  * messages.
  */
 
-/** Kinds of messages. Those that are not known here belong to no version of the protocol. */
+/** Kinds of messages. Others are sent by no version of the protocol. */
 export const editorKinds = {
-  none: 0,
   regular: 1,
   control: 2,
   acknowledgement: 3,

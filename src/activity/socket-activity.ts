@@ -58,7 +58,7 @@ function byHeads(head: number, classify: Classify): Reading {
   return { kind: 'heads', head, classify }
 }
 
-const any = /^/
+const everyPath = /^/
 const unreadable = byHeads(0, () => sight('unknown', 'socket:message'))
 
 function kernels(protocol: string | undefined): Kind {
@@ -90,8 +90,8 @@ const jupyterlab: readonly Kind[] = [
 /** The workbench connects to its own paths; what is behind `/proxy/` is another app. */
 const codeEditor: readonly Kind[] = [
   { path: /^\/(?:abs)?proxy\//, fromClient: unreadable },
-  { path: any, query: /[?&]skipWebSocketFrames=true(?:&|$)/, fromClient: { kind: 'editor', isFramed: false } },
-  { path: any, query: /[?&]reconnectionToken=/, fromClient: { kind: 'editor', isFramed: true } },
+  { path: everyPath, query: /[?&]skipWebSocketFrames=true(?:&|$)/, fromClient: { kind: 'editor', isFramed: false } },
+  { path: everyPath, query: /[?&]reconnectionToken=/, fromClient: { kind: 'editor', isFramed: true } },
 ]
 
 /** A page runs the app again for whatever is done in it, but some by a timer. */
@@ -107,7 +107,7 @@ const kinds: Readonly<Record<AppProfile, readonly Kind[]>> = {
   generic: [],
 }
 
-const unknownKind: Kind = { path: any, fromClient: unreadable }
+const unknownKind: Kind = { path: everyPath, fromClient: unreadable }
 const compressed = sight('unknown', 'socket:compressed')
 const strange = sight('unknown', 'socket:bytes')
 

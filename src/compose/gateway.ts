@@ -1,4 +1,5 @@
 /** Wires one gateway out of its parts: what lives as long as the process, and what its settings make. Listens nowhere. */
+import type { ActivityRecorder } from '#activity/recorder.ts'
 import { GatewayError } from '#errors.ts'
 import type { KeyRing } from '#identity/key-ring.ts'
 import type { SessionStore } from '#identity/session-store.ts'
@@ -26,6 +27,8 @@ export interface OpenGateway {
   readonly workspaces: Workspaces
   readonly streams: StreamIndex
   readonly tasks: Tasks
+  /** What this replica has seen of whoever works. */
+  readonly recorder: ActivityRecorder
   /** What else must hold before traffic is welcome. */
   readonly conditions: readonly Condition[]
   /** What access leans on has changed: everything decided is decided anew, and what is live ends where it is no longer permitted. */
@@ -56,7 +59,7 @@ export function openManagedGateway(ground: Ground): OpenGateway {
 }
 
 function gatewayOf(state: State, editions: Editions): OpenGateway {
-  const { keeping, workspaces, streams, tasks, ground } = state
+  const { keeping, workspaces, streams, tasks, recorder, ground } = state
   const front = (): Front => {
     if (!editions.front) throw new GatewayError('invalid_settings', 'no settings are in force yet')
     return editions.front
@@ -69,7 +72,7 @@ function gatewayOf(state: State, editions: Editions): OpenGateway {
     get identities() {
       return front().identities
     },
-    ...{ keyRing: keeping.keyRing, sessions: keeping.sessions, workspaces, streams, tasks },
+    ...{ keyRing: keeping.keyRing, sessions: keeping.sessions, workspaces, streams, tasks, recorder },
     conditions: [{ name: 'manager-known', isMet: () => editions.front !== undefined }],
     reconsider() {
       workspaces.directory.reconsider()
