@@ -14,18 +14,22 @@ import { describeWith } from '#test/support/real-parts.ts'
 import { trySocket, type WorkspaceSocket } from '#test/support/workspace-socket.ts'
 
 const seconds = 1_000
+/** `npm run crowds:cluster` has 2,000. */
+const killedSockets = Number(process.env.GATEHOUSE_KILLED_SOCKETS ?? 500)
+/** Most of it are handshakes of TLS, both ends of which share this machine. */
+const longestReturn = Math.max(1, killedSockets / 500) * 15 * seconds
 
 describeWith('helm', 'three replicas', () => {
   let site: ClusterSite
   let hand: NodeHand
   beforeAll(async () => {
-    site = await openSite()
+    site = await openSite({ settings: { limits: { streamsPerIdentity: 2 * killedSockets + 100 } } })
     hand = await openNodeHand(site.namespace)
   }, 120_000)
   afterAll(() => site?.[Symbol.asyncDispose]())
 
-  test('#81 one killed with 500 open sockets: all are back within seconds, by the others, and nobody logs in again', {
-    timeout: 90_000,
+  test('#81 one killed with hundreds of open sockets: all are back within seconds, by the others, and nobody logs in again', {
+    timeout: 180_000,
   }, async () => {
     const { url } = await site.workspace('busy', { owner: 'alice' })
     const alice = await site.as('alice')
@@ -33,7 +37,7 @@ describeWith('helm', 'three replicas', () => {
     const [victim, other] = await site.findReplicas()
     if (!victim || !other) throw new Error('there are no two replicas')
     using elsewhere = await site.socket(alice, url, other)
-    const sockets = await allAtOnce(500, 25, () => site.socket(alice, url, victim))
+    const sockets = await allAtOnce(killedSockets, 25, () => site.socket(alice, url, victim))
     const refusals: number[] = []
     const returns = sockets.map(async (socket) => {
       const { code } = await socket.closed
@@ -45,7 +49,7 @@ describeWith('helm', 'three replicas', () => {
     const back = await Promise.all(returns)
     expect(new Set(back.map(({ code }) => code))).toEqual(new Set([1006]))
     expect(Math.max(...back.map(({ closedAt }) => closedAt)) - killedAt).toBeLessThan(2 * seconds)
-    expect(Math.max(...back.map(({ backAt }) => backAt)) - killedAt).toBeLessThan(15 * seconds)
+    expect(Math.max(...back.map(({ backAt }) => backAt)) - killedAt).toBeLessThan(longestReturn)
     expect(refusals.filter((status) => status < 500)).toEqual([])
     expect(String(await back[0]?.again.ask('still alice'))).toBe('still alice')
     expect(elsewhere.isOpen()).toBe(true)
