@@ -9,7 +9,10 @@ const inCluster = ['test/cluster/**/*.test.ts']
 /** It stops the cluster's control plane, which every other test in a cluster needs; those that need this machine alone go on meanwhile. */
 const freezing = ['test/cluster/freezing/**/*.test.ts']
 /** They claim times under a load of their own. */
-const alone = ['login-storm', 'replica-faults'].map((name) => `test/cluster/${name}.test.ts`)
+const alone = [
+  ...['login-storm', 'replica-faults', 'many-workspaces'].map((name) => `test/cluster/${name}.test.ts`),
+  'test/bench/**/*.test.ts',
+]
 
 export default defineConfig({
   test: {
@@ -27,7 +30,7 @@ export default defineConfig({
       project('cluster', { order: 0, workers: 2, include: inCluster, exclude: [...freezing, ...alone] }),
       project('machine', {
         ...{ order: 1, workers: 2 },
-        include: ['test/!(cluster)/**/*.test.ts', ...freezing],
+        include: ['test/!(cluster|bench)/**/*.test.ts', ...freezing],
       }),
       project('alone', { order: 2, workers: 1, include: alone }),
     ],

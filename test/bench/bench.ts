@@ -1,7 +1,7 @@
 /**
  * `npm run bench`: what the front door costs, beside the parts people would use instead. Every process that a contender needs shares one core,
  * the load and the workspace behind it the other one. Contenders take turns in every round, and a run in which the contender's core was
- * less than 90 % busy says nothing and is void. `--json`: one object, nothing else; `--report` writes `README.md` beside this file;
+ * less than 90 % busy (`--busy 0.9`) says nothing and is void. `--json`: one object, nothing else; `--report` writes `README.md` beside this file;
  * `--parts rate,download,echo,growth,idle,laptop,profile` and `--only nginx,gatehouse` leave the rest out.
  */
 import { spawnSync } from 'node:child_process'
@@ -29,10 +29,15 @@ const { values: options } = parseArgs({
     only: { type: 'string' },
     parts: { type: 'string', default: every.join(',') },
     turns: { type: 'string' },
+    /** Share of its core that a contender must have used, or else the run is void. */
+    busy: { type: 'string', default: '0.9' },
   },
 })
 
-const on = { core: 0, loadCore: 1, upstreamPort: 18_900, seconds: Number(options.seconds) }
+const on = {
+  ...{ core: 0, loadCore: 1, upstreamPort: 18_900 },
+  ...{ seconds: Number(options.seconds), leastBusy: Number(options.busy) },
+}
 const asked = options.parts.split(',')
 const parts = new Set(every.filter((part) => asked.includes(part)))
 const wanted = options.only?.split(',')

@@ -7,15 +7,14 @@ export interface On {
   readonly loadCore: number
   readonly upstreamPort: number
   readonly seconds: number
+  /** A run in which a contender used less of its core says nothing: something else held it up. */
+  readonly leastBusy: number
 }
 
 export interface Rate extends Load {
   /** Share of the contender's core that it used. */
   readonly busy: number
 }
-
-/** A run in which the contender's core was less busy says nothing: something else held it up. */
-export const leastBusy = 0.9
 
 export async function rate(contender: Contender, connections: number, on: On): Promise<Rate> {
   await using running = await contender.start(on)

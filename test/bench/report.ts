@@ -10,6 +10,7 @@ export function reportOf(result: Summary): string {
     row('requests/s, of Caddy `forward_auth`', said(ratios.requests_to_caddy_forward_auth), '–'),
     row('requests/s, of configurable-http-proxy', said(ratios.requests_to_configurable_http_proxy), 'at least 3'),
     row('added latency, one connection, p50', `${result.added_p50_ms} ms`, 'at most 0.15 ms'),
+    row('added latency, one connection, p99', `${result.added_p99_ms} ms`, '–'),
     row('p99 at 32 connections, of nginx `auth_request`', said(ratios.p99_to_nginx_auth_request), 'at most 2'),
     row('1 GB download, of nginx', said(ratios.download_to_nginx), 'at least 0.5'),
     row('WebSocket echo, messages/s, of nginx', said(ratios.echo_to_nginx), 'at least 0.75'),

@@ -17,6 +17,7 @@ type Pick = (gave: Gave) => number | undefined
 const perSecond: Pick = ({ rate }) => rate?.requestsPerSecond
 const p99: Pick = ({ rate }) => rate?.p99
 const single: Pick = (gave) => gave.single?.p50
+const singleP99: Pick = (gave) => gave.single?.p99
 const megabytes: Pick = ({ download }) => download?.megabytesPerSecond
 const downloadCpu: Pick = ({ download }) => download?.cpuSeconds
 const messages: Pick = ({ echo }) => echo?.messagesPerSecond
@@ -33,8 +34,9 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
   const medians = (all: Record<string, Figure>) =>
     Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.median]))
   const ratio = (pick: Pick, to: string) => ratioOf(of('gatehouse', pick), of(to, pick))
-  const direct = rounds.map((round) => round.direct ?? Number.NaN)
-  const added = of('gatehouse', single).map((value, round) => value - (direct[round] ?? Number.NaN))
+  const direct = rounds.map((round) => round.direct?.p50 ?? Number.NaN)
+  const added = median(rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), single, app?.p50)))
+  const addedP99 = median(rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), singleP99, app?.p99)))
   const costs = (name: string) => rounds.map(({ cost }) => cost.get(name) ?? Number.NaN)
   const rates = figures(perSecond)
   const latencies: Record<string, number> = {
@@ -46,7 +48,8 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     requests_per_second_spread: rates,
     p99_ms: medians(figures(p99, 2)),
     p50_ms_one_connection: latencies,
-    added_p50_ms: Number(median(added).toFixed(3)),
+    added_p50_ms: Number(added.toFixed(3)),
+    added_p99_ms: Number(addedP99.toFixed(3)),
     download_mb_per_second: figures(megabytes),
     download_cpu_seconds: figures(downloadCpu, 2),
     echo_messages_per_second: figures(messages),
@@ -69,4 +72,9 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     void_runs: rounds.reduce((sum, round) => sum + round.void, 0),
     rounds: rounds.length,
   }
+}
+
+/** Milliseconds more than the app alone takes. */
+function addedBy(gave: Gave | undefined, pick: Pick, direct: number | undefined): number {
+  return (pick(gave ?? {}) ?? Number.NaN) - (direct ?? Number.NaN)
 }

@@ -21,6 +21,7 @@ export type RealPart =
   | 'freezing'
   | 'nginx'
   | 'haproxy'
+  | 'wrk'
 
 export type Found =
   | { readonly kind: 'found'; readonly path: string }
@@ -75,6 +76,7 @@ const parts: { readonly [Name in RealPart]: Part } = {
   openssl: { candidates: (env) => onPath('openssl', env), command: 'apt-get install openssl' },
   nginx: { candidates: (env) => systemProgram('nginx', env), command: 'apt-get install nginx-light' },
   haproxy: { candidates: (env) => systemProgram('haproxy', env), command: 'apt-get install haproxy' },
+  wrk: { candidates: (env) => onPath('wrk', env), command: 'apt-get install wrk' },
 }
 
 /** The folder that real parts are kept in between runs. */
