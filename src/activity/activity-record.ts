@@ -11,6 +11,11 @@ import { type Clocks, type Evidence, merge } from './clocks.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
 
 const text = Type.String({ minLength: 1, maxLength: 253 })
+const Workspace = Type.Object({
+  namespace: Type.String({ minLength: 1, maxLength: 63 }),
+  name: text,
+  uid: Type.String({ minLength: 1, maxLength: 128 }),
+})
 const Source = Type.Object({
   source: Type.String({ maxLength: 128 }),
   user: Type.Optional(Type.String({ maxLength: 512 })),
@@ -18,7 +23,7 @@ const Source = Type.Object({
 
 /** Open: a newer Gatehouse may add fields, and an older one must carry them along. */
 const ActivitySpec = Type.Object({
-  workspace: Type.Object({ namespace: text, name: text, uid: Type.String({ minLength: 1, maxLength: 128 }) }),
+  workspace: Workspace,
   replica: text,
   accessURL: Type.Optional(Type.String({ maxLength: 2048 })),
   connected: Type.Optional(rfc3339),

@@ -3,6 +3,7 @@
  * in a while; while the store is away everything is kept in memory and written afterwards.
  */
 import { hasCode, messageOf } from '#errors.ts'
+import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -41,6 +42,8 @@ interface Draft {
   readonly workspace: WatchedWorkspace
   /** As it is in the store, as far as this replica knows. */
   stored: WorkspaceActivity | undefined
+  /** Of {@link stored}. */
+  written: Clocks
   run: Run | undefined
   verdict: Activity['verdict']
   /** What others knew who are gone. */
@@ -99,6 +102,14 @@ export class ActivityWriter {
     if (!isSame) draft.isWanted = true
   }
 
+  /** Somebody else decides from here on. */
+  unsay(): void {
+    for (const draft of this.#drafts.values()) {
+      if (draft.verdict) draft.isWanted = true
+      draft.verdict = undefined
+    }
+  }
+
   /** Takes over what another replica wrote, in the store as well. `false`: it could not. */
   async adopt(workspace: WatchedWorkspace, activity: Activity): Promise<boolean> {
     const draft = this.#draftOf(workspace)
@@ -117,7 +128,7 @@ export class ActivityWriter {
     const known = this.#drafts.get(workspace.uid)
     if (known) return known
     const { namespace, name, uid } = workspace
-    const nothing = { stored: undefined, run: undefined, verdict: undefined, adopted: undefined }
+    const nothing = { stored: undefined, written: {}, run: undefined, verdict: undefined, adopted: undefined }
     const draft: Draft = {
       ...{ workspace: { namespace, name, uid }, ...nothing },
       ...{ isWanted: false, isUnderWay: false, writtenAt: Number.NEGATIVE_INFINITY },
@@ -136,14 +147,9 @@ export class ActivityWriter {
     if (now < this.#pausedUntil && !isLast) return
     const isDue = ({ writtenAt, workspace }: Draft) => isLast || now - writtenAt >= this.#periodOf(workspace.uid)
     const due = [...this.#drafts.values()].filter((draft) => draft.isWanted && !draft.isUnderWay && isDue(draft))
-    const rest = due.values()
-    const work = async () => {
-      for (const draft of rest) {
-        if (this.#isAway && clock.now() < this.#pausedUntil) return
-        await this.#write(draft)
-      }
-    }
-    await Promise.all(Array.from({ length: mostAtOnce }, work))
+    await eachOf(due, mostAtOnce, async (draft) => {
+      if (!this.#isAway || clock.now() >= this.#pausedUntil) await this.#write(draft)
+    })
   }
 
   #periodOf(uid: string): Milliseconds {
@@ -154,10 +160,9 @@ export class ActivityWriter {
    * That a stream is open is no evidence for most, and is not written when the end of the timeout is near: what a person does then must not have to
    * wait for its turn behind it.
    */
-  #isWorthwhile({ workspace, stored }: Draft, clocks: Clocks, now: Timestamp): boolean {
+  #isWorthwhile({ workspace, stored, written }: Draft, clocks: Clocks, now: Timestamp): boolean {
     const policy = this.#parts.policyOf(workspace.uid)
     if (!policy || policy.connectedCounts || !stored) return true
-    const written = activityOf(stored).clocks
     const hasNews = (['interactive', 'busy', 'unknown'] as const).some((name) => isLater(clocks[name], written[name]))
     const seenAt = Math.max(clocks.interactive?.at ?? 0, clocks.busy?.at ?? 0, clocks.unknown?.at ?? 0)
     return hasNews || now - seenAt < policy.timeout - 2 * writeEvery(policy.timeout)
@@ -171,6 +176,7 @@ export class ActivityWriter {
     draft.writtenAt = clock.now()
     try {
       draft.stored = await this.#put(draft)
+      draft.written = activityOf(draft.stored).clocks
       this.#isAway = false
       return true
     } catch (error) {
@@ -196,7 +202,8 @@ export class ActivityWriter {
       try {
         if (!stored) return await resources.create(activityKind, { metadata: { namespace, name }, spec })
         // Fields of a newer Gatehouse stay.
-        return await resources.replace(activityKind, { ...stored, spec: { ...stored.spec, ...spec } })
+        const { verdict: _, ...kept } = stored.spec
+        return await resources.replace(activityKind, { ...stored, spec: { ...kept, ...spec } })
       } catch (error) {
         const isOutdated = hasCode(error, 'already_exists', 'conflict', 'not_found')
         if (!isOutdated || attempt === mostTries) throw error
@@ -211,7 +218,7 @@ export class ActivityWriter {
     const accessURL = accessUrlOf(workspace.uid)
     const own: Activity = { clocks: recorder.clocksOf(workspace.uid), run, verdict, accessURL }
     const others = [stored && activityOf(stored), adopted].filter((one) => one !== undefined)
-    return activitySpec(workspace, replica, others.reduce(mergeActivity, own))
+    return activitySpec(workspace, replica, { ...others.reduce(mergeActivity, own), verdict })
   }
 }
 

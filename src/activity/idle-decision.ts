@@ -171,3 +171,9 @@ function stillActive(last: Evidence, { policy, now }: IdleQuestion): IdleDecisio
 function sayActive({ at, source }: Evidence): string {
   return `Last active at ${new Date(at).toISOString()} (${source}).`
 }
+
+/** Until then nothing that happens makes it idle: what is written meanwhile puts the end off, and never ahead. */
+export function lookAgainAt(decision: IdleDecision, { timeout, maxLifetime }: IdlePolicy, now: Timestamp): Timestamp {
+  if (decision.kind !== 'not-idle' || decision.idleAt === undefined || maxLifetime !== undefined) return now
+  return Math.min(decision.idleAt, now + writeEvery(timeout))
+}

@@ -13,6 +13,7 @@ import type { Resources } from '#resources/contract.ts'
 import { connectionAccessReviewer, subjectAccessReviewer } from '#resources/kubernetes/access-review.ts'
 import { type ApiAccess, inClusterAccess, kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
 import { type ApiClient, openApiClient } from '#resources/kubernetes/api-client.ts'
+import { writeEvent } from '#resources/kubernetes/event-writer.ts'
 import { type HeartbeatKind, keepBeating } from '#resources/kubernetes/heartbeat.ts'
 import { kubernetesResources } from '#resources/kubernetes/kubernetes-resources.ts'
 import type { Reviewer } from '#resources/reviewer.ts'
@@ -105,6 +106,8 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
     trust: policies.trust,
     missingPolicies: () => policies.missing(),
     manifestProblems: () => [],
+    announceStop: (workspace, message) => writeEvent({ client, clock }, workspace, { reason: 'IdleShutdown', message }),
+    ...(parts.env.GATEHOUSE_POD ? { replica: parts.env.GATEHOUSE_POD } : {}),
     keepHouse: housekeeper(parts, { client, resources, policies }),
   })
   metrics.gauge('policies', () => policies.figures())

@@ -14,6 +14,7 @@ import type { Trust } from '#workspace/access.ts'
 import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Authorship } from '#workspace/share-acceptance.ts'
+import type { Workspace } from '#workspace/workspace.ts'
 
 export interface Ground {
   /** As the process was started with: all there is on a laptop; below what the manager says in a cluster. */
@@ -33,6 +34,10 @@ export interface Ground {
   readonly trust?: Trust
   /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */
   readonly keepHouse?: (chores: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>
+  /** Tells those who look at a workspace that it is stopped; the log does in any case. */
+  readonly announceStop?: (workspace: Workspace, message: string) => Promise<void>
+  /** Of this process among those that share a store, and the same after a restart; a new one each time if absent. */
+  readonly replica?: string
   /** What the administrator of a cluster should know: policies that are missing, and what is off by it. */
   readonly missingPolicies?: () => readonly MissingPolicy[]
   /** Files that could not be read as manifests; there are none in a cluster. */

@@ -1,6 +1,7 @@
 /** The laptop mode: gateway, operator, an embedded OpenID provider and local processes in one process, with its state in one folder. */
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { activityKind } from '#activity/activity-record.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
 import { oneTimeKind } from '#identity/one-time-record.ts'
 import { sessionKind } from '#identity/session-record.ts'
@@ -24,6 +25,7 @@ import type { IssuerSettings, Secrets, Settings } from '#settings/settings.ts'
 import { paths } from '#surface/urls.ts'
 import { consoleOrigin, placeOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
+import { templateKind } from '#workspace/template.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 import { allEnded, endAfter } from './end-after.ts'
 import { type OpenGateway, openGateway } from './gateway.ts'
@@ -89,7 +91,14 @@ async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<O
   const ends: Promise<unknown>[] = []
   begun.defer(() => allEnded(ends))
   const folder = settings.demo.manifests
-  const manifests = watchManifests({ folder, store, kinds: [workspaceKind, shareKind], clock, log, signal })
+  const manifests = watchManifests({
+    folder,
+    store,
+    kinds: [workspaceKind, shareKind, templateKind],
+    clock,
+    log,
+    signal,
+  })
   const runtime = await openProcessRuntime({ home: settings.home, clock, log, baseEnv: parts.env, signal })
   ends.push(runtime.ended)
   const metrics = createMetrics()
@@ -102,6 +111,7 @@ async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<O
     // Whoever may write into the folder owns this machine.
     authorshipOf: (share) => (manifests.isFromManifest(shareKind, share.metadata) ? 'ManifestGranted' : undefined),
     manifestProblems: () => manifests.problems(),
+    replica: 'laptop',
     lookup: localhostLookup,
   })
   ends.push(open.ended)
@@ -115,7 +125,7 @@ async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<O
 }
 
 function openStore({ settings, clock, log }: LaptopParts, begun: AsyncDisposableStack): EmbeddedStore {
-  const kinds = [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind]
+  const kinds = [activityKind, keyRingKind, oneTimeKind, sessionKind, shareKind, templateKind, workspaceKind]
   const file = join(settings.home, 'state.sqlite')
   // Outlives the rest, which still writes while it ends.
   return begun.use(openEmbeddedStore({ file, kinds, clock, log, signal: new AbortController().signal }))

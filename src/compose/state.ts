@@ -6,6 +6,7 @@ import { type MachineSessions, openMachineSessions } from '#identity/machine-ses
 import { sleep } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
+import type { IdleStops } from '#operator/idle-stops.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import { standsForMany } from '#server/crowd.ts'
 import { dropOnChange } from '#workspace/reviewing.ts'
@@ -13,6 +14,7 @@ import { Reviews } from '#workspace/reviews.ts'
 import { keepAccounts } from './accounts.ts'
 import { forgetEndedRoutes } from './ended-routes.ts'
 import type { Ground } from './ground.ts'
+import { openIdle } from './idle.ts'
 import { type Keeping, openKeeping } from './keeping.ts'
 import { PresentSettings } from './present-settings.ts'
 import { startTasks, type Tasks } from './tasks.ts'
@@ -27,6 +29,7 @@ export interface State {
   readonly keeping: Keeping
   readonly machines: MachineSessions
   readonly workspaces: Workspaces
+  readonly idle: IdleStops
   /** What RBAC said lately; in a cluster alone. */
   readonly reviews?: Reviews
   readonly client: KeepAliveClient
@@ -59,11 +62,13 @@ export function openState(ground: Ground): State {
   directory.subscribe(({ before, after }) => {
     if (before && before.uid !== after?.uid) recorder.forget(before.uid)
   })
-  keepHouse(tasks, keeping, ground)
+  const replica = ground.replica ?? keeping.replica
+  const idle = openIdle({ ground, site: () => present.site, directory, recorder, tasks, replica })
+  keepHouse(tasks, keeping, idle, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
   const witness = new Witness({ audit, metrics, clock })
   return {
-    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder, witness },
+    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder, idle, witness },
     turnstile: new Turnstile({ limits: settings.limits, isExempt: standsForMany(settings), clock }),
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),
@@ -73,13 +78,28 @@ export function openState(ground: Ground): State {
 const housekeepingEvery = 5 * 60_000
 
 /** What nobody else does: what has run out is deleted. */
-function keepHouse(tasks: Tasks, { sessions, once }: Keeping, { clock, keepHouse: inTurn }: Ground): void {
-  const chores = async (signal: AbortSignal) => {
+function keepHouse(
+  tasks: Tasks,
+  { sessions, once }: Keeping,
+  idle: IdleStops,
+  { clock, keepHouse: inTurn }: Ground,
+): void {
+  const collect = async (signal: AbortSignal) => {
     while (!signal.aborted) {
       await sleep(clock, housekeepingEvery, signal)
       await sessions.collectExpired()
       await once.collectExpired()
     }
+  }
+  const chores = async (signal: AbortSignal) => {
+    const ending = new AbortController()
+    const both = AbortSignal.any([signal, ending.signal])
+    // One that fails ends the other, so that both are begun again together.
+    const end = (error: unknown) => {
+      ending.abort(error)
+      throw error
+    }
+    await Promise.all([collect(both).catch(end), idle.run(both).catch(end)])
   }
   tasks.run('housekeeping', (signal) => (inTurn ? inTurn(chores, signal) : chores(signal)))
 }

@@ -1,4 +1,5 @@
 /** How the kinds of a cluster's gateway are kept at the API server, and what of them is held in memory. */
+import { leanIdleShutdown } from '#activity/idle-shutdown.ts'
 import { clientSecretKind } from '#identity/client-secret.ts'
 import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
 import { leaseKind } from '#operator/lease.ts'
@@ -7,6 +8,7 @@ import type { Keeping } from '#resources/kubernetes/kubernetes-resources.ts'
 import { jsonSecret, leanForm, plainForm, textSecret } from '#resources/kubernetes/wire-form.ts'
 import { executionProfileAnnotation, managerAnnotation, portsAnnotation } from '#workspace/annotations.ts'
 import { sharedByAnnotation, shareKind } from '#workspace/share.ts'
+import { idleRulesAnnotation, templateKind } from '#workspace/template.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 
 export const housekeepingLease = 'gatehouse-housekeeping'
@@ -15,12 +17,21 @@ export const housekeepingLease = 'gatehouse-housekeeping'
 const workspaceForm = leanForm({
   spec: [
     ...['displayName', 'desiredStatus', 'ownershipType', 'accessType', 'ports'],
-    ...['templateRef', 'managerRef', 'executionProfileRef'],
+    ...['templateRef', 'managerRef', 'executionProfileRef', 'idleShutdown'],
+    ...['appType', 'image'],
   ],
   status: ['conditions'],
   annotations: [createdByAnnotation, portsAnnotation, managerAnnotation, executionProfileAnnotation],
   // It is on the page of everybody who may open the workspace.
-  texts: { displayName: 256 },
+  texts: { displayName: 256, appType: 64, image: 512 },
+  shapes: { idleShutdown: leanIdleShutdown },
+})
+
+const templateForm = leanForm({
+  spec: ['defaultIdleShutdown', 'idleShutdownOverrides', 'idleShutdownRules'],
+  status: [],
+  annotations: [idleRulesAnnotation],
+  shapes: { defaultIdleShutdown: leanIdleShutdown },
 })
 
 const shareForm = leanForm({
@@ -34,4 +45,5 @@ export const wireForms: ReadonlyMap<ResourceKind<Resource>, Keeping> = new Map<R
   [leaseKind, { form: plainForm, only: housekeepingLease }],
   [workspaceKind, { form: workspaceForm }],
   [shareKind, { form: shareForm }],
+  [templateKind, { form: templateForm }],
 ])

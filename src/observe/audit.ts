@@ -53,7 +53,20 @@ export type AuditEvent = AuditActor &
         readonly share: string
         readonly reason: string
       }
-    | { readonly event: 'start' | 'stop'; readonly workspace: string; readonly reason: string }
+    | {
+        readonly event: 'start' | 'stop'
+        readonly workspace: string
+        readonly reason: string
+        /** Of one that was stopped because nobody used it. */
+        readonly evidence?: {
+          readonly source: string
+          /** Who was the last to do something, where it is known. */
+          readonly by?: string
+          /** RFC 3339. */
+          readonly at: string
+          readonly idleFor: Milliseconds
+        }
+      }
     | ({ readonly event: 'stream-opened'; readonly grant: string; readonly kind: StreamKind } & AuditTarget)
     | ({
         readonly event: 'stream-closed'

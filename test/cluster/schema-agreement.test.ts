@@ -1,6 +1,7 @@
 /** The schemas in `config/crd` and the parsers in `src/` say the same: what one of them accepts, the other one does too. */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { activityKind } from '#activity/activity-record.ts'
 import { oneTimeKind } from '#identity/one-time-record.ts'
 import { sessionKind } from '#identity/session-record.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
@@ -84,6 +85,20 @@ const share = {
   ...{ access: 'modify', ports: ['app'], connectionTypes: ['web-ui'], expiresAt: times[0] },
 }
 
+const seen = { source: 'kernel:execute_request', user: 'github:alice' }
+
+const activity = {
+  ...{
+    workspace: { namespace: 'team', name: 'nb', uid: 'u' },
+    replica: 'gatehouse-1',
+    accessURL: 'https://nb.example/',
+  },
+  ...{ connected: times[0], interactive: times[0], busyUntil: times[1], unknown: times[0] },
+  evidence: { connected: { source: 'stream' }, interactive: seen, busyUntil: seen, unknown: seen },
+  run: { instance: 'pod', since: times[0] },
+  verdict: { idle: false, reason: 'active', message: 'Last active just now.' },
+}
+
 const workspace = {
   ...{
     displayName: 'Notebook',
@@ -104,6 +119,7 @@ const subjects: readonly Subject[] = [
   { kind: workspaceKind, good: [workspace, { templateRef: 'production' }, {}] },
   { kind: shareKind, good: [share, { workspaces: [{ name: 'nb' }], grantees: [{ kind: 'Group', name: 'ds' }] }] },
   { kind: sessionKind, good: [session] },
+  { kind: activityKind, good: [activity, { workspace: activity.workspace, replica: 'r' }] },
   {
     kind: oneTimeKind,
     good: [

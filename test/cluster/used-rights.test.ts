@@ -1,5 +1,6 @@
 /** What the gateway's account may do is what the gateway does: every right that the chart grants is used, and none is missing, on the real API server. */
 import { expect, test } from 'vitest'
+import { activityName } from '#activity/activity-record.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { api, paths } from '#surface/urls.ts'
 import { covers, type Right, type RoleLike, rightAskedBy, rightsOf, sayRight } from '#test/support/api-rights.ts'
@@ -16,10 +17,10 @@ const patience = { timeout: 40_000, interval: 250 }
 const audience = 'gatehouse.test'
 const ends = { command: ['python3', '-c', 'print("its last words", flush=True); raise SystemExit(1)'], args: [] }
 
-/** The chores of housekeeping are due every five minutes. */
+/** The chores of housekeeping are due every five minutes, or every one. */
 const hurried: Clock = {
   now: () => systemClock.now(),
-  after: (delay, run) => systemClock.after(delay === 300_000 ? 2_000 : delay, run),
+  after: (delay, run) => systemClock.after(delay === 300_000 || delay === 60_000 ? 2_000 : delay, run),
 }
 
 /** What is asked for in case somebody grants it, and done without: a StatefulSet above a pod, and where the API server is. */
@@ -41,6 +42,7 @@ async function doEverything(world: ServedCluster): Promise<void> {
   const second = await world.start()
   await world.workspace('nb', 'alice', { spec: { accessType: 'Public' } })
   await world.workspace('ends', 'alice', { container: ends })
+  await world.workspace('idles', 'alice', { spec: { idleShutdown } })
   const url = world.url('nb')
   const [alice, bob] = [await world.as('alice'), await world.as('bob')]
   await openWhenRunning(alice, url)
@@ -62,12 +64,36 @@ async function doEverything(world: ServedCluster): Promise<void> {
     .poll(async () => (await plainRequest(url, { headers: await asMachine(team) })).status, patience)
     .toBe(200)
   expect((await ask(world, alice, 'POST', paths.logout)).status).toBe(303)
+  await leaveAlone(world, 'idles')
   const expired = { purpose: 'once', expiresAt: '2026-01-01T00:00:00Z' }
   const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'OneTimeRecord' }
   await world.ours(['create', '-f', '-'], { ...kind, metadata: { name: 'used-long-ago' }, spec: expired })
   const locked = JSON.stringify({ spec: { locked: ['mallory'] } })
   await world.ours(['patch', 'workspacemanager', world.namespace, '--type=merge', '-p', locked])
   expect(first.lines.join('')).not.toContain('store_refused')
+}
+
+const idleShutdown = { enabled: true, idleTimeoutInMinutes: 1, detection: {} }
+
+/** As if it had been started ten minutes ago by another replica's word; and one that is gone has left a record as well. */
+async function leaveAlone(world: ServedCluster, name: string): Promise<void> {
+  const { team } = world
+  const uidOf = async (args: readonly string[]) =>
+    (await kubectl(['get', ...args, '-n', team, '-o', 'jsonpath={.metadata.uid}'])).trim()
+  const pod = (await kubectl(['get', 'pods', '-n', team, '-o', 'name'])).split('\n').find((one) => one.includes(name))
+  const [uid, instance] = [await uidOf(['workspace', name]), await uidOf([pod ?? ''])]
+  const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'WorkspaceActivity' }
+  const record = (of: string, run?: object) => {
+    const spec = { workspace: { namespace: team, name, uid: of }, replica: 'earlier', ...(run ? { run } : {}) }
+    const metadata = { name: activityName(of, 'earlier') }
+    return world.ours(['create', '-f', '-'], { ...kind, metadata, spec })
+  }
+  await record('of-one-that-is-gone')
+  await record(uid, { instance, since: new Date(Date.now() - 600_000).toISOString() })
+  const stopped = ['get', 'workspace', name, '-n', team, '-o', 'jsonpath={.spec.desiredStatus}']
+  await expect.poll(() => kubectl(stopped), patience).toBe('Stopped')
+  const events = ['get', 'events', '-n', team, '--field-selector=reason=IdleShutdown', '-o', 'name']
+  await expect.poll(async () => (await kubectl(events)).trim().split('\n').filter(Boolean).length, patience).toBe(1)
 }
 
 async function ask(world: ServedCluster, browser: ScriptedBrowser, method: string, path: string, body?: object) {

@@ -3,6 +3,7 @@
  * the test behind it. Only what runs is static: the apps are servers of the test.
  */
 
+import { activityKind } from '#activity/activity-record.ts'
 import { type OpenGateway, openGateway, openManagedGateway } from '#compose/gateway.ts'
 import type { Ground } from '#compose/ground.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
@@ -25,6 +26,7 @@ import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { consoleOrigin, placeOf, urlOf } from '#workspace/address.ts'
 import { managerKind } from '#workspace/manager.ts'
 import { shareKind } from '#workspace/share.ts'
+import { templateKind } from '#workspace/template.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { createScriptedBrowser, type ScriptedBrowser, thisMachine } from './browser-session.ts'
 import { type EchoApp, echoApp } from './echo-app.ts'
@@ -136,7 +138,7 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const store = opened.use(
     openEmbeddedStore({
       file: ':memory:',
-      kinds: [keyRingKind, managerKind, oneTimeKind, sessionKind, shareKind, workspaceKind],
+      kinds: [activityKind, keyRingKind, managerKind, oneTimeKind, sessionKind, shareKind, templateKind, workspaceKind],
       clock,
       log,
       signal: new AbortController().signal,

@@ -44,16 +44,18 @@ export interface LeanFields {
   readonly annotations: readonly string[]
   /** The longest that a field of the spec may be, in characters: the rest of it is cut off. */
   readonly texts?: Readonly<Record<string, number>>
+  /** What is kept of a field of the spec that may hold anything. */
+  readonly shapes?: Readonly<Record<string, (value: unknown) => unknown>>
 }
 
 /**
  * Of objects that others write and that are held by the thousand: their fields and annotations can be megabytes, for which whoever may make them must
  * not use up the memory of the gateway.
  */
-export function leanForm({ spec, status, annotations, texts = {} }: LeanFields): WireForm {
+export function leanForm({ spec, status, annotations, texts = {}, shapes = {} }: LeanFields): WireForm {
   return {
     read: ({ body, metadata }) => ({
-      spec: cut(spec === undefined ? body.spec : pick(body.spec, spec), texts),
+      spec: shape(cut(spec === undefined ? body.spec : pick(body.spec, spec), texts), shapes),
       status: pick(body.status, status),
       generation: metadata.generation,
     }),
@@ -70,6 +72,12 @@ export function leanForm({ spec, status, annotations, texts = {} }: LeanFields):
 function pick(value: unknown, names: readonly string[]): unknown {
   if (!isJsonObject(value)) return value
   return Object.fromEntries(Object.entries(value).filter(([name]) => names.includes(name)))
+}
+
+function shape(value: unknown, shapes: NonNullable<LeanFields['shapes']>): unknown {
+  if (!isJsonObject(value)) return value
+  const shaped = Object.entries(shapes).filter(([name]) => name in value)
+  return { ...value, ...Object.fromEntries(shaped.map(([name, keep]) => [name, keep(value[name])])) }
 }
 
 function cut(value: unknown, texts: Readonly<Record<string, number>>): unknown {

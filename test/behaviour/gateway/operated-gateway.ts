@@ -1,4 +1,5 @@
 /** One gateway with everything around it that its operators see, on a store that a test can hold up and an issuer that it can take away. */
+import { activityKind } from '#activity/activity-record.ts'
 import { openGateway } from '#compose/gateway.ts'
 import { serve } from '#compose/serving.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
@@ -17,6 +18,7 @@ import { freePort } from '#test/support/free-port.ts'
 import { type TestIdentityProvider, testIdentityProvider } from '#test/support/identity-provider.ts'
 import { type StaticRuntime, staticRuntime } from '#test/support/static-runtime.ts'
 import { shareKind } from '#workspace/share.ts'
+import { templateKind } from '#workspace/template.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 
 export interface OperatedGateway extends AsyncDisposable {
@@ -37,7 +39,7 @@ export async function operatedGateway(): Promise<OperatedGateway & { readonly is
   const issuer = opened.use(await testIdentityProvider({ clientOrigin: origin }))
   const settings = await settingsOf(port, operationsPort, issuer)
   const log = createLog({ level: 'error', clock: systemClock, sink: { write: () => undefined } })
-  const kinds = [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind]
+  const kinds = [activityKind, keyRingKind, oneTimeKind, sessionKind, shareKind, templateKind, workspaceKind]
   const never = new AbortController().signal
   const store = opened.use(openEmbeddedStore({ file: ':memory:', kinds, clock: systemClock, log, signal: never }))
   const resources = faultyResources(store.resources)

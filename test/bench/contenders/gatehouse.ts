@@ -5,6 +5,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { activityKind } from '#activity/activity-record.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
 import { oneTimeKind } from '#identity/one-time-record.ts'
 import { newSessionCookie } from '#identity/session-cookie.ts'
@@ -24,6 +25,7 @@ import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { staticRuntime } from '#test/support/static-runtime.ts'
 import { authorityOf, placeOf } from '#workspace/address.ts'
 import { shareKind } from '#workspace/share.ts'
+import { templateKind } from '#workspace/template.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { openGateway } from '../../../src/compose/gateway.ts'
 
@@ -53,7 +55,7 @@ const log = createLog({
   sink: openOutput({ path: join(home, 'gatehouse.log'), ...keeps }, clock),
 })
 const audit = createAudit({ sink: openOutput({ path: join(home, 'audit.log'), ...keeps }, clock), clock })
-const kinds = [keyRingKind, oneTimeKind, sessionKind, shareKind, workspaceKind]
+const kinds = [activityKind, keyRingKind, oneTimeKind, sessionKind, shareKind, templateKind, workspaceKind]
 const store = openEmbeddedStore({ file: join(home, 'state.sqlite'), kinds, clock, log, signal })
 const runtime = staticRuntime()
 const open = await openGateway({

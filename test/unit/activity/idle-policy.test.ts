@@ -143,7 +143,7 @@ describe('templates: defaults, bounds, lock', () => {
 
 describe('rules of a template', () => {
   const template = (rules: object) => ({ ...seed, idleShutdownRules: rules })
-  test('[DK11.2] open streams count only where the template says so', () => {
+  test('open streams count only where the template says so', () => {
     expect(idleRuleOf(undefined, seed)).toMatchObject({ policy: { connectedCounts: false } })
     expect(idleRuleOf(undefined, template({ connectedCounts: true }))).toMatchObject({
       policy: { connectedCounts: true },

@@ -1,0 +1,63 @@
+/** Wires what is known of activity: what this replica saw is written down, and whoever keeps house stops what nobody uses. */
+import { ActivityWriter } from '#activity/activity-writer.ts'
+import type { IdlePolicy } from '#activity/idle-policy.ts'
+import { IdleRules } from '#activity/idle-rules.ts'
+import type { ActivityRecorder } from '#activity/recorder.ts'
+import { messageOf } from '#errors.ts'
+import { askApp } from '#operator/app-inquiry.ts'
+import { IdleStops } from '#operator/idle-stops.ts'
+import { reflect } from '#resources/reflect.ts'
+import { placeOf, type Site, urlOf } from '#workspace/address.ts'
+import type { Directory } from '#workspace/directory.ts'
+import { templateKind } from '#workspace/template.ts'
+import type { Ground } from './ground.ts'
+import type { Tasks } from './tasks.ts'
+
+export interface IdleParts {
+  readonly ground: Ground
+  /** Of the settings in force; throws while there are none. */
+  readonly site: () => Site
+  readonly directory: Directory
+  readonly recorder: ActivityRecorder
+  readonly tasks: Tasks
+  readonly replica: string
+}
+
+/** In the turn of this process alone: {@link IdleStops.run}. */
+export function openIdle({ ground, site, directory, recorder, tasks, replica }: IdleParts): IdleStops {
+  const { resources, settings, dial, trust, clock, log, audit, announceStop } = ground
+  const namespace = settings.sessions.stateNamespace
+  const rules = new IdleRules()
+  const policyOf = (uid: string): IdlePolicy | undefined => {
+    const entry = directory.findByUid(uid)
+    const rule = entry && rules.of(entry.workspace)
+    return rule?.kind === 'on' ? rule.policy : undefined
+  }
+  const accessUrlOf = (uid: string) => {
+    const entry = directory.findByUid(uid)
+    return entry && urlOf(site(), entry.ref, undefined)
+  }
+  const writer = new ActivityWriter({ recorder, resources, namespace, replica, policyOf, accessUrlOf, clock, log })
+  const gone = directory.subscribe(({ before, after }) => {
+    if (before && before.uid !== after?.uid) writer.forget(before.uid)
+  })
+  ground.signal.addEventListener('abort', () => gone[Symbol.dispose](), { once: true })
+  tasks.run('activity', (signal) => writer.run(signal))
+  tasks.run('templates', (signal) => followTemplates(ground, rules, signal))
+  const publicPath: Parameters<typeof askApp>[0]['publicPath'] = (ref, port) => placeOf(site(), ref, port).prefix
+  return new IdleStops({
+    ...{ directory, rules, recorder, writer, resources, namespace, clock, log, audit },
+    ask: (entry, policy, signal) => askApp({ dial, publicPath, clock, signal }, entry, policy.endpoint),
+    mayStop: () => trust?.starts !== false,
+    announce: async (entry, message) => announceStop?.(entry.workspace, message),
+  })
+}
+
+async function followTemplates({ resources, metrics, clock, log }: Ground, rules: IdleRules, signal: AbortSignal) {
+  const onInterruption = (kind: string) => metrics.watchInterruptions(kind).add()
+  for await (const event of reflect(resources, templateKind, { clock, signal, onInterruption })) {
+    if (event.type === 'stale')
+      log.warn({ kind: 'WorkspaceTemplate', reason: messageOf(event.error) }, 'a watch was interrupted')
+    rules.apply(event)
+  }
+}

@@ -1,0 +1,234 @@
+/**
+ * Asks the app of a workspace what it is doing: the endpoint that its owner names, and Jupyter's own lists of kernels and terminals. Its instance is
+ * asked and nobody else, by the way that requests go; redirects are not followed, and what is no clear answer is none.
+ */
+import { type IncomingMessage, request } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { connect as overTls } from 'node:tls'
+import type { Evidence } from '#activity/clocks.ts'
+import type { AppAnswer } from '#activity/idle-decision.ts'
+import type { IdleEndpoint } from '#activity/idle-shutdown.ts'
+import { profileOf } from '#activity/profile.ts'
+import { messageOf } from '#errors.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
+import { isJsonObject } from '#lib/merge-patch.ts'
+import type { Endpoint } from '#runtime/contract.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
+import type { WorkspaceEntry } from '#workspace/directory.ts'
+import { type Dial, questionOf } from '#workspace/probe.ts'
+import type { WorkspacePort } from '#workspace/workspace.ts'
+import { timeIn } from './activity-time.ts'
+
+export interface InquiryParts {
+  readonly dial: Dial
+  /** Prefix of a port's public paths, with a slash at its end; `/` in host mode. `port` undefined: the main one. */
+  readonly publicPath: (ref: WorkspaceRef, port: number | undefined) => string
+  readonly clock: Clock
+  readonly signal: AbortSignal
+}
+
+const answerWithin: Milliseconds = 10_000
+/** Bytes. */
+const longestBody = 1 << 20
+
+interface Answer {
+  readonly status: number
+  readonly body: string
+}
+
+interface Place {
+  readonly endpoint: Endpoint
+  readonly isTls: boolean
+}
+
+/** Never throws: what went wrong is an answer. */
+export async function askApp(
+  parts: InquiryParts,
+  entry: WorkspaceEntry,
+  endpoint: IdleEndpoint | undefined,
+): Promise<AppAnswer> {
+  try {
+    const answers = await Promise.all([
+      askJupyter(parts, entry),
+      ...(endpoint ? [askEndpoint(parts, entry, endpoint)] : []),
+    ])
+    return sumOf(answers)
+  } catch (error) {
+    return { kind: 'failed', problem: messageOf(error) }
+  }
+}
+
+/** Work that is known of counts whatever else failed. */
+function sumOf(answers: readonly AppAnswer[]): AppAnswer {
+  const [worst] = ['busy', 'failed'].flatMap((kind) => answers.filter((answer) => answer.kind === kind))
+  if (worst) return worst
+  const said = answers.filter((answer) => answer.kind === 'said')
+  const unclear = said.find((answer) => answer.unclear !== undefined)?.unclear
+  return {
+    kind: 'said',
+    evidence: said.flatMap(({ evidence }) => evidence),
+    ...(unclear === undefined ? {} : { unclear }),
+  }
+}
+
+/** Below the prefix that the app has in front of its own paths; the older apps of SageMaker serve it beside that. */
+async function askEndpoint(parts: InquiryParts, entry: WorkspaceEntry, wish: IdleEndpoint): Promise<AppAnswer> {
+  const port = portOf(entry, wish.port)
+  const endpoint = port && entry.instance?.endpoints.get(port.port)
+  if (!port || !endpoint) return { kind: 'failed', problem: `there is no port ${wish.port} to ask` }
+  const place = { endpoint, isTls: wish.scheme === 'https' }
+  let last: AppAnswer = { kind: 'failed', problem: 'it was not asked' }
+  for (const path of pathsOf(parts, entry, port, wish.path)) {
+    const { status, body } = await get(parts, place, path)
+    if (status === 200) return readTime(body, wish.field, path)
+    last = { kind: 'failed', problem: `it answered ${status} to ${path}` }
+    if (status !== 404) return last
+  }
+  return last
+}
+
+function readTime(body: string, field: readonly string[], path: string): AppAnswer {
+  let value: unknown
+  try {
+    value = JSON.parse(body)
+  } catch {
+    return { kind: 'failed', problem: `what it answered to ${path} is no JSON` }
+  }
+  for (const name of field) value = isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+  const at = timeIn(value)
+  if (at === undefined)
+    return { kind: 'failed', problem: `what it answered to ${path} has no time in ${field.join('.')}` }
+  return { kind: 'said', evidence: [{ at, source: 'endpoint' }] }
+}
+
+/** One that is not known to be Jupyter and has no such list has nothing to say. */
+async function askJupyter(parts: InquiryParts, entry: WorkspaceEntry): Promise<AppAnswer> {
+  const [port] = entry.ports
+  const endpoint = entry.instance?.endpoints.get(port.port)
+  if (!endpoint) return { kind: 'failed', problem: `there is no port ${port.port} to ask` }
+  const { appType, image } = entry.workspace.spec
+  const profile = profileOf({ appType, image, portName: port.name, port: port.port, isMain: true })
+  if (profile !== 'jupyterlab' && profile !== 'generic') return { kind: 'said', evidence: [] }
+  const isSure = profile === 'jupyterlab'
+  const place = { endpoint, isTls: false }
+  const [kernels, terminals] = await Promise.all([
+    listOf(parts, entry, place, 'kernels'),
+    listOf(parts, entry, place, 'terminals'),
+  ])
+  if (typeof kernels === 'string') return isSure ? { kind: 'failed', problem: kernels } : { kind: 'said', evidence: [] }
+  // A Jupyter without terminals has no such list.
+  const open = typeof terminals === 'string' ? [] : terminals
+  if (typeof terminals === 'string' && !terminals.startsWith(missing)) return { kind: 'failed', problem: terminals }
+  if (kernels.some(({ execution_state: state }) => state === 'busy' || state === 'starting')) {
+    return { kind: 'busy', source: 'app:kernel-busy' }
+  }
+  const evidence = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(open, 'app:terminal')]
+  // A program in a terminal that prints nothing looks as one that waits for a command.
+  return { kind: 'said', evidence, ...(open.length > 0 ? { unclear: 'app:terminal-open' } : {}) }
+}
+
+const missing = 'it answered 404'
+
+/** A text says why there is none. */
+async function listOf(
+  parts: InquiryParts,
+  entry: WorkspaceEntry,
+  place: Place,
+  name: string,
+): Promise<readonly Readonly<Record<string, unknown>>[] | string> {
+  const [port] = entry.ports
+  // Its own clock of the last activity is not moved by being asked.
+  const [path = ''] = pathsOf(parts, entry, port, `/api/${name}?no_track_activity=1`)
+  const { status, body } = await get(parts, place, path)
+  if (status !== 200) return `it answered ${status} to ${path}`
+  try {
+    const list: unknown = JSON.parse(body)
+    if (Array.isArray(list) && list.every(isJsonObject)) return list
+  } catch {
+    // No list, as below.
+  }
+  return `what it answered to ${path} is no list`
+}
+
+function lastActivities(list: readonly Readonly<Record<string, unknown>>[], source: string): readonly Evidence[] {
+  return list.flatMap(({ last_activity: time }) => {
+    const at = timeIn(time)
+    return at === undefined ? [] : [{ at, source }]
+  })
+}
+
+function portOf({ ports }: WorkspaceEntry, wanted: number | string): WorkspacePort | undefined {
+  const declared = ports.find(({ port, name }) => port === wanted || name === wanted)
+  if (declared || typeof wanted === 'string') return declared
+  // One that a pod declares and that has no URL of its own, such as a sidecar's.
+  return { name: String(wanted), port: wanted, expose: false, path: 'strip' }
+}
+
+/** The one to try first, and the other one where the app may serve it at either. */
+function pathsOf(
+  { publicPath }: InquiryParts,
+  entry: WorkspaceEntry,
+  port: WorkspacePort,
+  path: string,
+): readonly string[] {
+  const prefix = publicPath(entry.ref, port === entry.ports[0] ? undefined : port.port)
+  const asProbe = (text: string) => {
+    const question = questionOf({ ...port, probe: { httpGet: { path: text } } }, prefix)
+    return question.kind === 'http' ? question.path : text
+  }
+  if (path.includes(baseUrl)) return [asProbe(path)]
+  return [...new Set([asProbe(baseUrl + path), path])]
+}
+
+// Written in pieces because it is no template of this language.
+const baseUrl = '$' + '{baseUrl}'
+
+/** Throws when there is no answer in time. */
+async function get({ dial, clock, signal }: InquiryParts, place: Place, path: string): Promise<Answer> {
+  using deadline = deadlineOf(clock, answerWithin, signal)
+  try {
+    const socket = await dial(place.endpoint, deadline.signal)
+    // An error that comes after the answer was judged concerns nobody any more.
+    socket.on('error', () => undefined)
+    try {
+      return await ask(socket, place.isTls, path, deadline.signal)
+    } finally {
+      socket.destroy()
+    }
+  } catch (error) {
+    if (!deadline.isPast()) throw error
+    throw new Error(`it did not answer to ${path} within ${answerWithin / 1000} s`, { cause: error })
+  }
+}
+
+function ask(plain: Duplex, isTls: boolean, path: string, signal: AbortSignal): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    // An instance has no name that a certificate could prove, and its address is confirmed by the runtime, as for plain HTTP.
+    const socket = isTls ? overTls({ socket: plain, rejectUnauthorized: false }) : plain
+    socket.on('error', reject)
+    const asked = request({
+      createConnection: () => socket,
+      path,
+      headers: { host: 'localhost', 'user-agent': 'gatehouse', accept: 'application/json', connection: 'close' },
+      signal,
+    })
+    asked.once('response', (answer) => readBody(answer).then(resolve, reject))
+    asked.once('upgrade', () => reject(new Error('it answered with an upgrade')))
+    asked.on('error', reject)
+    asked.once('close', () => reject(new Error('it closed the connection without an answer')))
+    asked.end()
+  })
+}
+
+async function readBody(answer: IncomingMessage): Promise<Answer> {
+  const pieces: Buffer[] = []
+  let length = 0
+  for await (const piece of answer) {
+    const bytes = Buffer.from(piece)
+    length += bytes.length
+    if (length > longestBody) throw new Error('its answer is too long')
+    pieces.push(bytes)
+  }
+  return { status: answer.statusCode ?? 0, body: Buffer.concat(pieces).toString('utf8') }
+}

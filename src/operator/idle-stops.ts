@@ -1,0 +1,266 @@
+/**
+ * Stops what nobody uses; in one process alone. From memory it is known who might be idle; of those the app itself is asked, and what all replicas
+ * wrote is read afresh, right before the wish is written. Whatever fails on the way leaves the workspace running, and is tried again.
+ */
+import { type Activity, activityKind, activityName, mergeActivity } from '#activity/activity-record.ts'
+import type { ActivityWriter } from '#activity/activity-writer.ts'
+import { merge } from '#activity/clocks.ts'
+import {
+  type AppAnswer,
+  decideIdle,
+  type IdleDecision,
+  lookAgainAt,
+  needsTheApp,
+  writeEvery,
+} from '#activity/idle-decision.ts'
+import type { IdlePolicy, IdleRule } from '#activity/idle-policy.ts'
+import type { IdleRules } from '#activity/idle-rules.ts'
+import type { ActivityRecorder } from '#activity/recorder.ts'
+import { sight } from '#activity/sight.ts'
+import type { WatchedWorkspace } from '#activity/workspace-record.ts'
+import { hasCode, messageOf } from '#errors.ts'
+import { eachOf } from '#lib/at-once.ts'
+import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
+import type { Audit, AuditActor } from '#observe/audit.ts'
+import type { Log } from '#observe/log.ts'
+import type { Resources } from '#resources/contract.ts'
+import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import { workspaceKind } from '#workspace/workspace.ts'
+import { ActivityBook } from './activity-book.ts'
+import { collectActivity } from './activity-collection.ts'
+import { sayStopped, verdictOf } from './idle-words.ts'
+
+export interface IdleStopsParts {
+  readonly directory: Pick<Directory, 'all' | 'get' | 'findByUid' | 'isComplete'>
+  readonly rules: Pick<IdleRules, 'of'>
+  readonly recorder: Pick<ActivityRecorder, 'clocksOf' | 'record'>
+  readonly writer: ActivityWriter
+  readonly resources: Resources
+  /** Gatehouse's own. */
+  readonly namespace: string
+  /** As {@link file://./app-inquiry.ts}. */
+  readonly ask: (entry: WorkspaceEntry, policy: IdlePolicy, signal: AbortSignal) => Promise<AppAnswer>
+  /** Whether the store keeps true what stops lean on. */
+  readonly mayStop: () => boolean
+  /** Tells those who look at the workspace, once for each stop. */
+  readonly announce: (entry: WorkspaceEntry, message: string) => Promise<void>
+  readonly clock: Clock
+  readonly log: Log
+  readonly audit: Audit
+}
+
+const lookEvery: Milliseconds = 1_000
+/** Apps that are asked at a time. */
+const mostAtOnce = 8
+
+/** What is known of a workspace besides what was written. */
+interface Case {
+  readonly entry: WorkspaceEntry
+  readonly rule: IdleRule
+  readonly run: string
+  readonly decision: IdleDecision
+  /** Until then nothing that happens could make it idle. */
+  readonly lookAt: Timestamp
+  /** It is asked again from then on. */
+  askAt: Timestamp
+}
+
+export class IdleStops {
+  readonly #parts: IdleStopsParts
+  readonly #cases = new Map<string, Case>()
+
+  constructor(parts: IdleStopsParts) {
+    this.#parts = parts
+  }
+
+  /** Decides until the signal; what was known is forgotten then. */
+  async run(signal: AbortSignal): Promise<void> {
+    const book = new ActivityBook(this.#parts)
+    try {
+      const collecting = collectActivity({ ...this.#parts, book }, signal)
+      await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting])
+    } finally {
+      this.#cases.clear()
+      this.#parts.writer.unsay()
+    }
+  }
+
+  /** The last decision about it. `undefined`: nobody asks for one, or another process decides. */
+  whyNotIdle(ref: WorkspaceRef): IdleDecision | undefined {
+    const entry = this.#parts.directory.get(ref)
+    return entry && this.#cases.get(entry.uid)?.decision
+  }
+
+  async #decideAll(book: ActivityBook, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#parts
+    while (!signal.aborted) {
+      try {
+        if (book.heardSince === undefined) await book.catchUp(signal)
+      } catch (error) {
+        if (!signal.aborted) log.debug({ component: 'idle', reason: messageOf(error) }, 'activity can not be read now')
+      }
+      await this.#round(book, signal)
+      await sleep(clock, lookEvery, signal).catch(() => undefined)
+    }
+  }
+
+  async #round(book: ActivityBook, signal: AbortSignal): Promise<void> {
+    const candidates: { readonly entry: WorkspaceEntry; readonly policy: IdlePolicy }[] = []
+    for (const [entry, rule] of this.#wanted()) {
+      if (this.#isSettled(entry, rule)) continue
+      if (rule.kind === 'unknown')
+        this.#note(entry, { kind: 'unknown', reason: 'policy-unknown', message: rule.problem })
+      else if (this.#mightBeIdle(book, entry, rule.policy)) candidates.push({ entry, policy: rule.policy })
+    }
+    await eachOf(candidates, mostAtOnce, ({ entry, policy }) => this.#settle(book, entry, policy, signal))
+  }
+
+  /** Those that are to run and to be stopped some time; what was known of others is forgotten. */
+  #wanted(): readonly (readonly [WorkspaceEntry, Exclude<IdleRule, { kind: 'off' }>])[] {
+    const { directory, rules } = this.#parts
+    const wanted = [...directory.all()].flatMap((entry) => {
+      const rule = rules.of(entry.workspace)
+      return rule.kind === 'off' || entry.workspace.spec.desiredStatus === 'Stopped' ? [] : [[entry, rule] as const]
+    })
+    const present = new Set<string>(wanted.map(([{ uid }]) => uid))
+    for (const uid of this.#cases.keys()) if (!present.has(uid)) this.#cases.delete(uid)
+    return wanted
+  }
+
+  /** What was decided holds on. */
+  #isSettled(entry: WorkspaceEntry, rule: IdleRule): boolean {
+    const known = this.#cases.get(entry.uid)
+    return known?.entry === entry && known.rule === rule && this.#parts.clock.now() < known.lookAt
+  }
+
+  /** By what is in memory, and it is its turn to be asked. */
+  #mightBeIdle(book: ActivityBook, entry: WorkspaceEntry, policy: IdlePolicy): boolean {
+    const decision = this.#decide(book, entry, policy, { kind: 'not-asked' })
+    const isAsked = needsTheApp(decision) || decision.kind === 'idle'
+    if (!isAsked) this.#note(entry, decision)
+    return isAsked && (this.#cases.get(entry.uid)?.askAt ?? 0) <= this.#parts.clock.now()
+  }
+
+  /** From what is known; `fresh`: instead of what the watch brought. */
+  #decide(
+    book: ActivityBook,
+    entry: WorkspaceEntry,
+    policy: IdlePolicy,
+    app: AppAnswer,
+    fresh?: Activity,
+  ): IdleDecision {
+    const { clock, mayStop, recorder, writer } = this.#parts
+    const { instance, state } = entry
+    if (!mayStop()) return { kind: 'unknown', reason: 'stops-off', message: 'Stops are off: a policy is missing.' }
+    if (!instance || state.phase !== 'Running') {
+      return { kind: 'not-idle', reason: 'not-running', message: 'It does not run, or is not ready.' }
+    }
+    const now = clock.now()
+    const written = fresh ?? book.of(entry.uid)
+    const run = written?.run?.instance === instance.instanceUid ? written.run : undefined
+    // Whoever sees a run first writes down since when: to have been started counts as a gesture.
+    const isUnheardOf = run === undefined && fresh === undefined && book.heardSince !== undefined
+    if (isUnheardOf) writer.sawRun(watched(entry), { instance: instance.instanceUid, since: now })
+    const clocks = written && merge(written.clocks, recorder.clocksOf(entry.uid))
+    const { heardSince } = book
+    return decideIdle({ policy, now, startedAt: run?.since, clocks, heardSince, app })
+  }
+
+  /** Asks, reads, decides, and stops. */
+  async #settle(book: ActivityBook, entry: WorkspaceEntry, policy: IdlePolicy, signal: AbortSignal): Promise<void> {
+    const { ask, recorder, log, clock } = this.#parts
+    try {
+      const app = await ask(entry, policy, signal)
+      if (app.kind === 'busy') recorder.record(watched(entry), sight('busy', app.source))
+      const first = this.#decide(book, entry, policy, app)
+      const decision = first.kind === 'idle' ? await this.#decideAfresh(book, entry, policy, app) : first
+      signal.throwIfAborted()
+      this.#note(entry, decision)
+      if (decision.kind === 'idle') await this.#stop(entry, decision)
+    } catch (error) {
+      if (signal.aborted) return
+      const message = `It could not be decided, or not be stopped: ${messageOf(error)}.`
+      this.#note(entry, { kind: 'unknown', reason: 'not-heard', message })
+      if (!hasCode(error, 'conflict', 'store_unavailable', 'not_found'))
+        log.warn(
+          { component: 'idle', workspace: refKey(entry.ref), reason: messageOf(error) },
+          'an idle workspace runs on',
+        )
+    } finally {
+      const known = this.#cases.get(entry.uid)
+      if (known) known.askAt = clock.now() + writeEvery(policy.timeout)
+    }
+  }
+
+  /** Once more, with what the store says now: every replica's record is read by its name. */
+  async #decideAfresh(
+    book: ActivityBook,
+    entry: WorkspaceEntry,
+    policy: IdlePolicy,
+    app: AppAnswer,
+  ): Promise<IdleDecision> {
+    const { resources, namespace, writer, directory } = this.#parts
+    const replicas = [...new Set([...book.replicas(), writer.replica])]
+    const records = await Promise.all(
+      replicas.map((replica) => resources.get(activityKind, { namespace, name: activityName(entry.uid, replica) })),
+    )
+    const [first, ...others] = records.flatMap((record) => (record ? [book.read(record)] : []))
+    if (!first) return { kind: 'unknown', reason: 'no-record', message: 'There is no record of it.' }
+    // What is stopped is what was looked at.
+    if (directory.get(entry.ref) !== entry) {
+      return { kind: 'unknown', reason: 'not-heard', message: 'It has changed meanwhile.' }
+    }
+    return this.#decide(book, entry, policy, app, others.reduce(mergeActivity, first))
+  }
+
+  async #stop(entry: WorkspaceEntry, decision: IdleDecision & { readonly kind: 'idle' }): Promise<void> {
+    const { resources, audit, log, announce } = this.#parts
+    const { uid, resourceVersion } = entry.workspace.metadata
+    await resources.patchSpec(workspaceKind, entry.ref, { desiredStatus: 'Stopped' }, { uid, resourceVersion })
+    const workspace = refKey(entry.ref)
+    const { last, idleFor } = decision
+    const by = last.user === undefined ? {} : { by: last.user }
+    const evidence = { source: last.source, ...by, at: new Date(last.at).toISOString(), idleFor }
+    audit.record({ event: 'stop', ...nobody, workspace, reason: 'idle', evidence })
+    const message = sayStopped(decision)
+    log.info({ component: 'idle', workspace, reason: 'IdleShutdown' }, message)
+    try {
+      await announce(entry, message)
+    } catch (error) {
+      log.warn({ component: 'idle', workspace, reason: messageOf(error) }, 'a stop could not be told as an event')
+    }
+  }
+
+  #note(entry: WorkspaceEntry, decision: IdleDecision): void {
+    const { writer, log, rules, clock } = this.#parts
+    const known = this.#cases.get(entry.uid)
+    const run = entry.instance?.instanceUid ?? ''
+    const rule = rules.of(entry.workspace)
+    const askAt = known?.run === run ? known.askAt : 0
+    this.#cases.set(entry.uid, {
+      entry,
+      rule,
+      run,
+      decision,
+      askAt,
+      lookAt: rule.kind === 'on' ? lookAgainAt(decision, rule.policy, clock.now()) : 0,
+    })
+    const verdict = verdictOf(decision)
+    const before = known && verdictOf(known.decision)
+    writer.say(watched(entry), verdict)
+    if (before?.reason === verdict.reason) return
+    const said = { component: 'idle', workspace: refKey(entry.ref), reason: verdict.reason }
+    if (decision.kind === 'unknown' && trouble.has(decision.reason)) log.warn(said, verdict.message)
+    else log.debug(said, verdict.message)
+  }
+}
+
+const trouble: ReadonlySet<string> = new Set(['app-failed', 'policy-unknown', 'stops-off'])
+
+/** No person asked for it. */
+const nobody: AuditActor = { user: undefined, session: undefined, requestId: undefined, client: undefined }
+
+function watched({ ref, uid }: WorkspaceEntry): WatchedWorkspace {
+  return { ...ref, uid }
+}

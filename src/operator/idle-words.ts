@@ -1,0 +1,16 @@
+/** Decisions about idle workspaces, as they are written down and told. */
+import type { Activity } from '#activity/activity-record.ts'
+import type { IdleDecision } from '#activity/idle-decision.ts'
+
+export function verdictOf(decision: IdleDecision): NonNullable<Activity['verdict']> {
+  return decision.kind === 'idle'
+    ? { idle: true, reason: decision.because, message: sayStopped(decision) }
+    : { idle: false, reason: decision.reason, message: decision.message }
+}
+
+export function sayStopped({ because, last, idleFor }: IdleDecision & { readonly kind: 'idle' }): string {
+  const minutes = Math.floor(idleFor / 60_000)
+  return because === 'lifetime'
+    ? `Stopping workspace, which has run for ${minutes} minutes: no longer is allowed.`
+    : `Stopping workspace due to ${minutes} minutes without activity (${last.source} at ${new Date(last.at).toISOString()}).`
+}

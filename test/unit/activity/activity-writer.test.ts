@@ -1,0 +1,123 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { type Activity, activityKind, activityOf, activitySpec, mergeActivity } from '#activity/activity-record.ts'
+import { openIdleWorld, ref } from '#test/support/idle-world.ts'
+
+const seconds = 1 / 60
+/** Ten minutes: written once a minute at most. */
+const tenMinutes = { idleShutdown: { enabled: true, idleTimeoutInMinutes: 10, detection: {} } }
+
+test('[JK13.3] whatever happens, and whoever has a tab open, a record is written at most every minute, and every tenth of a shorter timeout', async () => {
+  for (const [minutes, most] of [
+    [600, 11],
+    [5, 21],
+    [1, 101],
+  ] as const) {
+    await using world = await openIdleWorld({
+      idleShutdown: { ...tenMinutes.idleShutdown, idleTimeoutInMinutes: minutes },
+    })
+    const replica = world.openReplica('a')
+    using _tab = replica.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    for (let turn = 0; turn < 200; turn += 1) {
+      replica.type()
+      await world.clock.advance(3_000)
+    }
+    const writes = world.resources.calls('create') + world.resources.calls('replace')
+    expect(writes).toBeGreaterThan(most / 2)
+    expect(writes).toBeLessThanOrEqual(most)
+  }
+})
+
+test('what is seen is there within a second or two, with what and who, and with where people open it', async () => {
+  await using world = await openIdleWorld(tenMinutes)
+  const replica = world.openReplica('a')
+  const at = new Date(world.clock.now()).toISOString()
+  replica.type('contents:save')
+  await world.pass(2 * seconds)
+  expect((await world.recordOf('a'))?.spec).toMatchObject({
+    ...{ workspace: { ...ref, uid: world.uid }, replica: 'a', accessURL: 'https://nb-orswc3i.example.test/' },
+    ...{ interactive: at, evidence: { interactive: { source: 'contents:save', user: 'alice' } } },
+  })
+})
+
+test('while the store is away everything is kept, nobody is pressed, and it is written afterwards', async () => {
+  await using world = await openIdleWorld(tenMinutes)
+  const replica = world.openReplica('a')
+  const at = new Date(world.clock.now()).toISOString()
+  {
+    using _ = world.resources.fail('create', 'replace', 'get')
+    replica.type()
+    await world.pass(10)
+    expect(world.resources.calls('create')).toBeLessThanOrEqual(11)
+    expect(world.lines.filter((line) => line.includes('activity can not be written now')).length).toBe(1)
+  }
+  await world.pass(1)
+  expect((await world.recordOf('a'))?.spec.interactive).toBe(at)
+})
+
+test('a record that somebody else has changed is merged with, and one that is gone is made anew', async () => {
+  await using world = await openIdleWorld(tenMinutes)
+  const replica = world.openReplica('a')
+  replica.type()
+  await world.pass(2)
+  const record = await world.recordOf('a')
+  if (!record) throw new Error('there is no record')
+  const later = new Date(world.clock.now() + 5 * 60_000).toISOString()
+  await world.store.replace(activityKind, { ...record, spec: { ...record.spec, busyUntil: later } })
+  replica.type()
+  await world.pass(2)
+  expect((await world.recordOf('a'))?.spec).toMatchObject({ busyUntil: later, interactive: expect.any(String) })
+  await world.store.delete(activityKind, record.metadata)
+  replica.type()
+  await world.pass(2)
+  expect((await world.recordOf('a'))?.spec.interactive).toBeDefined()
+})
+
+test('what ends writes once more, at once', async () => {
+  await using world = await openIdleWorld(tenMinutes)
+  const replica = world.openReplica('a')
+  replica.type()
+  await world.pass(2 * seconds)
+  const later = new Date(world.clock.now()).toISOString()
+  replica.type()
+  await replica[Symbol.asyncDispose]()
+  expect((await world.recordOf('a'))?.spec.interactive).toBe(later)
+})
+
+const time = fc
+  .date({ min: new Date('2026-01-01'), max: new Date('2027-01-01'), noInvalidDate: true })
+  .map((at) => at.getTime())
+const evidence = fc.oneof(
+  fc.record({ at: time, source: fc.constantFrom('a', 'b') }),
+  fc.record({ at: time, source: fc.constantFrom('a', 'b'), user: fc.constantFrom('alice', 'bob') }),
+)
+const activity: fc.Arbitrary<Activity> = fc.record({
+  clocks: fc.record(
+    { connected: evidence, interactive: evidence, busy: evidence, unknown: evidence },
+    { requiredKeys: [] },
+  ),
+  run: fc.option(fc.record({ instance: fc.constantFrom('one', 'two'), since: time }), { nil: undefined }),
+})
+
+test('what is written is read again as it was', () => {
+  fc.assert(
+    fc.property(activity, (some) => {
+      const spec = activityKind.parseSpec(activitySpec({ ...ref, uid: 'u' }, 'a', some))
+      const { clocks, run } = activityOf({ spec } as Parameters<typeof activityOf>[0])
+      expect({ clocks, run }).toEqual({ clocks: some.clocks, run: some.run })
+    }),
+  )
+})
+
+test('several replicas come to the same in any order; of one run the earliest start counts', () => {
+  fc.assert(
+    fc.property(activity, activity, activity, (one, two, three) => {
+      expect(mergeActivity(one, two)).toEqual(mergeActivity(two, one))
+      expect(mergeActivity(one, one)).toEqual(mergeActivity(one, mergeActivity(one, one)))
+      const { clocks } = mergeActivity(mergeActivity(one, two), three)
+      expect(clocks).toEqual(mergeActivity(one, mergeActivity(two, three)).clocks)
+      if (one.run && one.run.instance === two.run?.instance)
+        expect(mergeActivity(one, two).run?.since).toBe(Math.min(one.run.since, two.run.since))
+    }),
+  )
+})
