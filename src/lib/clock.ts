@@ -32,6 +32,11 @@ export const systemClock: Clock = {
   },
 }
 
+/** Runs evenly and finer than a millisecond: for how long something took, on this machine. It says no date. */
+export function stopwatch(): Milliseconds {
+  return performance.now()
+}
+
 /** Resolves after `delay`; rejects with the signal's reason when it is aborted first. */
 export function sleep(clock: Clock, delay: Milliseconds, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

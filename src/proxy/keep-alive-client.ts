@@ -4,16 +4,16 @@
  */
 import type { Duplex } from 'node:stream'
 import { GatewayError, messageOf } from '#errors.ts'
-import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { TurnShare } from '#lib/turn-share.ts'
+import { Call, type Dialling } from './call.ts'
 import { type Dialer, DialGate } from './dial-gate.ts'
 import { Intake } from './intake.ts'
 import { Landing } from './landing.ts'
-import { carriesBody, requestText } from './request-text.ts'
 import { ResponseHeadParser } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
 import type { ResponseListener, UpstreamCall, UpstreamClient, UpstreamRequest } from './upstream-client.ts'
-import { type ConnectionOwner, type ConnectionUser, UpstreamConnection } from './upstream-connection.ts'
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts'
 
 export interface KeepAliveOptions {
   readonly clock: Clock
@@ -22,6 +22,8 @@ export interface KeepAliveOptions {
   /** How long an idle connection is kept where the server doesn't say. Below the 5 s after which Node's and uvicorn's servers close theirs. */
   readonly keepFor?: Milliseconds
   readonly dialLimit?: Milliseconds
+  /** In which handshakes get on, so that thousands at once hold up nobody else. One of its own where absent. */
+  readonly handshakes?: Pick<TurnShare, 'add'>
   /** Silence on a connection after which TCP looks whether the server is still there. */
   readonly peerProbe?: Milliseconds
 }
@@ -30,16 +32,16 @@ const defaultKeepFor: Milliseconds = 4_000
 const defaultDialLimit: Milliseconds = 10_000
 const defaultPeerProbe: Milliseconds = 30_000
 const longestKept: Milliseconds = 60_000
+/** Two or three handshakes. */
+const handshakeShare: Milliseconds = 0.5
 const sweepEvery: Milliseconds = 1_000
 /** Idle connections of one key; more of them would only wait to be closed. */
 const mostIdle = 64
 
-/** RFC 9110 section 9.2.2: these may be sent again when nobody knows whether the first arrived. */
-const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE'])
-
-export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
+export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Dialling {
   readonly parser = new ResponseHeadParser()
   readonly peerProbe: Milliseconds
+  readonly handshakes: Pick<TurnShare, 'add'>
   readonly #clock: Clock
   readonly #signal: AbortSignal
   readonly #keepFor: Milliseconds
@@ -58,6 +60,9 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     this.#keepFor = options.keepFor ?? defaultKeepFor
     this.#dialLimit = options.dialLimit ?? defaultDialLimit
     this.peerProbe = options.peerProbe ?? defaultPeerProbe
+    // There are as many as were let in, and each of them is to get on.
+    const everybody = { share: handshakeShare, mostWaiting: Number.POSITIVE_INFINITY }
+    this.handshakes = options.handshakes ?? new TurnShare(everybody)
     options.signal.addEventListener('abort', () => this.#end(), { once: true })
   }
 
@@ -102,7 +107,6 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     list.splice(index, 1)
   }
 
-  /** For a {@link Call}, when it is new or has lost a connection that was kept too long. */
   dial(call: Call): void {
     const aborter = new AbortController()
     const { key } = call.upstream
@@ -140,7 +144,6 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     const settle = () => {
       timer[Symbol.dispose]()
       this.#isDialled(call)
-      this.#gate.leave(key)
     }
     const intake = new Intake(this.#landing)
     // What becomes another protocol is read by somebody else, in the way that any socket is.
@@ -152,21 +155,30 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
       },
       (error: unknown) => {
         settle()
+        this.#gate.leave(key)
         call.onLost(unreachable(aborter.signal.aborted ? aborter.signal.reason : error), false)
       },
     )
   }
 
   #dialled(call: Call, socket: Duplex, intake: Intake, signal: AbortSignal): void {
+    const { key } = call.upstream
     if (signal.aborted) {
+      this.#gate.leave(key)
       socket.on('error', () => undefined)
       socket.destroy()
       call.onLost(unreachable(signal.reason), false)
       return
     }
-    const connection = new UpstreamConnection(call.upstream.key, socket, this, intake)
+    const connection = new UpstreamConnection(key, socket, this, intake)
     this.#connections.add(connection)
-    call.run(connection)
+    const begin = () => {
+      this.#gate.leave(key)
+      if (connection.isOpen) call.run(connection)
+      else call.onLost(unreachable(new Error('it was closed at once')), false)
+    }
+    if (call.isUpgrade) this.handshakes.add(begin)
+    else begin()
   }
 
   #take(key: string): UpstreamConnection | undefined {
@@ -206,87 +218,6 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner {
     for (const call of this.#calls) call.dialing?.abort(this.#signal.reason)
     for (const connection of this.#connections) connection.destroy()
     this.#idle.clear()
-  }
-}
-
-/** One request, on one connection, or on a second one when the first had been closed by the time it was used. */
-class Call implements UpstreamCall, ConnectionUser {
-  readonly upstream: Upstream
-  readonly listener: ResponseListener
-  dialing: AbortController | undefined
-  readonly #client: KeepAliveClient
-  readonly #request: UpstreamRequest
-  readonly #text: string
-  #connection: UpstreamConnection | undefined
-  #isOver = false
-
-  constructor(client: KeepAliveClient, upstream: Upstream, request: UpstreamRequest, listener: ResponseListener) {
-    this.#client = client
-    this.upstream = upstream
-    this.#request = request
-    this.#text = requestText(request)
-    this.listener = listener
-  }
-
-  /** Others get a connection of their own, which no server can be closing just now. */
-  get isReplayable(): boolean {
-    const { method, isUpgrade } = this.#request
-    return idempotent.has(method) && !isUpgrade && !carriesBody(this.#request)
-  }
-
-  get isUpgrade(): boolean {
-    return this.#request.isUpgrade
-  }
-
-  run(connection: UpstreamConnection): void {
-    if (this.#isOver) {
-      connection.destroy()
-      return
-    }
-    this.#connection = connection
-    connection.send(this.#text, this.#request, this)
-    this.listener.onReady(this)
-  }
-
-  write(piece: Buffer): boolean {
-    return this.#connection?.write(piece) ?? true
-  }
-
-  end(trailers: EndToEndFields): void {
-    this.#connection?.endBody(trailers)
-  }
-
-  pause(): void {
-    this.#connection?.pause()
-  }
-
-  resume(): void {
-    this.#connection?.resume()
-  }
-
-  abort(): void {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.dialing?.abort(new GatewayError('upstream_unreachable', 'nobody waits for the answer any more'))
-    this.#connection?.destroy()
-    this.#connection = undefined
-  }
-
-  onDone(): void {
-    this.#isOver = true
-    this.#connection = undefined
-  }
-
-  onLost(error: GatewayError, isUntouched: boolean): void {
-    if (this.#isOver) return
-    const isStale = isUntouched && this.isReplayable && this.#connection?.isReused === true
-    this.#connection = undefined
-    if (isStale) {
-      this.#client.dial(this)
-      return
-    }
-    this.#isOver = true
-    this.listener.onFailure(error)
   }
 }
 

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
+import type { TurnShare } from '#lib/turn-share.ts'
 import type { Intake, IntakeUser } from './intake.ts'
 import { hearLastWords } from './last-words.ts'
 import { carriesBody, chunkStart, lastChunk } from './request-text.ts'
@@ -24,6 +25,8 @@ export interface ConnectionOwner {
   /** Silence after which TCP looks whether the server is still there. */
   readonly peerProbe: Milliseconds
   readonly parser: ResponseHeadParser
+  /** Where thousands switch at once, each in its turn. */
+  readonly handshakes: Pick<TurnShare, 'add'>
   onIdle(connection: UpstreamConnection): void
   /** It is closed, or no longer a connection of HTTP. */
   onGone(connection: UpstreamConnection): void
@@ -43,6 +46,7 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
   readonly #intake: Intake
   #user: ConnectionUser | undefined
   #isUpgrade = false
+  #isSwitching = false
   #isChunked = false
   #isUntouched = true
   /** It takes nothing any more, and may have answered before. */
@@ -150,9 +154,16 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
   onSwitch(head: ResponseHead, rest: Buffer): void {
     const user = this.#user
     if (!this.#isUpgrade || user === undefined) throw broken('101 to a request that asked for no other protocol')
+    this.#isSwitching = true
+    this.#socket.pause()
+    this.#owner.handshakes.add(() => this.#switch(user, head, rest))
+  }
+
+  #switch(user: ConnectionUser, head: ResponseHead, rest: Buffer): void {
+    // Somebody has left while it waited for its turn.
+    if (this.#user !== user) return
     this.#user = undefined
     this.#letGo()
-    this.#socket.pause()
     if (rest.length > 0) this.#socket.unshift(rest)
     this.#owner.onGone(this)
     user.onDone()
@@ -196,6 +207,7 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
       this.#fail(error)
       return
     }
+    if (this.#isSwitching) return
     if (this.#reader.isComplete) this.#settle()
     else this.#user?.listener.onLull()
   }
@@ -238,7 +250,7 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     this.destroy()
     if (user === undefined) return
     // Bytes behind a whole response cost the connection, not the answer.
-    if (isComplete) user.onDone()
+    if (isComplete && !this.#isSwitching) user.onDone()
     else user.onLost(faultOf(error), this.#isUntouched)
   }
 }

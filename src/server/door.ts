@@ -4,8 +4,8 @@ import { Socket } from 'node:net'
 import type { Connection } from '#http/connection.ts'
 import { hasMember } from '#http/end-to-end.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
-import type { Clock } from '#lib/clock.ts'
-import { CrowdStart } from '#lib/crowd-start.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { TurnShare } from '#lib/turn-share.ts'
 import type { Log } from '#observe/log.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
 import { type Connections, isAnswerable, isClosing, isIdle } from './connections.ts'
@@ -34,10 +34,16 @@ export interface ListenerRefusal {
   readonly peer: string | undefined
 }
 
-/** A few milliseconds' worth. */
-const mostInOneTurn = 32
+/** Two or three handshakes, so that others wait no longer for a turn of theirs. */
+const crowdShare: Milliseconds = 0.5
+/** Each of them is a connection, and what was read of its request. */
+const mostWaiting = 8_192
+/** Seconds; thousands are through by then. */
+const comeBack = '5'
 
 export interface DoorParts {
+  /** What comes by the thousand in one moment; of its own where absent. */
+  readonly turns?: TurnShare
   readonly clock: Clock
   readonly log: Pick<Log, 'error'>
   readonly newRequestId: () => string
@@ -49,7 +55,7 @@ export class Door {
   readonly #handlers: ListenerHandlers
   readonly #parts: DoorParts
   /** What comes by the thousand in one moment: handshakes of those who come back, and the ends of those who never said what they want. */
-  readonly #crowd = new CrowdStart(mostInOneTurn)
+  readonly #crowd: TurnShare
   readonly #endSoon: (this: Socket) => void
 
   constructor(server: Server, connections: Connections, handlers: ListenerHandlers, parts: DoorParts) {
@@ -57,6 +63,7 @@ export class Door {
     this.#connections = connections
     this.#handlers = handlers
     this.#parts = parts
+    this.#crowd = parts.turns ?? new TurnShare({ share: crowdShare, mostWaiting })
     this.#endSoon = lingeringEnd(parts.clock, (socket) => connections.get(socket)?.latest?.req.complete === false)
     // Node drops what is beyond this number without a word, and with it a second Host; counting is for who reads the header.
     server.maxHeadersCount = 0
@@ -73,7 +80,7 @@ export class Door {
     server.on('connect', (request) => this.#refuse(request.socket, refusals.connect))
     server.on('clientError', (error, socket) => {
       const refusal = refusalFor(error, socket instanceof Socket ? socket.bytesRead : 0)
-      if (refusal === refusals.tooSlow && socket instanceof Socket) this.#crowd.add(() => this.#refuse(socket, refusal))
+      if (refusal === refusals.tooSlow && socket instanceof Socket) this.#refuseLater(socket, refusal)
       else if (refusal && socket instanceof Socket) this.#refuse(socket, refusal)
       else socket.destroy()
     })
@@ -112,9 +119,19 @@ export class Door {
       connection.isRefused = true
       sendRefusal(socket, refusalBytes(refusals.fault, requestId), this.#parts.clock)
     }
-    this.#crowd.add(() => {
+    const begin = () => {
       if (!socket.destroyed) this.#run(() => this.#handlers.upgrade(request, socket, head, connection.info), fail)
-    })
+    }
+    if (this.#crowd.add(begin)) return
+    connection.isRefused = true
+    const requestId = this.#parts.newRequestId()
+    const bytes = refusalBytes(refusals.crowded, requestId, ['Retry-After', comeBack])
+    sendRefusal(socket, bytes, this.#parts.clock)
+    this.report(refusals.crowded.code, refusals.crowded.status, requestId, connection.info.peer)
+  }
+
+  #refuseLater(socket: Socket, refusal: Problem): void {
+    if (!this.#crowd.add(() => this.#refuse(socket, refusal))) socket.destroy()
   }
 
   #run(handle: () => void, fail: (requestId: string) => void): void {

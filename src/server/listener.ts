@@ -8,6 +8,7 @@ import { createServer as createTlsServer } from 'node:https'
 import type { ListenOptions, Socket } from 'node:net'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
+import type { TurnShare } from '#lib/turn-share.ts'
 import type { Log } from '#observe/log.ts'
 import { forkByPreface, forkByProtocol } from '#server/http2/fork.ts'
 import type { OpenHttp2 } from '#server/http2/open-http2.ts'
@@ -27,6 +28,8 @@ export interface ListenerParts {
   readonly clock: Clock
   readonly log: Pick<Log, 'info' | 'warn' | 'error'>
   readonly newRequestId: () => string
+  /** As `DoorParts`. */
+  readonly turns?: TurnShare
   /** Ends the listener and every connection of it at once. */
   readonly signal: AbortSignal
 }

@@ -23,6 +23,11 @@ export const refusals = {
   version: { code: 'http_version', status: 505, title: 'This is not a version of HTTP that is spoken here.' },
   connect: { code: 'method_not_allowed', status: 405, title: 'This is not a proxy for other hosts.' },
   fault: { code: 'internal', status: 500, title: 'Something went wrong on our side.' },
+  crowded: {
+    code: 'too_many_at_once',
+    status: 503,
+    title: 'Too many have come at once. Please try again in a moment.',
+  },
   expectation: { code: 'expectation_failed', status: 417, title: 'Only 100-continue can be expected.' },
 } as const satisfies Record<string, Problem>
 
@@ -52,8 +57,8 @@ function isWithinRequestLine(error: Error, bytesRead: number): boolean {
 
 const lineFeed = 0x0a
 
-/** A whole response, after which the connection closes. */
-export function refusalBytes(problem: Problem, requestId: string): Buffer {
+/** A whole response, after which the connection closes. `more`: names and values in turns. */
+export function refusalBytes(problem: Problem, requestId: string, more: readonly string[] = []): Buffer {
   const body = problemBody(problem, requestId)
   const head = [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
@@ -61,6 +66,7 @@ export function refusalBytes(problem: Problem, requestId: string): Buffer {
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Cache-Control: no-store',
     'Connection: close',
+    ...more.flatMap((name, at) => (at % 2 === 0 ? [`${name}: ${more[at + 1]}`] : [])),
   ]
   return Buffer.from(`${head.join('\r\n')}\r\n\r\n${body}`)
 }

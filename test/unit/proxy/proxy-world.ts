@@ -9,7 +9,7 @@ import { ResponseHeads, type ResponsePolicy } from '#http/response-fields.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { StreamGroup, StreamIndex } from '#live/streams.ts'
 import { forwardRequest } from '#proxy/forward.ts'
-import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import { KeepAliveClient, type KeepAliveOptions } from '#proxy/keep-alive-client.ts'
 import type { Lasting } from '#proxy/lasting.ts'
 import type { Outcome, Passage } from '#proxy/passage.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
@@ -53,6 +53,7 @@ export interface ProxyOptions {
   readonly dial?: Upstream['dial']
   readonly isAuthorizationOurs?: boolean
   readonly bodies?: BodyLimits
+  readonly handshakes?: KeepAliveOptions['handshakes']
 }
 
 export function dialPort(port: number): Upstream['dial'] {
@@ -73,7 +74,8 @@ export function dialPort(port: number): Upstream['dial'] {
 export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
   const ending = new AbortController()
   const clock = options.clock ?? systemClock
-  const client = new KeepAliveClient({ clock, signal: ending.signal })
+  const { handshakes } = options
+  const client = new KeepAliveClient({ clock, signal: ending.signal, ...(handshakes && { handshakes }) })
   const group = new StreamGroup({ session: 's', workspace: 'w', part: '1' }, new StreamIndex())
   const bodies = options.bodies ?? { uploadIdle: 60_000, downloadIdle: 300_000 }
   const heads = { requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }

@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import type { Connection } from '#http/connection.ts'
+import type { TurnShare } from '#lib/turn-share.ts'
 import { createLog } from '#observe/log.ts'
 import { Crowd } from '#server/crowd.ts'
 import type { ListenerHandlers, ListenerRefusal } from '#server/door.ts'
@@ -45,6 +46,7 @@ export interface WorldOptions {
   readonly settings?: ListenerSettings
   readonly handlers?: Partial<ListenerHandlers>
   readonly limits?: Partial<ListenerParts['limits']>
+  readonly turns?: TurnShare
 }
 
 export function listenerParts(signal: AbortSignal, clock: FakeClock, lines: MemoryLines): ListenerParts {
@@ -91,7 +93,7 @@ export async function listenerWorld(options: WorldOptions = {}): Promise<Listene
       },
       refused: (refusal) => void refused.push(refusal),
     },
-    { ...parts, limits: { ...parts.limits, ...options.limits } },
+    { ...parts, limits: { ...parts.limits, ...options.limits }, ...(options.turns && { turns: options.turns }) },
   )
   const open = async () => {
     const socket = connect({ port: listener.port, host: '127.0.0.1', allowHalfOpen: true })

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test, vi } from 'vitest'
 import { readRequestHead } from '#http/request-head.ts'
+import { TurnShare } from '#lib/turn-share.ts'
 import { openListener } from '#server/listener.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { memoryLines } from '#test/support/memory-lines.ts'
@@ -228,6 +229,16 @@ describe('what never becomes a request', () => {
     await using world = await listenerWorld({ handlers: { request: () => undefined } })
     expect(await world.exchange(get + upgrade)).toBe('')
     expect(world.seen.map((one) => one.event)).toEqual(['request'])
+  })
+
+  test('an upgrade where too many wait already is asked to come again, and everybody else is answered', async () => {
+    await using world = await listenerWorld({ turns: new TurnShare({ share: 1, mostWaiting: 0 }) })
+    const { head, body } = parseAnswer(await world.exchange(upgrade))
+    expect(head).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nRetry-After: 5(?:\r\n|$)/)
+    expect(body).toMatchObject({ code: 'too_many_at_once' })
+    expect(await world.exchange(getAndClose)).toMatch(/hello$/)
+    expect(world.seen.map((one) => one.event)).toEqual(['request'])
+    expect(world.refused).toMatchObject([{ code: 'too_many_at_once', status: 503, peer: '127.0.0.1' }])
   })
 
   test('an upgrade behind an answered request does', async () => {
