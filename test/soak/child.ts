@@ -1,6 +1,7 @@
 /** A process that does what it is asked for by messages. */
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { constants, setPriority } from 'node:os'
 
 interface Waiting {
   readonly resolve: (answer: never) => void
@@ -26,6 +27,14 @@ export function asker(child: ChildProcess): <Answer>(order: object) => Promise<A
       waiting.set(last, { resolve, reject })
       child.send({ id: last, order })
     })
+}
+
+/**
+ * It would have a machine of its own: as long as anybody else has something to do here, it does not compete with him for the processors. What it costs
+ * the gateway is as much as ever.
+ */
+export function comesFromElsewhere({ pid }: ChildProcess): void {
+  if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_BELOW_NORMAL)
 }
 
 /** Ends it without a word. */

@@ -17,7 +17,7 @@ const patient = { timeout: 40_000, interval: 200 }
 let stage: Stage
 let crowd: Crowd
 beforeAll(async () => {
-  stage = await openStage({ apps: 2 })
+  stage = await openStage({ apps: 2, elsewhere: [1] })
   crowd = openCrowd()
 }, 120_000)
 afterAll(async () => {

@@ -1,7 +1,7 @@
 /** The process of `crowd.ts`, and what it is asked for. */
 import { fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { asker, ended } from './child.ts'
+import { asker, comesFromElsewhere, ended } from './child.ts'
 import type { Handshake } from './sockets.ts'
 
 export type CrowdOrder =
@@ -28,6 +28,7 @@ export interface Crowd extends AsyncDisposable {
 
 export function openCrowd(): Crowd {
   const child = fork(fileURLToPath(new URL('./crowd.ts', import.meta.url)))
+  comesFromElsewhere(child)
   const ask = asker(child)
   return {
     ask: (order) => ask<CrowdAnswer>(order),

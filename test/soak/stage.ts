@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { listening } from '#test/bench/measure.ts'
 import { freePort } from '#test/support/free-port.ts'
-import { asker, ended } from './child.ts'
+import { asker, comesFromElsewhere, ended } from './child.ts'
 import type { Answers, Order, Visiting } from './orders.ts'
 
 export interface Stage extends AsyncDisposable {
@@ -22,14 +22,22 @@ export interface Stage extends AsyncDisposable {
 
 const programs = (name: string) => fileURLToPath(new URL(`./${name}.ts`, import.meta.url))
 
-export async function openStage({ apps }: { readonly apps: number }): Promise<Stage> {
+export interface StageOptions {
+  readonly apps: number
+  /** Apps that thousands come to, and that stand aside for everybody else. */
+  readonly elsewhere?: readonly number[]
+}
+
+export async function openStage({ apps, elsewhere = [] }: StageOptions): Promise<Stage> {
   await using opened = new AsyncDisposableStack()
   const ports = [await freePort(apps)].flatMap((first) => Array.from({ length: apps }, (_, index) => first + index))
   const running: ChildProcess[] = []
   opened.defer(async () => void (await Promise.all(running.map(ended))))
   const start = async (app: number) => {
     const port = ports[app] ?? 0
-    running[app] = fork(programs('app'), [String(port)])
+    const started = fork(programs('app'), [String(port)])
+    running[app] = started
+    if (elsewhere.includes(app)) comesFromElsewhere(started)
     await listening(port)
   }
   await Promise.all(ports.map((_, app) => start(app)))
