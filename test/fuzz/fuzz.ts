@@ -4,7 +4,7 @@ import { plainly } from './dialects.ts'
 import { makeCase } from './generator.ts'
 import { type Finding, isJoinOf, judge } from './oracle.ts'
 import { type Pace, type PlayedCase, playCase } from './play.ts'
-import { lastTarget, type RequestCase } from './request-case.ts'
+import { isLast, type RequestCase } from './request-case.ts'
 import { shrinkCase } from './shrink.ts'
 import { type Lane, openStage, type StageOptions } from './stage.ts'
 
@@ -74,7 +74,7 @@ async function next(seed: string, lane: Lane, tally: Tally): Promise<void> {
   tally.cases += 1
   const requestCase = makeCase(new Chance(origin))
   const played = await playCase(requestCase, lane, quick)
-  if (played.gatehouse.requests.some(({ target }) => target === lastTarget)) tally.reached += 1
+  if (played.gatehouse.requests.some(({ target }) => isLast(target))) tally.reached += 1
   if (judge(played, lane.setting.host).length === 0) return
   const found = await confirm(requestCase, lane)
   // Once more, for what a machine that is busy for long makes up.

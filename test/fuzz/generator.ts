@@ -57,19 +57,21 @@ function eol(chance: Chance, odd: number): string {
 
 function target(chance: Chance, odd: number, index: number): string {
   const name = `k${index}`
-  const usual = chance.pick([`/${name}`, `/${name}?a=b`, `/${name}/c%2Fd`])
+  const usual = chance.pick([`{base}/${name}`, `{base}/${name}?a=b`, `{base}/${name}/c%2Fd`])
   return chance.mostly(odd, usual, [
-    ...[`//${name}`, `/a/../${name}`, `/%2e%2e/${name}`, `http://{host}/${name}`, `http://evil/${name}`],
-    ...[`HTTP://{host}/${name}`, `http://{host}`, `http://{host}?${name}`, `https://{host}/${name}`, '*', name],
-    ...[`/${name}#f`, `/${name}\\x`, `/${name}\x80`, `/${name}%00`, `/${name}%zz`, `/${name}|{}"<>^\``, `?${name}`],
-    ...[`/${name}\x01`, `/${name}\x7f`, `http://a@{host}/${name}`, `{host}`, `/${name}?\\%`, `/${name};x=1/..;/y`],
+    ...[`/{base}/${name}`, `{base}/a/../${name}`, `{base}/%2e%2e/${name}`, `http://{host}{base}/${name}`],
+    ...[`http://evil{base}/${name}`, `HTTP://{host}{base}/${name}`, `http://{host}`, `http://{host}?${name}`],
+    ...[`https://{host}{base}/${name}`, '*', name, `{base}/${name}#f`, `{base}/${name}\\x`, `{base}/${name}\x80`],
+    ...[`{base}/${name}%00`, `{base}/${name}%zz`, `{base}/${name}|{}"<>^\``, `{base}?${name}`, `{base}/${name}\x01`],
+    ...[`{base}/${name}\x7f`, `http://a@{host}{base}/${name}`, `{host}`, `{base}/${name}?\\%`],
+    ...[`{base}/${name};x=1/..;/y`, `/workspaces/team/other/../${name}`, `{base}/../other/${name}`],
     ...[
-      `http:///${name}`,
-      `http:/${name}`,
-      `//{host}/${name}`,
-      `/${name} /x`,
-      `/./${name}`,
-      `/${name}${'a'.repeat(300)}`,
+      `http://{base}/${name}`,
+      `http:{base}/${name}`,
+      `//{host}{base}/${name}`,
+      `{base}/${name} /x`,
+      `{base}/./${name}`,
+      `{base}/${name}${'a'.repeat(300)}`,
     ],
   ])
 }

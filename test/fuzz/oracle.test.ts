@@ -81,8 +81,9 @@ test('a seed makes the same case again, and another one another', () => {
 test('a case is filled in, and counts what is filled in', () => {
   const head = ['POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: {length}\r\n\r\n']
   const body = ['{hex}', '\r\n', '{cookie}', '\r\n']
-  const [text = ''] = renderCase({ messages: [{ head, body }], cuts: [] }, { host: 'h', cookie: 'x'.repeat(20) })
-  expect(text).toContain(`Host: h\r\nContent-Length: 26\r\n\r\n14\r\n${'x'.repeat(20)}\r\nGET /last`)
+  const setting = { host: 'h', base: '/w', cookie: 'x'.repeat(20) }
+  const [text = ''] = renderCase({ messages: [{ head, body }], cuts: [] }, setting)
+  expect(text).toContain(`Host: h\r\nContent-Length: 26\r\n\r\n14\r\n${'x'.repeat(20)}\r\nGET /w/last`)
 })
 
 test('a case in a dialect has a plain form, a plain one has none', () => {

@@ -4,7 +4,7 @@
  */
 import type { Played, PlayedCase } from './play.ts'
 import { type SeenRequest, valuesOf } from './recorder.ts'
-import { lastTarget } from './request-case.ts'
+import { isLast } from './request-case.ts'
 
 export type FindingKind =
   /** A request, or the beginning of one, that neither of the others passed on. */
@@ -84,7 +84,7 @@ function originForm(target: string): string {
 
 /** The messages of a case are numbered, and their targets say the number. */
 function judgeAnswers({ answered, requests }: Played): readonly Finding[] {
-  const numbers = answered.flatMap((target) => (target === lastTarget ? [Infinity] : numberIn(target)))
+  const numbers = answered.flatMap((target) => (isLast(target) ? [Infinity] : numberIn(target)))
   const isSorted = numbers.every((number, index) => number >= (numbers[index - 1] ?? 0))
   if (isSorted && answered.length <= requests.filter(({ isComplete }) => isComplete).length) return []
   return [{ kind: 'answers-mixed', what: answered.join(' | ') }]
@@ -101,7 +101,7 @@ export function isJoinOf(
   first: readonly SeenRequest[],
   second: readonly SeenRequest[],
 ): boolean {
-  const parts = [...first.filter(({ target }) => target !== lastTarget), ...second]
+  const parts = [...first.filter(({ target }) => !isLast(target)), ...second]
   return parts.length === whole.length && areWithin(whole, parts)
 }
 

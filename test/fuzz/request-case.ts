@@ -4,7 +4,7 @@
  */
 
 /**
- * In every piece `{host}` and `{cookie}` stand for the workspace's authority and a session there. `{length}` is the number of bytes
+ * In every piece `{host}` and `{cookie}` stand for the workspace's authority and a session there, `{base}` for the path before its own. `{length}` is the number of bytes
  * of this message's body; `{hex}`, in a body, that of the piece after the next, as in `{hex}`, CRLF, data, CRLF.
  */
 export interface CaseMessage {
@@ -19,12 +19,18 @@ export interface RequestCase {
 }
 
 export interface CaseSetting {
+  /** Empty, or `/workspaces/team/lane0` where workspaces share a host. */
+  readonly base: string
   readonly host: string
   readonly cookie: string
 }
 
 /** Behind every case: is it still read as a request of its own? Ends the connection where it is. */
-export const lastTarget = '/last'
+const lastTarget = '{base}/last'
+
+export function isLast(target: string): boolean {
+  return target.endsWith('/last')
+}
 
 /** `by-line-groups`: cut behind every empty line, so that whoever passes a body on as it comes has seen the head before. */
 export type CaseWriting = 'as-it-is' | 'by-line-groups'
@@ -35,7 +41,9 @@ export function renderCase(
   setting: CaseSetting,
   writing: CaseWriting = 'as-it-is',
 ): readonly string[] {
-  const fill = (text: string) => text.replaceAll('{host}', setting.host).replaceAll('{cookie}', setting.cookie)
+  const { host, cookie, base } = setting
+  const fill = (text: string) =>
+    text.replaceAll('{host}', host).replaceAll('{cookie}', cookie).replaceAll('{base}', base)
   const last = fill(`GET ${lastTarget} HTTP/1.1\r\nHost: {host}\r\nCookie: {cookie}\r\nConnection: close\r\n\r\n`)
   const text = messages.map((message) => renderMessage(message, fill)).join('') + last
   if (writing === 'by-line-groups') return text.split(/(?<=\r?\n\r?\n)/)

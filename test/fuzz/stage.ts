@@ -32,6 +32,8 @@ export interface Stage extends AsyncDisposable {
 }
 
 export interface StageOptions {
+  /** Has every workspace a host of its own, or all of them one with paths? */
+  readonly mode: 'host' | 'path'
   readonly lanes: number
   /** Paths of the programs. */
   readonly nginx: string
@@ -44,7 +46,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   opened.defer(() => rmSync(folder, { recursive: true, force: true }))
   const path = (name: string, lane: number) => join(folder, `${name}-${lane}`)
   const numbers = Array.from({ length: options.lanes }, (_, lane) => lane)
-  const world = opened.use(await createWorld({ settings: withoutLimits }))
+  const world = opened.use(await createWorld({ mode: options.mode, settings: withoutLimits }))
   const setUp = async (lane: number): Promise<Lane> => {
     const behind = async (name: TargetName) => opened.use(await openRecorder(path(`${name}-upstream`, lane)))
     const recorder = await behind('gatehouse')
@@ -88,7 +90,8 @@ async function openWorkspace(world: World, name: string, socket: string): Promis
   await alice.open(world.url(ref))
   const cookie = alice.cookieHeader(world.url(ref))
   if (cookie === undefined) throw new Error(`no session at ${name}`)
-  return { host: authorityOf(world.open.site, placeOf(world.open.site, ref, undefined).host), cookie }
+  const { host, prefix } = placeOf(world.open.site, ref, undefined)
+  return { host: authorityOf(world.open.site, host), base: prefix.slice(0, -1), cookie }
 }
 
 async function started(program: string, args: readonly string[]): Promise<AsyncDisposable> {
