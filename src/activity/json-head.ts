@@ -84,7 +84,7 @@ class HeadReader {
 
   /** The first letter that is no space. */
   #next(): string | undefined {
-    while (/[ \t\r\n]/.test(this.#text[this.#at] ?? '')) this.#at += 1
+    while (isSpace(this.#text.charCodeAt(this.#at))) this.#at += 1
     return this.#text[this.#at]
   }
 
@@ -93,6 +93,11 @@ class HeadReader {
     this.#at += 1
     return true
   }
+}
+
+/** Of JSON. */
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x0a || code === 0x0d || code === 0x09
 }
 
 function pathOf(path: MemberPath | undefined, key: string, depth: number): MemberPath | undefined {

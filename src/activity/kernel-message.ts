@@ -99,8 +99,8 @@ function readJson(text: string): KernelHead {
   }
 }
 
-const typeMember: ReadonlySet<MemberPath> = new Set(['msg_type'])
-const stateMember: ReadonlySet<MemberPath> = new Set(['execution_state'])
+const typeMember = Buffer.from('"msg_type"')
+const stateMember = Buffer.from('"execution_state"')
 /** Of the parts: channel, header, parent's header, metadata, content. */
 const headerPart = 1
 const parentPart = 2
@@ -119,14 +119,33 @@ function readParts(head: Buffer): KernelHead {
   }
 }
 
-/** The one string at the top of a part. */
-function memberOf(head: Buffer, part: number, member: ReadonlySet<MemberPath>): string | undefined {
+/**
+ * The text of this member of a part, which is looked for and not parsed: most messages are lines that a kernel prints, by the thousand. In JSON the
+ * quotes of a key stand nowhere else than around a key, unless the first one is escaped.
+ */
+function memberOf(head: Buffer, part: number, member: Buffer): string | undefined {
   const table = 8 * (1 + part)
   if (head.length < table + 16 || numberAt(head, 0) < fewestOffsets) return undefined
-  const [begin, end] = [numberAt(head, table), numberAt(head, table + 8)]
-  if (begin > end || begin > head.length) return undefined
-  const [found] = stringsOf(head.toString('utf8', begin, Math.min(end, head.length)), member).values()
-  return found
+  const [begin, end] = [numberAt(head, table), Math.min(numberAt(head, table + 8), head.length)]
+  if (begin > end) return undefined
+  const key = head.indexOf(member, begin)
+  if (key <= begin || head[key - 1] === backslash) return undefined
+  const opening = skip(head, key + member.length, colon)
+  if (head[opening] !== quote) return undefined
+  const closing = head.indexOf(quote, opening + 1)
+  return closing === -1 || closing >= end ? undefined : head.toString('latin1', opening + 1, closing)
+}
+
+const quote = 0x22
+const colon = 0x3a
+const backslash = 0x5c
+const space = 0x20
+
+/** Where something else begins behind this letter and the spaces around it. */
+function skip(head: Buffer, from: number, letter: number): number {
+  let at = from
+  while (head[at] === space || head[at] === letter) at += 1
+  return at
 }
 
 /** Exact as far as any offset may reach. */

@@ -59,6 +59,10 @@ export class MessageHeads implements MessageSink {
   /** For the reader of frames alone. */
   piece(piece: MaskedPiece, isLast: boolean): void {
     if (this.#isTold) return
+    if (this.#heldLength === 0 && piece.mask === 0 && (isLast || piece.length > this.#limit)) {
+      this.#tellAsItStands(piece)
+      return
+    }
     const kept = Math.min(piece.length, this.#limit - this.#heldLength)
     this.#reserve(this.#heldLength + kept)
     unmaskInto(this.#held, this.#heldLength, piece, kept)
@@ -75,8 +79,17 @@ export class MessageHeads implements MessageSink {
     this.#held = larger
   }
 
+  /** All that is wanted is here, and needs no copy. */
+  #tellAsItStands({ chunk, at, length }: MaskedPiece): void {
+    const wanted = Math.min(length, this.#limit)
+    this.#tellHead(chunk.subarray(at, at + wanted), wanted === length)
+  }
+
   #tell(isWhole: boolean): void {
-    const head = this.#held.subarray(0, this.#heldLength)
+    this.#tellHead(this.#held.subarray(0, this.#heldLength), isWhole)
+  }
+
+  #tellHead(head: Buffer, isWhole: boolean): void {
     this.#held = none
     this.#isTold = true
     this.#onHead({ head, isWhole, isText: this.#isText, isCompressed: this.#isCompressed })

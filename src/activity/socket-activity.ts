@@ -126,6 +126,7 @@ interface Watch {
   end?(): void
 }
 
+/** Has public methods alone: private ones cost a word of each object. */
 export class SocketActivity {
   /** Tells its path from others, such as that of its kernel; by accident two may be equal. */
   readonly pathHash: number
@@ -149,15 +150,15 @@ export class SocketActivity {
   }
 
   /** Bytes that pass, from the first one behind the 101 on. */
-  observe(from: 'client' | 'upstream', chunk: Buffer): void {
+  observe(from: Side, chunk: Buffer): void {
     const reading = from === 'client' ? this.#kind.fromClient : this.#kind.fromServer
     if (!reading) return
-    const watch = this.#watches?.[from] ?? this.#open(reading)
+    const watch = this.#watches?.[from] ?? watchBy(reading, this.#listener, this)
     if (watch.isLost) {
       // Not frames, or none that keep to the rules: something is said, and nobody knows what.
       if (from === 'client') this.#listener.seen(strange, this)
     } else watch.advance(chunk)
-    this.#keep(from, watch)
+    if (this.#watches !== undefined || !watch.isAtRest) this.#watches = kept(this.#watches, from, watch)
   }
 
   /** It is closed. Once. */
@@ -166,32 +167,29 @@ export class SocketActivity {
     this.#watches = undefined
     this.#listener.closed(this)
   }
-
-  #open(reading: Reading): Watch {
-    if (reading.kind === 'editor') {
-      return new EditorSocket(reading.isFramed, this.#listener.inflaters, (seen) => this.#listener.seen(seen, this))
-    }
-    return new MessageHeads(reading.head, (message) => this.#classify(message, reading.classify))
-  }
-
-  #keep(from: 'client' | 'upstream', watch: Watch): void {
-    if (watch.isAtRest) {
-      if (this.#watches) this.#watches[from] = undefined
-      if (this.#watches?.client === undefined && this.#watches?.upstream === undefined) this.#watches = undefined
-    } else {
-      this.#watches ??= { client: undefined, upstream: undefined }
-      this.#watches[from] = watch
-    }
-  }
-
-  #classify(message: MessageHead, classify: Classify): void {
-    this.#listener.seen(message.isCompressed ? compressed : classify(message), this)
-  }
 }
+
+type Side = 'client' | 'upstream'
 
 interface Watches {
   client: Watch | undefined
   upstream: Watch | undefined
+}
+
+function watchBy(reading: Reading, listener: SocketListener, socket: SocketActivity): Watch {
+  if (reading.kind === 'editor') {
+    return new EditorSocket(reading.isFramed, listener.inflaters, (seen) => listener.seen(seen, socket))
+  }
+  const { head, classify } = reading
+  return new MessageHeads(head, (message) =>
+    listener.seen(message.isCompressed ? compressed : classify(message), socket),
+  )
+}
+
+function kept(watches: Watches | undefined, from: Side, watch: Watch): Watches | undefined {
+  const now = watches ?? { client: undefined, upstream: undefined }
+  now[from] = watch.isAtRest ? undefined : watch
+  return now.client || now.upstream ? now : undefined
 }
 
 /** FNV-1a, in 31 bits. */

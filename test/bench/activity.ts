@@ -1,0 +1,164 @@
+/**
+ * What it costs to see who is working: bytes kept for each WebSocket at rest, and time of the processor for each message and request that passes.
+ * `node --expose-gc test/bench/activity.ts`.
+ */
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import type { AppProfile } from '#activity/profile.ts'
+import { ActivityRecorder } from '#activity/recorder.ts'
+import type { SocketActivity } from '#activity/socket-activity.ts'
+import { systemClock } from '#lib/clock.ts'
+import { frameBytes } from '#test/support/websocket-frames.ts'
+
+const workspace = { namespace: 'team', name: 'nb', uid: 'u1' }
+const kernelProtocol = 'v1.kernel.websocket.jupyter.org'
+const sockets = 10_000
+
+const recorder = new ActivityRecorder({ clock: systemClock })
+const onlooker = recorder.onlookerOf(workspace, 'alice')
+const ping = frameBytes({ opcode: 9, payload: Buffer.from('ping'), mask: 0x01_02_03_04 })
+
+function gc(): void {
+  setFlagsFromString('--expose-gc')
+  runInNewContext('gc')()
+}
+
+function heldBytes(): number {
+  for (let round = 0; round < 4; round++) gc()
+  return process.memoryUsage().heapUsed
+}
+
+/** Bytes for each of many that have been spoken through, and are silent. */
+function atRest(profile: AppProfile, path: string, spoken: readonly Buffer[]): number {
+  const open = (index: number) =>
+    onlooker.opened({ profile, path: path.replace('#', String(index)), protocol: undefined })
+  const speak = (socket: SocketActivity) => {
+    for (const bytes of spoken) {
+      socket.observe('client', bytes)
+      socket.observe('client', ping)
+      socket.observe('upstream', frameBytes({ opcode: 1, payload: Buffer.from('{}') }))
+    }
+  }
+  const kept: (SocketActivity | undefined)[] = Array.from({ length: sockets }, () => undefined)
+  // The engine settles on the layout of an object after it has seen some.
+  for (let index = 0; index < 1_000; index++) {
+    const socket = open(index)
+    speak(socket)
+    socket.end()
+  }
+  const before = heldBytes()
+  for (let index = 0; index < sockets; index++) {
+    const socket = open(index)
+    speak(socket)
+    kept[index] = socket
+  }
+  const bytes = (heldBytes() - before) / sockets
+  for (const socket of kept) socket?.end()
+  return bytes
+}
+
+/** Microseconds of the processor for each call. */
+function timeOf(run: () => void, times = 300_000): number {
+  for (let index = 0; index < times / 3; index++) run()
+  const before = process.cpuUsage()
+  for (let index = 0; index < times; index++) run()
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / times
+}
+
+/** As JupyterLab and its server write them. */
+function kernelMessage(type: string, parent: string, content: object, mask?: number): Buffer {
+  const header = (of: string) => ({
+    date: '2026-01-01T00:00:00.000Z',
+    msg_id: 'f'.repeat(36),
+    msg_type: of,
+    session: 'e'.repeat(36),
+    username: '',
+    version: '5.4',
+  })
+  const parts = ['iopub', ...[header(type), header(parent), {}, content].map((part) => JSON.stringify(part))].map(
+    (it) => Buffer.from(it),
+  )
+  const offsets = [8 * (parts.length + 2)]
+  for (const part of parts) offsets.push((offsets.at(-1) ?? 0) + part.length)
+  const table = [offsets.length, ...offsets].map((offset) => {
+    const field = Buffer.alloc(8)
+    field.writeBigUInt64LE(BigInt(offset))
+    return field
+  })
+  return frameBytes({ opcode: 2, payload: Buffer.concat([...table, ...parts]), mask })
+}
+
+const mask = 0x01_fe_7f_80
+const execute = frameBytes({
+  opcode: 1,
+  payload: Buffer.from(JSON.stringify({ header: { msg_type: 'execute_request' }, content: {} })),
+  mask,
+})
+const text = frameBytes({ opcode: 1, payload: Buffer.from('x'.repeat(100)), mask })
+const lines: string[] = []
+const say = (what: string, value: number, unit: string) => lines.push(`${what.padEnd(64)} ${value.toFixed(2)} ${unit}`)
+
+say('kept for a kernel socket at rest', atRest('jupyterlab', '/api/kernels/#/channels', [execute]), 'bytes')
+say('kept for a socket of VS Code at rest, not compressed', atRest('code-editor', '/?reconnectionToken=#', []), 'bytes')
+say('kept for any other socket at rest', atRest('generic', '/ws/#', [text]), 'bytes')
+
+const generic = onlooker.opened({ profile: 'generic', path: '/ws', protocol: undefined })
+const kernel = onlooker.opened({ profile: 'jupyterlab', path: '/api/kernels/1/channels', protocol: kernelProtocol })
+const terminal = onlooker.opened({ profile: 'jupyterlab', path: '/terminals/websocket/1', protocol: undefined })
+const executed = kernelMessage('execute_request', 'none', { code: 'x'.repeat(400), silent: false }, mask)
+const printed = kernelMessage('stream', 'execute_request', { name: 'stdout', text: 'x'.repeat(100) })
+const status = kernelMessage('status', 'execute_request', { execution_state: 'busy' })
+const stdin = frameBytes({ opcode: 1, payload: Buffer.from('["stdin","l"]'), mask })
+const stdout = frameBytes({ opcode: 1, payload: Buffer.from(JSON.stringify(['stdout', 'x'.repeat(100)])) })
+const large = frameBytes({ opcode: 2, payload: Buffer.alloc(60_000), mask })
+say(
+  'a message of any socket, from a client',
+  timeOf(() => generic.observe('client', text)),
+  'us',
+)
+say(
+  'a message of 60 kB of any socket, from a client',
+  timeOf(() => generic.observe('client', large)),
+  'us',
+)
+say(
+  'a message of any socket, from an app',
+  timeOf(() => generic.observe('upstream', stdout)),
+  'us',
+)
+say(
+  'a request to a kernel',
+  timeOf(() => kernel.observe('client', executed)),
+  'us',
+)
+say(
+  'a line that a kernel prints',
+  timeOf(() => kernel.observe('upstream', printed)),
+  'us',
+)
+say(
+  'the state of a kernel',
+  timeOf(() => kernel.observe('upstream', status)),
+  'us',
+)
+say(
+  'a key that is pressed in a terminal',
+  timeOf(() => terminal.observe('client', stdin)),
+  'us',
+)
+say(
+  'what a terminal prints',
+  timeOf(() => terminal.observe('upstream', stdout)),
+  'us',
+)
+
+const browser = { method: 'GET', status: 200, isGesture: false }
+const asked = (profile: AppProfile, path: string, mode?: string, destination?: string) => () =>
+  onlooker.answered(profile, { ...browser, path, mode, destination })
+say('a request of a script to any app', timeOf(asked('generic', '/api/items?page=1', 'cors', 'empty')), 'us')
+say('a request without Sec-Fetch to any app', timeOf(asked('generic', '/')), 'us')
+say('a poll of JupyterLab', timeOf(asked('jupyterlab', '/api/kernels?1700000000000', 'cors', 'empty')), 'us')
+say('a part of a page', timeOf(asked('jupyterlab', '/static/lab/main.js', 'no-cors', 'script')), 'us')
+process.stdout.write(`${lines.join('\n')}\n`)
+process.exit(0)
