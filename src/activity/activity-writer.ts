@@ -58,6 +58,8 @@ const lookEvery: Milliseconds = 1_000
 const mostAtOnce = 16
 const pauseAfterFault: Milliseconds = 5_000
 const mostTries = 3
+/** Of the last round: who ends a process waits no longer. */
+const longestEnd: Milliseconds = 5_000
 /** What is written is heard of by whoever decides. */
 const seenWithin: Milliseconds = 30_000
 
@@ -142,13 +144,14 @@ export class ActivityWriter {
     const now = clock.now()
     for (const { workspace, clocks } of recorder.takeChanged()) {
       const draft = this.#draftOf(workspace)
-      if (isLast || this.#isWorthwhile(draft, clocks, now)) draft.isWanted = true
+      if (this.#isWorthwhile(draft, clocks, now)) draft.isWanted = true
     }
     if (now < this.#pausedUntil && !isLast) return
     const isDue = ({ writtenAt, workspace }: Draft) => isLast || now - writtenAt >= this.#periodOf(workspace.uid)
     const due = [...this.#drafts.values()].filter((draft) => draft.isWanted && !draft.isUnderWay && isDue(draft))
     await eachOf(due, mostAtOnce, async (draft) => {
-      if (!this.#isAway || clock.now() >= this.#pausedUntil) await this.#write(draft)
+      const isTooLate = isLast && clock.now() - now > longestEnd
+      if (!isTooLate && (!this.#isAway || clock.now() >= this.#pausedUntil)) await this.#write(draft)
     })
   }
 
