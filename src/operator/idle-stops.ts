@@ -172,7 +172,13 @@ export class IdleStops {
     const { ask, recorder, log, clock } = this.#parts
     try {
       const app = await ask(entry, policy, signal)
-      if (app.kind === 'busy') recorder.record(watched(entry), sight('busy', app.source))
+      if (app.kind === 'busy') {
+        recorder.record(watched(entry), sight('busy', app.source))
+        log.debug(
+          { component: 'idle', workspace: refKey(entry.ref), reason: app.source },
+          'it says itself that it works',
+        )
+      }
       const first = this.#decide(book, entry, policy, app)
       const decision = first.kind === 'idle' ? await this.#decideAfresh(book, entry, policy, app) : first
       signal.throwIfAborted()
