@@ -9,6 +9,7 @@ import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { upstreamConfiguration } from './contenders/nginx.ts'
 import { contenders } from './contenders.ts'
+import { readAhead } from './download.ts'
 import { memoryOfIdleSockets } from './idle-sockets.ts'
 import { measureLaptop } from './laptop.ts'
 import { listening, pinned } from './measure.ts'
@@ -54,6 +55,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 async function main(): Promise<void> {
   await using _upstream = await pinned(on.loadCore, 'nginx', ['-c', upstreamConfiguration(on.upstreamPort)])
   await listening(on.upstreamPort)
+  if (parts.has('download')) await readAhead(on)
   const rounds: Round[] = []
   while (rounds.length < Number(options.rounds)) {
     say(`round ${rounds.length + 1}`)

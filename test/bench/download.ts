@@ -12,6 +12,12 @@ export interface Download {
   readonly cpuSeconds: number
 }
 
+/** Once before all: what the system reads for the first time is slow for whoever is first. */
+export async function readAhead({ loadCore, upstreamPort }: { loadCore: number; upstreamPort: number }): Promise<void> {
+  const url = `http://127.0.0.1:${upstreamPort}/gigabyte`
+  await run('taskset', ['-c', String(loadCore), 'curl', '-s', '-o', '/dev/null', url])
+}
+
 export async function download(
   contender: Contender,
   { core, loadCore, upstreamPort }: { readonly core: number; readonly loadCore: number; readonly upstreamPort: number },

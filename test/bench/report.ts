@@ -9,18 +9,17 @@ export function reportOf(result: Summary): string {
     row('requests/s, of nginx `auth_request`', said(ratios.requests_to_nginx_auth_request), 'at least 1.0'),
     row('requests/s, of Caddy `forward_auth`', said(ratios.requests_to_caddy_forward_auth), '–'),
     row('requests/s, of configurable-http-proxy', said(ratios.requests_to_configurable_http_proxy), 'at least 3'),
-    row('added latency, one connection, p50', `${result.added_p50_ms} ms`, 'at most 0.15 ms'),
-    row('added latency, one connection, p99', `${result.added_p99_ms} ms`, '–'),
+    row('added latency, one connection, p50', milliseconds(result.added_p50_ms), 'at most 0.15 ms'),
+    row('added latency, one connection, p99', milliseconds(result.added_p99_ms), '–'),
     row('p99 at 32 connections, of nginx `auth_request`', said(ratios.p99_to_nginx_auth_request), 'at most 2'),
     row('1 GB download, of nginx', said(ratios.download_to_nginx), 'at least 0.5'),
     row('WebSocket echo, messages/s, of nginx', said(ratios.echo_to_nginx), 'at least 0.75'),
+    row('WebSocket echo, processor a message, of nginx', said(ratios.echo_cost_to_nginx), '–'),
     row('idle proxied WebSocket', idle === undefined ? '–' : `${idle} KB`, 'at most 18 KB'),
     row('processor a request, 10,000 sessions, of that at one', said(ratios.cost_of_10000_sessions), 'at most 1.05'),
     row('processor a request, 5,000 workspaces, of that at one', said(ratios.cost_of_5000_workspaces), 'at most 1.05'),
   ]
-  const contenders = Object.keys(result.p50_ms_one_connection)
-    .filter((name) => name !== 'direct')
-    .map((name) => contender(name, result))
+  const contenders = result.contenders.map((name) => contender(name, result))
   const parts = result.profile.slice(0, 14).map(({ part, percent }) => `| ${part} | ${percent} % |`)
   return `# The benchmark
 
@@ -34,8 +33,8 @@ void (${result.void_runs} were). Gatehouse has everything on: session, decision,
 |---|---|---|
 ${asked.join('\n')}
 
-| contender | requests/s | p99 ms | p50 ms, one connection | download MB/s | processor s a GB | echo messages/s | KB an idle WebSocket |
-|---|---|---|---|---|---|---|---|
+| contender | requests/s | p99 ms | p50 ms, one connection | download MB/s | processor s a GB | echo messages/s | processor us a message | KB an idle WebSocket |
+|---|---|---|---|---|---|---|---|---|
 ${contenders.join('\n')}
 
 ## Where the time goes
@@ -52,6 +51,10 @@ function row(what: string, found: string, asked: string): string {
   return `| ${what} | ${found} | ${asked} |`
 }
 
+function milliseconds(value: number): string {
+  return Number.isFinite(value) ? `${value} ms` : '–'
+}
+
 function said(figure: Figure | undefined): string {
   if (figure === undefined || !Number.isFinite(figure.median)) return '–'
   return `${figure.median} (${figure.least} to ${figure.most})`
@@ -65,6 +68,7 @@ function contender(name: string, result: Summary): string {
     said(result.download_mb_per_second[name]),
     said(result.download_cpu_seconds[name]),
     said(result.echo_messages_per_second[name]),
+    said(result.echo_message_cpu_us[name]),
     String(result.idle_websocket_kb[name] ?? '–'),
   ]
   return `| ${name.replaceAll('_', ' ')} | ${cells.join(' | ')} |`

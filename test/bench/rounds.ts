@@ -62,7 +62,7 @@ async function turnOf(contender: Contender, round: Round, options: RoundOptions)
   const isStreaming = streaming.includes(contender.name)
   if (parts.has('rate')) await turn(() => rates(contender, gave, round, options))
   if (parts.has('download') && isStreaming) gave.download = await turn(() => download(contender, on))
-  if (parts.has('echo') && isStreaming) await turn(() => echoes(contender, gave, round, options))
+  if (parts.has('echo') && isStreaming) await turn(() => echoes(contender, gave, options))
   return gave
 }
 
@@ -84,13 +84,9 @@ async function rates(contender: Contender, gave: Gave, round: Round, { on, say }
   gave.single = await rate(contender, 1, on)
 }
 
-async function echoes(contender: Contender, gave: Gave, round: Round, { on, say }: RoundOptions): Promise<void> {
+async function echoes(contender: Contender, gave: Gave, { on, say }: RoundOptions): Promise<void> {
   const result = await echo(contender, on)
-  // The load has a core to itself as well, and is done before nginx is: only Gatehouse's own core has to be the limit.
-  const isVoid = contender.name === 'gatehouse' && result.busy < on.leastBusy
-  if (isVoid) round.void += 1
-  else gave.echo = result
-  say(
-    `${contender.name}: ${Math.round(result.messagesPerSecond)} messages/s, core ${Math.round(result.busy * 100)} % busy`,
-  )
+  gave.echo = result
+  const { messagesPerSecond, cpuMicroseconds } = result
+  say(`${contender.name}: ${Math.round(messagesPerSecond)} messages/s, ${cpuMicroseconds.toFixed(1)} us each`)
 }

@@ -21,6 +21,7 @@ const singleP99: Pick = (gave) => gave.single?.p99
 const megabytes: Pick = ({ download }) => download?.megabytesPerSecond
 const downloadCpu: Pick = ({ download }) => download?.cpuSeconds
 const messages: Pick = ({ echo }) => echo?.messagesPerSecond
+const messageCpu: Pick = ({ echo }) => echo?.cpuMicroseconds
 
 export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: Aside) {
   const names = [...new Set(rounds.flatMap(({ gave }) => [...gave.keys()]))]
@@ -44,6 +45,7 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     ...medians(figures(single, 3)),
   }
   return {
+    contenders: names,
     requests_per_second: medians(rates),
     requests_per_second_spread: rates,
     p99_ms: medians(figures(p99, 2)),
@@ -53,6 +55,7 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     download_mb_per_second: figures(megabytes),
     download_cpu_seconds: figures(downloadCpu, 2),
     echo_messages_per_second: figures(messages),
+    echo_message_cpu_us: figures(messageCpu, 1),
     idle_websocket_kb: idle,
     request_cpu_us: Object.fromEntries(
       ['one', 'sessions', 'workspaces'].map((name) => [name, figureOf(costs(name), 1)]),
@@ -64,6 +67,7 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
       p99_to_nginx_auth_request: ratio(p99, 'nginx_auth_request'),
       download_to_nginx: ratio(megabytes, 'nginx'),
       echo_to_nginx: ratio(messages, 'nginx'),
+      echo_cost_to_nginx: ratio(messageCpu, 'nginx'),
       cost_of_10000_sessions: ratioOf(costs('sessions'), costs('one')),
       cost_of_5000_workspaces: ratioOf(costs('workspaces'), costs('one')),
     },
