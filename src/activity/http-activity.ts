@@ -7,8 +7,10 @@ import { type ActivityClass, type Sight, sight } from './sight.ts'
 
 export interface AnsweredRequest {
   readonly method: string
-  /** Behind the public prefix, with its query: `/api/kernels?1700000000000`. */
-  readonly path: string
+  /** The path behind the public prefix and its slash: `api/kernels`. */
+  readonly rest: string
+  /** With its question mark; empty where there is none. */
+  readonly query: string
   /** Of the answer. */
   readonly status: number
   /** Sec-Fetch-Mode, Sec-Fetch-Dest. */
@@ -42,6 +44,8 @@ const jupyterlab: readonly Rule[] = [
   { methods: unsafe, path: /^\/api\/sessions(?:\/|$)/, class: 'interactive', source: 'sessions' },
   { methods: unsafe, path: /^\/api\/kernels(?:\/|$)/, class: 'interactive', source: 'kernels' },
   { methods: unsafe, path: /^\/api\/terminals(?:\/|$)/, class: 'interactive', source: 'terminals' },
+  // A document that is opened or restored is looked up by its path.
+  { methods: new Set(['PUT']), path: /^\/api\/(?:collaboration|yjs)\//, class: 'background', source: 'collaboration' },
   // The page keeps its layout and settings by itself.
   { methods: unsafe, path: /^\/lab\/api\//, class: 'background', source: 'layout' },
   { methods: post, path: /^\/api\/security\/csp-report$/, class: 'background', source: 'report' },
@@ -102,17 +106,18 @@ const notOk = sight('background', 'http:not-ok')
 const asking = sight('background', 'http:asking')
 const untracked = sight('background', 'http:untracked')
 const part = sight('background', 'http:part')
+const unknownGet = sight('unknown', 'http:GET')
 
 export function requestSight(profile: AppProfile, request: AnsweredRequest): Sight {
-  const { method, path, status, mode, destination = 'empty', isGesture } = request
+  const { method, rest, query, status, mode, destination = 'empty', isGesture } = request
   if (status < 200 || status >= 300) return notOk
   if (method === 'HEAD' || method === 'OPTIONS') return asking
-  if (path.includes('no_track_activity') && /[?&]no_track_activity(?:[=&]|$)/.test(path)) return untracked
+  if (query !== '' && /[?&]no_track_activity(?:[=&]|$)/.test(query)) return untracked
   if (mode === 'navigate') return navigation(method, isGesture)
   if (mode === 'no-cors' || parts.has(destination)) return part
-  const [plain = ''] = path.split('?', 1)
-  const known = profile !== 'generic' && !innerApp.test(plain) ? ruleFor(tables[profile], method, plain) : undefined
-  return known ? sight(known.class, `${known.source}:${method}`) : sight('unknown', `http:${knownMethod(method)}`)
+  const known = profile === 'generic' ? undefined : ruleFor(tables[profile], method, `/${rest}`)
+  if (known) return sight(known.class, `${known.source}:${method}`)
+  return method === 'GET' ? unknownGet : sight('unknown', `http:${knownMethod(method)}`)
 }
 
 /** A form that is sent is a gesture, whatever the browser says of it; a page that loads itself again is none. */
@@ -121,6 +126,7 @@ function navigation(method: string, isGesture: boolean): Sight {
 }
 
 function ruleFor(table: readonly Rule[], method: string, path: string): Rule | undefined {
+  if (innerApp.test(path)) return undefined
   return table.find((rule) => (rule.methods?.has(method) ?? true) && rule.path.test(path))
 }
 

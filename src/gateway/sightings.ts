@@ -22,9 +22,11 @@ export class Sightings {
   /** A request was answered with this status, or not at all: 0. */
   answered(visit: Visit, pass: Pass, status: number): void {
     const { secFetchMode, secFetchDest, secFetchUser } = visit.head
+    const { rest, query } = visit.place
     onlookerOf(this.#recorder, pass).answered(pass.profile, {
       method: visit.request.method ?? '',
-      path: pathOf(visit),
+      rest,
+      query,
       status,
       mode: secFetchMode,
       destination: secFetchDest,

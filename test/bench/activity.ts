@@ -154,8 +154,11 @@ say(
 )
 
 const browser = { method: 'GET', status: 200, isGesture: false }
-const asked = (profile: AppProfile, path: string, mode?: string, destination?: string) => () =>
-  onlooker.answered(profile, { ...browser, path, mode, destination })
+const asked = (profile: AppProfile, path: string, mode?: string, destination?: string) => {
+  const [rest = '', query] = path.slice(1).split('?', 2)
+  const request = { ...browser, rest, query: query === undefined ? '' : `?${query}`, mode, destination }
+  return () => onlooker.answered(profile, request)
+}
 say('a request of a script to any app', timeOf(asked('generic', '/api/items?page=1', 'cors', 'empty')), 'us')
 say('a request without Sec-Fetch to any app', timeOf(asked('generic', '/')), 'us')
 say('a poll of JupyterLab', timeOf(asked('jupyterlab', '/api/kernels?1700000000000', 'cors', 'empty')), 'us')

@@ -86,13 +86,17 @@ describeWith('browser', 'in a real Chromium', (program) => {
       })
 
       test(
-        'a tab that nobody touches is connected, and neither works nor says anything that can’t be told',
+        'a tab that nobody touches is connected, also again after its sockets were cut, and neither works nor says anything that can’t be told',
         async () => {
           const before = [notebook, editor].map(told)
           const at = Date.now()
+          // As when a replica goes: the pages come back by themselves.
+          const { streams, workspaces } = world.laptop.gateway
+          for (const group of streams.all()) group.endLasting({ code: 1012, reason: 'of the test' })
           await new Promise((resolve) => setTimeout(resolve, untouched))
           expect([notebook, editor].map(told)).toEqual(before)
           for (const ref of [notebook, editor]) {
+            expect(streams.ofWorkspace(workspaces.directory.get(ref)?.uid ?? '')).not.toEqual([])
             expect(clocksOf(ref).connected?.at).toBeGreaterThanOrEqual(at + untouched)
             expect(clocksOf(ref).busy?.at ?? 0).toBeLessThan(at)
           }

@@ -3,8 +3,10 @@ import { type AnsweredRequest, requestSight } from '#activity/http-activity.ts'
 import type { AppProfile } from '#activity/profile.ts'
 
 const script = { status: 200, mode: 'cors', destination: 'empty', isGesture: false }
-const ask = (profile: AppProfile, method: string, path: string, more: Partial<AnsweredRequest> = {}) =>
-  requestSight(profile, { ...script, method, path, ...more })
+const ask = (profile: AppProfile, method: string, path: string, more: Partial<AnsweredRequest> = {}) => {
+  const [rest = '', query] = path.slice(1).split('?', 2)
+  return requestSight(profile, { ...script, method, rest, query: query === undefined ? '' : `?${query}`, ...more })
+}
 
 test.each([
   ['jupyterlab', 'PUT', '/api/contents/a.ipynb?1700000000'],
@@ -28,6 +30,7 @@ test.each([
   ['jupyterlab', 'GET', '/api/contents/?content=1'],
   ['jupyterlab', 'GET', '/api/status'],
   ['jupyterlab', 'POST', '/api/contents/a.ipynb/checkpoints'],
+  ['jupyterlab', 'PUT', '/api/collaboration/session/a.ipynb'],
   ['jupyterlab', 'PATCH', '/api/sessions/1-2'],
   ['jupyterlab', 'GET', '/lsp/status'],
   ['jupyterlab', 'PUT', '/lab/api/workspaces/default'],
