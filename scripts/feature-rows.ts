@@ -58,6 +58,11 @@ export function clauseIdsOf(title: string): readonly string[] {
   return [...new Set(brackets.flatMap((bracket) => bracket.slice(1, -1).split(/,\s*/)))]
 }
 
+/** What the one shows and the others show as well; how many tests there were is the first one's affair. */
+export function joinReports(first: TestReport, others: readonly TestReport[]): TestReport {
+  return { ...first, testResults: [first, ...others].flatMap(({ testResults }) => testResults) }
+}
+
 /** One row for each feature, in the order of the list. A test below `test/cluster` ran in a cluster, all others on this machine. */
 export function featureRows(features: FeatureList, report: TestReport): readonly FeatureRow[] {
   const laptop = new Map<string, number>()

@@ -1,11 +1,15 @@
-/** `npm run features`: which rows of `test/features.json` the last full test run has shown. `-- --json` prints them as JSON. */
-import { readFileSync } from 'node:fs'
+/**
+ * `npm run features`: which rows of `test/features.json` the last full test run has shown, and the last `npm run huge`, whose bodies of 10 GB are in
+ * no other run. `-- --json` prints them as JSON.
+ */
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import {
   type FeatureList,
   type FeatureRow,
   featureRows,
+  joinReports,
   parseFeatureList,
   parseTestReport,
   unknownIds,
@@ -23,7 +27,9 @@ function main(): number {
     process.stderr.write('features: there is no report of a test run; run "npm test" first\n')
     return 1
   }
-  const report = parseTestReport(text)
+  const huge = join(root, 'artefacts', 'huge-report.json')
+  const more = existsSync(huge) ? [parseTestReport(readFileSync(huge, 'utf8'))] : []
+  const report = joinReports(parseTestReport(text), more)
   const rows = featureRows(features, report)
   process.stdout.write(values.json ? `${JSON.stringify(rows)}\n` : table(features, rows))
   const unknown = unknownIds(features, report)

@@ -8,6 +8,7 @@ import {
   clauseIdsOf,
   type FeatureList,
   featureRows,
+  joinReports,
   parseFeatureList,
   type TestReport,
   unknownIds,
@@ -132,6 +133,13 @@ describe('a row of features', () => {
     testResults: tests.map(([name, title, status]) => ({ name, status, assertionResults: [{ title, status }] })),
   })
   const statusOf = (...tests: readonly Run[]) => featureRows(features, report(...tests))[0]?.status
+
+  test('is shown by what a further report shows, too', () => {
+    const first = report(['/p/test/unit/a.test.ts', '[XX1.1] a', 'passed'])
+    const huge = report(['/p/test/behaviour/b.test.ts', '[XX1.2] b', 'passed'])
+    expect(featureRows(features, joinReports(first, [huge]))[0]?.status).toBe('works')
+    expect(featureRows(features, joinReports(first, []))[0]?.status).toBe('partial')
+  })
 
   test('is missing without a test, partial with some clauses, and works with all', () => {
     const first: Run = ['/p/test/unit/a.test.ts', '[XX1.1] a', 'passed']
