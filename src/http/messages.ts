@@ -36,6 +36,9 @@ export interface ClientRequest {
   off(event: 'end', listener: () => void): unknown
 }
 
+/** Told of a piece that was written, or with the error for which it could not be. */
+export type Written = (error?: Error | null) => void
+
 export interface ClientResponse {
   readonly req: ClientRequest
   /** `null` where the answer to an earlier request of the connection is under way. */
@@ -56,10 +59,10 @@ export interface ClientResponse {
   flushHeaders(): void
   /** False: wait for `drain`. `written`: nobody needs the piece any more. */
   write(piece: Buffer | string): boolean
-  write(piece: Buffer, written: () => void): boolean
+  write(piece: Buffer, written: Written): boolean
   end(): unknown
   end(piece: Buffer | string): unknown
-  end(piece: Buffer, written: () => void): unknown
+  end(piece: Buffer, written: Written): unknown
   end(text: string, encoding: 'latin1'): unknown
   addTrailers(fields: readonly [string, string][]): void
   once(event: 'close' | 'drain', listener: () => void): unknown

@@ -4,7 +4,7 @@
  */
 import { GatewayError } from '#errors.ts'
 import type { OutgoingHead } from '#http/end-to-end.ts'
-import type { ClientResponse } from '#http/messages.ts'
+import type { ClientResponse, Written } from '#http/messages.ts'
 import { reset } from '#http/reset.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import type { LiveStream } from '#live/streams.ts'
@@ -130,7 +130,7 @@ class Forwarding implements ResponseListener, LiveStream {
     // Never: this request was no upgrade, and the client has refused a 101 to it.
   }
 
-  onBody(piece: Buffer, isLast: boolean, written: () => void): void {
+  onBody(piece: Buffer, isLast: boolean, written: Written): void {
     const { response } = this.#exchange
     this.#bytesOut += piece.length
     const isFirst = !this.#isHeadSent

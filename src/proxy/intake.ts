@@ -1,5 +1,6 @@
 /** How one connection reads: into what all have in common, or amid a large body into a buffer of its own. Given to whoever opens the connection. */
 import type { OnReadOpts } from 'node:net'
+import type { Written } from '#http/messages.ts'
 import { type Berth, type Landing, landingSize } from './landing.ts'
 
 export interface IntakeUser {
@@ -67,7 +68,7 @@ export class Intake implements OnReadOpts {
   }
 
   /** To be called once for each piece that was kept, when it is needed no more. */
-  get written(): () => void {
+  get written(): Written {
     return (this.#isLooking ? this.#berth?.written : undefined) ?? nothing
   }
 

@@ -4,6 +4,8 @@
  * at once; only a connection amid a large body has one to itself, which is larger, and is read into again when what was in it has been written.
  */
 
+import type { Written } from '#http/messages.ts'
+
 /** Bytes. A read that fills as much is followed by more. */
 export const landingSize = 65_536
 /** Bytes: fewer, larger steps, and yet all of it in the cache of a processor. */
@@ -64,7 +66,12 @@ export class Berth {
     this.#pieces += 1
   }
 
-  readonly written = (): void => {
+  /**
+   * With an error where the piece could not be written. What its stream has cancelled may still be in the hands of the system, on its way to a client
+   * who would then be sent what somebody else was answered: such a buffer is never read into again, and is collected as any other.
+   */
+  readonly written: Written = (error) => {
+    if (error) return
     this.#pieces -= 1
     if (this.#pieces > 0) return
     if (this.#isLeft) this.#events.onEmpty()

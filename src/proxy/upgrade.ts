@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import { noBody } from '#http/end-to-end.ts'
 import { FrameTracker } from '#http/frames.ts'
+import type { Written } from '#http/messages.ts'
 import { reset } from '#http/reset.ts'
 import { type CloseReason, type Splice, type StreamObserver, splice } from '#http/splice.ts'
 import type { Milliseconds } from '#lib/clock.ts'
@@ -130,7 +131,7 @@ class Upgrading implements ResponseListener, LiveStream {
     socket.write(rawHead(status, [...fields, ...framing, 'Connection', 'close']), 'latin1')
   }
 
-  onBody(piece: Buffer, _isLast: boolean, written: () => void): void {
+  onBody(piece: Buffer, _isLast: boolean, written: Written): void {
     const { socket } = this.#exchange
     this.#bytesOut += piece.length
     let hasRoom: boolean

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import type { GatewayError } from '#errors.ts'
 import type { BodyFraming, EndToEndFields, FieldLines } from '#http/end-to-end.ts'
+import type { Written } from '#http/messages.ts'
 import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponseHead } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
@@ -34,9 +35,9 @@ export interface ResponseListener {
   onSwitch(head: ResponseHead, socket: Duplex): void
   /**
    * `isLast` where it is known that no other piece follows. `written` is to be called when the piece is needed no more: its buffer is read into
-   * again, and nothing may be read before. Where it never is, nothing else comes.
+   * again, and nothing may be read before. Where it never is, or is with an error, nothing else comes.
    */
-  onBody(piece: Buffer, isLast: boolean, written: () => void): void
+  onBody(piece: Buffer, isLast: boolean, written: Written): void
   /** Everything that has arrived was passed on, and more is to come. */
   onLull(): void
   onEnd(trailers: readonly string[]): void

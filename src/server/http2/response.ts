@@ -119,7 +119,8 @@ export class Http2Response extends Writable implements ClientResponse {
     // Then its end follows, and nothing is waited for.
     if (this.socket.destroyed) return
     if (!this.#hasBody || piece.length === 0) done()
-    else if (isLast) stream.end(piece, done)
+    // Node calls both with an error of the stream, and calls that of the end although what was before it may still be on its way.
+    else if (isLast) stream.end(piece, (error?: Error | null) => void (error ?? done()))
     else stream.write(piece, (error) => void (error ?? done()))
   }
 
