@@ -153,12 +153,17 @@ export class SocketActivity {
   observe(from: Side, chunk: Buffer): void {
     const reading = from === 'client' ? this.#kind.fromClient : this.#kind.fromServer
     if (!reading) return
+    const glanced = this.#watches ? undefined : atAGlance(reading, chunk)
+    if (glanced !== undefined) {
+      if (glanced !== 'control') this.#listener.seen(glanced, this)
+      return
+    }
     const watch = this.#watches?.[from] ?? watchBy(reading, this.#listener, this)
     if (watch.isLost) {
       // Not frames, or none that keep to the rules: something is said, and nobody knows what.
       if (from === 'client') this.#listener.seen(strange, this)
     } else watch.advance(chunk)
-    if (this.#watches !== undefined || !watch.isAtRest) this.#watches = kept(this.#watches, from, watch)
+    this.#watches = kept(this.#watches, from, watch)
   }
 
   /** It is closed. Once. */
@@ -168,6 +173,30 @@ export class SocketActivity {
     this.#listener.closed(this)
   }
 }
+
+const firstControl = 0x8
+/** All that need be known of a message of which nothing is looked at. */
+const bare: MessageHead = { head: Buffer.alloc(0), isWhole: false, isText: false, isCompressed: false }
+
+/** What a chunk says in which nothing need be looked at; `undefined` where it has to be read. */
+function atAGlance(reading: Reading, chunk: Buffer): SocketSight | 'control' | undefined {
+  if (reading.kind !== 'heads' || reading.head !== 0 || !isWholeFrame(chunk)) return undefined
+  return ((chunk[0] ?? 0) & 0x0f) < firstControl ? reading.classify(bare) : 'control'
+}
+
+/** One frame and nothing else, which is a message, a ping or a pong, neither compressed nor long: most of what passes. */
+function isWholeFrame(chunk: Buffer): boolean {
+  const first = chunk[0] ?? 0
+  const second = chunk[1] ?? 0
+  const length = second & 0x7f
+  if (!wholeFrames.has(first) || length === 127 || chunk.length < 4) return false
+  const isShort = length < 126
+  const header = (isShort ? 2 : 4) + ((second & 0x80) === 0 ? 0 : 4)
+  return chunk.length === header + (isShort ? length : chunk.readUInt16BE(2))
+}
+
+/** First bytes: final, without extensions; text, binary, ping, pong. */
+const wholeFrames: ReadonlySet<number> = new Set([0x81, 0x82, 0x89, 0x8a])
 
 type Side = 'client' | 'upstream'
 
@@ -187,6 +216,7 @@ function watchBy(reading: Reading, listener: SocketListener, socket: SocketActiv
 }
 
 function kept(watches: Watches | undefined, from: Side, watch: Watch): Watches | undefined {
+  if (!watches && watch.isAtRest) return undefined
   const now = watches ?? { client: undefined, upstream: undefined }
   now[from] = watch.isAtRest ? undefined : watch
   return now.client || now.upstream ? now : undefined

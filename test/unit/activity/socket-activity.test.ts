@@ -73,6 +73,23 @@ test('what a server says in any other socket is nobody’s doing', () => {
   }
 })
 
+test('messages of a socket of which nothing is looked at are counted alike, however they come', () => {
+  const messages = ['', 'x', 'x'.repeat(125), 'x'.repeat(126), 'x'.repeat(65_535), 'x'.repeat(65_536)].map((data) =>
+    frame(data),
+  )
+  const bytes = Buffer.concat([...messages, ping, ...messages])
+  const at = (size: number) => {
+    const { seen, activity } = watch('generic', '/ws')
+    if (size === 0) for (const one of [...messages, ping, ...messages]) activity.observe('client', one)
+    else
+      for (let from = 0; from < bytes.length; from += size)
+        activity.observe('client', bytes.subarray(from, from + size))
+    return seen.map(({ source }) => source)
+  }
+  for (const size of [0, 1, 3, 1_000, bytes.length])
+    expect(at(size)).toEqual(messages.flatMap(() => Array(2).fill('socket:message')))
+})
+
 test('a compressed message and bytes that are no frames count as unknown', () => {
   const { seen, activity } = watch('jupyterlab', kernel)
   activity.observe('client', frame(execute, { isCompressed: true }))
