@@ -113,10 +113,11 @@ export class Carriers implements Carrier {
   /** The same text for as long as the assertion is, and whoever uses the pass comes from one address. */
   #ownFields({ client }: Visit, pass: Pass): OwnFields {
     const { entry, port, session, told } = pass
+    const { assertions } = this.#parts
+    if (told?.client === client && assertions.isCurrent(told.assertion, session)) return told.own
     const audience = { workspaceKey: refKey(entry.ref), workspaceUid: entry.uid, port: port.port }
-    const assertion = this.#parts.assertions.headerFor(session, audience)
-    if (told?.assertion === assertion && told.client === client) return told.own
-    const own = ownFields(['X-Forwarded-For', client, 'X-Gatehouse-Assertion', assertion, ...pass.fixedHeaders])
+    const assertion = assertions.assertionFor(session, audience)
+    const own = ownFields(['X-Forwarded-For', client, 'X-Gatehouse-Assertion', assertion.token, ...pass.fixedHeaders])
     pass.told = { assertion, client, own }
     return own
   }

@@ -5,6 +5,7 @@
 import { type AppProfile, profileOf } from '#activity/profile.ts'
 import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponsePolicy } from '#http/response-fields.ts'
+import type { Assertion } from '#identity/assertion.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import { StreamGroup, type StreamIndex } from '#live/streams.ts'
@@ -37,7 +38,7 @@ export interface Pass {
 
 /** What only the gateway says, as it was written out for these two. */
 export interface Told {
-  readonly assertion: string
+  readonly assertion: Assertion
   readonly client: string
   readonly own: OwnFields
 }
@@ -55,6 +56,8 @@ const mostPasses = 20_000
 
 export class Passes {
   readonly #kept = new Map<string, Kept>()
+  /** What each session used last, which it mostly uses again: found without a key to be put together. */
+  readonly #latest = new WeakMap<Session, Kept>()
   readonly #streams: StreamIndex
   readonly #clock: Clock
 
@@ -65,9 +68,12 @@ export class Passes {
 
   /** A pass of the present generation for this very session snapshot; without one the decision has to be made. */
   find(session: Session, workspaceUid: string, port: number, generation: number): Pass | undefined {
-    const kept = this.#kept.get(passKey(session.name, workspaceUid, port))
+    const latest = this.#latest.get(session)
+    const isThis = latest?.pass.entry.uid === workspaceUid && latest.pass.port.port === port
+    const kept = isThis ? latest : this.#kept.get(passKey(session.name, workspaceUid, port))
     if (!kept || kept.generation !== generation || kept.pass.session !== session || this.#clock.now() >= kept.until)
       return undefined
+    if (!isThis) this.#latest.set(session, kept)
     return kept.pass
   }
 
@@ -85,7 +91,9 @@ export class Passes {
     const pass: Pass = { ...decided, group, profile, isWitnessed: false, told: undefined }
     if (this.#kept.size >= mostPasses) this.#forgetOldest()
     this.#kept.delete(key)
-    this.#kept.set(key, { pass, generation, until: endOf(pass) })
+    const kept = { pass, generation, until: endOf(pass) }
+    this.#kept.set(key, kept)
+    this.#latest.set(pass.session, kept)
     return pass
   }
 
@@ -100,8 +108,9 @@ export class Passes {
   }
 
   #forgetOldest(): void {
-    for (const key of this.#kept.keys()) {
+    for (const [key, { pass }] of this.#kept) {
       this.#kept.delete(key)
+      this.#latest.delete(pass.session)
       if (this.#kept.size < mostPasses * 0.9) return
     }
   }

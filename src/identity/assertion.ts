@@ -20,13 +20,16 @@ export interface AssertionAudience {
 }
 
 export interface Assertions {
-  /** The header's value. Throws `store_unavailable` only where there has never been a key. */
-  headerFor(session: Session, audience: AssertionAudience): string
+  /** Throws `store_unavailable` only where there has never been a key. */
+  assertionFor(session: Session, audience: AssertionAudience): Assertion
+  /** Would {@link assertionFor} give the same again, for whom it was given? Asked on every request, so it looks nothing up. */
+  isCurrent(assertion: Assertion, session: Session): boolean
   /** RFC 7517: every key that may have signed something still valid. */
   jwks(): { readonly keys: readonly AssertionJwk[] }
 }
 
-interface Minted {
+export interface Assertion {
+  /** The header's value. */
   readonly token: string
   readonly session: Session
   readonly workspaceUid: string
@@ -47,27 +50,26 @@ export function createAssertions(options: {
   readonly issuer: string
 }): Assertions {
   const { keyRing, clock, issuer } = options
-  const minted = new LRUCache<string, Minted>({ max: mostMinted })
+  const minted = new LRUCache<string, Assertion>({ max: mostMinted })
 
   /** A changed session is another object, a key that was taken out signs nothing any more. */
-  const isGood = (token: Minted, session: Session, audience: AssertionAudience, now: Timestamp) =>
-    token.session === session &&
-    token.workspaceUid === audience.workspaceUid &&
-    now < token.freshUntil &&
-    keyRing.find(token.key.kid) === token.key
+  const isCurrent = (assertion: Assertion, session: Session, now = clock.now()) =>
+    assertion.session === session && now < assertion.freshUntil && keyRing.find(assertion.key.kid) === assertion.key
 
   return {
-    headerFor(session, audience) {
+    isCurrent: (assertion, session) => isCurrent(assertion, session),
+    assertionFor(session, audience) {
       const now = clock.now()
       // A session's name has a fixed length and a port no slash, so no two of these are alike.
       const place = `${session.name}${audience.port}/${audience.workspaceKey}`
       const before = minted.get(place)
-      if (before && isGood(before, session, audience, now)) return before.token
+      if (before?.workspaceUid === audience.workspaceUid && isCurrent(before, session, now)) return before
       const key = keyRing.current()
       const token = mint(key, claimsOf(issuer, session, audience, now))
       const { workspaceUid } = audience
-      minted.set(place, { token, session, workspaceUid, key, freshUntil: now + reusedFor })
-      return token
+      const assertion = { token, session, workspaceUid, key, freshUntil: now + reusedFor }
+      minted.set(place, assertion)
+      return assertion
     },
     jwks: () => ({ keys: keyRing.all().map((key) => key.jwk) }),
   }

@@ -70,7 +70,8 @@ class CachedAuthenticator implements SessionAuthenticator {
   readonly #bearerScope: SignedScope
   /** Holds verified values alone, so that nobody can push them out with made-up ones. */
   readonly #known = new LRUCache<string, Known>({ max: mostKnown })
-  readonly #recent = new LRUCache<string, Recent>({ max: mostRecent })
+  /** Asked on every request, so it keeps no order: when it is full it starts afresh, and what was known is still known. */
+  readonly #recent = new Map<string, Recent>()
 
   constructor(options: AuthenticatorOptions) {
     this.#options = options
@@ -187,7 +188,9 @@ class CachedAuthenticator implements SessionAuthenticator {
   }
 
   #remember(cookie: string, recent: Recent): void {
-    if (cookie.length <= longestRecent) this.#recent.set(cookie, recent)
+    if (cookie.length > longestRecent) return
+    if (this.#recent.size >= mostRecent) this.#recent.clear()
+    this.#recent.set(cookie, recent)
   }
 
   async #settle(step: Step): Promise<Authentication> {

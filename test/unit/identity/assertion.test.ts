@@ -30,7 +30,7 @@ function verified(assertions: Assertions, token: string, world: IdentityWorld, f
 describe('an assertion', () => {
   test('says who asks, for one workspace and 5 minutes, and jose verifies it with the published keys', async () => {
     await using world = await createWorld()
-    const token = world.assertions.headerFor(world.session, audience)
+    const token = world.assertions.assertionFor(world.session, audience).token
     const { payload, protectedHeader } = await verified(world.assertions, token, world)
     const now = world.clock.now() / 1000
     expect(protectedHeader).toEqual({ alg: 'EdDSA', typ: 'JWT', kid: world.replica.keyRing.current().kid })
@@ -52,7 +52,7 @@ describe('an assertion', () => {
 
   test('is refused by another workspace, and once anything in it is changed', async () => {
     await using world = await createWorld()
-    const token = world.assertions.headerFor(world.session, audience)
+    const token = world.assertions.assertionFor(world.session, audience).token
     await expect(verified(world.assertions, token, world, 'team/nb2')).rejects.toMatchObject({
       code: 'ERR_JWT_CLAIM_VALIDATION_FAILED',
     })
@@ -67,42 +67,42 @@ describe('an assertion', () => {
   test('is signed once in 60 s for each session, workspace and port', async () => {
     await using world = await createWorld()
     const { assertions, session } = world
-    const token = assertions.headerFor(session, audience)
+    const token = assertions.assertionFor(session, audience).token
     await world.clock.advance(60 * second - 1)
-    expect(assertions.headerFor(session, { ...audience })).toBe(token)
+    expect(assertions.assertionFor(session, { ...audience }).token).toBe(token)
     const { session: another } = await world.replica.sessions.create(loginOf('bob'))
     const others = [
-      assertions.headerFor(another, audience),
-      assertions.headerFor(session, { ...audience, port: 9999 }),
-      assertions.headerFor(session, { ...audience, workspaceKey: 'team/nb2' }),
+      assertions.assertionFor(another, audience).token,
+      assertions.assertionFor(session, { ...audience, port: 9999 }).token,
+      assertions.assertionFor(session, { ...audience, workspaceKey: 'team/nb2' }).token,
     ]
     expect(new Set([token, ...others]).size).toBe(4)
     await world.clock.advance(1)
-    expect(assertions.headerFor(session, audience)).not.toBe(token)
+    expect(assertions.assertionFor(session, audience).token).not.toBe(token)
   })
 
   test('is made anew at once when the person, the workspace or the key is not the same any more', async () => {
     await using world = await createWorld()
     const { assertions, replica, session } = world
     const claimsOf = async (token: string) => (await verified(assertions, token, world)).payload
-    assertions.headerFor(session, audience)
+    assertions.assertionFor(session, audience).token
     const record = replica.sessions.record(session.name)
     if (!record) throw new Error('no record')
     await world.clock.advance(second)
     await replica.sessions.extend(record, { identity: { ...session.identity, groups: ['admins'] } })
     const changed = replica.sessions.get(session.name)
     if (!changed) throw new Error('no session')
-    expect(await claimsOf(assertions.headerFor(changed, audience))).toMatchObject({ groups: ['admins'] })
-    const recreated = assertions.headerFor(changed, { ...audience, workspaceUid: 'uid-2' })
+    expect(await claimsOf(assertions.assertionFor(changed, audience).token)).toMatchObject({ groups: ['admins'] })
+    const recreated = assertions.assertionFor(changed, { ...audience, workspaceUid: 'uid-2' }).token
     expect(await claimsOf(recreated)).toMatchObject({ workspace_uid: 'uid-2' })
-    const before = assertions.headerFor(changed, audience)
+    const before = assertions.assertionFor(changed, audience).token
     await replica.keyRing.rotateNow()
     // A new key voids nothing that is signed.
-    expect(assertions.headerFor(changed, audience)).toBe(before)
+    expect(assertions.assertionFor(changed, audience).token).toBe(before)
     await verified(assertions, before, world)
     await world.resources.delete(keyRingKind, { namespace, name: keyRingName })
     await world.settle()
-    await verified(assertions, assertions.headerFor(changed, audience), world)
+    await verified(assertions, assertions.assertionFor(changed, audience).token, world)
     await expect(verified(assertions, before, world)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' })
   })
 
@@ -112,18 +112,18 @@ describe('an assertion', () => {
     const [first] = assertions.jwks().keys
     await world.clock.advance(24 * 3_600 * second + 4_999)
     const { session } = await replica.sessions.create(loginOf('carol'))
-    const token = assertions.headerFor(session, audience)
+    const token = assertions.assertionFor(session, audience).token
     expect(decodeProtectedHeader(token).kid).toBe(first?.kid)
     expect(assertions.jwks().keys).toHaveLength(2)
     await world.clock.advance(60 * second)
-    expect(decodeProtectedHeader(assertions.headerFor(session, audience)).kid).not.toBe(first?.kid)
+    expect(decodeProtectedHeader(assertions.assertionFor(session, audience).token).kid).not.toBe(first?.kid)
     await verified(assertions, token, world)
   })
 
   test('names no session, and the published keys hold no private half', async () => {
     await using world = await createWorld()
     const { assertions, session, replica } = world
-    const token = assertions.headerFor(session, audience)
+    const token = assertions.assertionFor(session, audience).token
     expect(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).not.toContain(session.name)
     expect(assertions.jwks().keys).toEqual([
       {
@@ -141,7 +141,7 @@ describe('an assertion', () => {
     await using world = await createWorld()
     const groups = Array.from({ length: 5_000 }, (_, index) => `github:org:team-${index}`)
     const many: Session = { ...world.session, identity: { ...world.session.identity, groups } }
-    const token = world.assertions.headerFor(many, audience)
+    const token = world.assertions.assertionFor(many, audience).token
     expect(token.length).toBeLessThan(8_192)
     const { payload } = await verified(world.assertions, token, world)
     expect(payload.groups_truncated).toBe(true)
