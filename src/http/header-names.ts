@@ -28,6 +28,7 @@ export type ResponseField =
   | 'location'
   | 'refresh'
   | 'trailer'
+  | 'date'
   | 'service-worker-allowed'
   | 'clear-site-data'
 
@@ -93,6 +94,7 @@ const handledInResponses = new Map<string, ResponseField>([
   ['content-location', 'location'],
   ['refresh', 'refresh'],
   ['trailer', 'trailer'],
+  ['date', 'date'],
   ['service-worker-allowed', 'service-worker-allowed'],
   ['clear-site-data', 'clear-site-data'],
   ['te', 'drop'],

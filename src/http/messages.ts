@@ -3,6 +3,7 @@
  * such, and so is what the listener makes of a stream of HTTP/2. One meaning (RFC 9110), two ways over the wire.
  */
 import type { IncomingHttpHeaders } from 'node:http'
+import type { FieldLines } from './end-to-end.ts'
 
 /** What carries one request: a connection of HTTP/1.1, a stream of HTTP/2. To destroy it ends that request's exchange, and says that it was cut off. */
 export interface ClientSocket {
@@ -56,6 +57,11 @@ export interface ClientResponse {
   writeInformation(status: number, fields: string[]): unknown
   /** Throws for a head that cannot be sent. `fields`: flat. */
   writeHead(status: number, fields: string[]): unknown
+  /**
+   * As {@link writeHead} of these fields, which say the length of a body and a date. `false`, and nothing was done: this answer is not as most are.
+   * Absent: there is no shorter way than that.
+   */
+  writeWhole?(status: number, lines: FieldLines): boolean
   flushHeaders(): void
   /** False: wait for `drain`. `written`: nobody needs the piece any more. */
   write(piece: Buffer | string): boolean
@@ -66,4 +72,6 @@ export interface ClientResponse {
   end(text: string, encoding: 'latin1'): unknown
   addTrailers(fields: readonly [string, string][]): void
   once(event: 'close' | 'drain', listener: () => void): unknown
+  /** It comes once. */
+  on(event: 'close', listener: () => void): unknown
 }

@@ -2,8 +2,15 @@
  * What a client gets to see of an upstream's response header. An app speaks for itself: it sets neither cookies nor site data
  * nor a service worker for anything beyond its own host and prefix.
  */
-import { type EndToEndFields, endToEnd, neverInTrailers, nominatedFields } from './end-to-end.ts'
-import { FieldVerdicts, responseField } from './header-names.ts'
+import {
+  type EndToEndFields,
+  endToEnd,
+  type FieldLines,
+  fieldLines,
+  neverInTrailers,
+  nominatedFields,
+} from './end-to-end.ts'
+import { FieldVerdicts, type ResponseField, responseField } from './header-names.ts'
 import { isBelow } from './path-mapping.ts'
 import { relocate, relocateRefresh } from './relocation.ts'
 import { rewriteSetCookie } from './set-cookie.ts'
@@ -29,32 +36,44 @@ export interface UpstreamHead {
   readonly isChunked: boolean
 }
 
+export interface AnswerHead {
+  readonly fields: EndToEndFields
+  /** The same, written out, where they say how long the body is and when it was made: then there is nothing to add but what is of one hop. */
+  readonly lines: FieldLines | undefined
+}
+
 /** Builds the heads of responses. Holds what it learnt about field names, so there is one for many responses. */
 export class ResponseHeads {
   readonly #verdicts = new FieldVerdicts(responseField)
   /** What was made last: of the same head, which nobody changes, the same comes again. */
-  #last: { readonly head: UpstreamHead; readonly policy: ResponsePolicy; readonly fields: EndToEndFields } | undefined
+  #last: { readonly head: UpstreamHead; readonly policy: ResponsePolicy; readonly built: AnswerHead } | undefined
 
-  build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
+  build(head: UpstreamHead, policy: ResponsePolicy): AnswerHead {
     const last = this.#last
-    if (last?.policy === policy && isSame(last.head, head)) return last.fields
-    const fields = this.#build(head, policy)
-    this.#last = { head, policy, fields }
-    return fields
+    if (last?.policy === policy && isSame(last.head, head)) return last.built
+    const built = this.#build(head, policy)
+    this.#last = { head, policy, built }
+    return built
   }
 
   /** `Content-Length` is kept, as it describes the answer even where none is sent (HEAD, 304); never on a 1xx or 204 (RFC 9110 section 8.6). */
-  #build(head: UpstreamHead, policy: ResponsePolicy): EndToEndFields {
+  #build(head: UpstreamHead, policy: ResponsePolicy): AnswerHead {
     const { headers } = head
     const nominated = nominatedFields(headers, this.#verdicts)
-    const fields: string[] = []
+    const list: string[] = []
+    let [hasLength, hasDate] = [false, false]
     for (let index = 0; index < headers.length; index += 2) {
       const name = headers[index] ?? ''
       if (nominated?.has(name.toLowerCase())) continue
-      const value = this.#valueOf(name, headers[index + 1] ?? '', head, policy)
-      if (value !== undefined) fields.push(name, value)
+      const verdict = this.#verdicts.of(name)
+      const value = passed(verdict, headers[index + 1] ?? '', head, policy)
+      if (value === undefined) continue
+      hasLength ||= verdict === 'content-length'
+      hasDate ||= verdict === 'date'
+      list.push(name, value)
     }
-    return endToEnd(fields)
+    const fields = endToEnd(list)
+    return { fields, lines: hasLength && hasDate ? fieldLines(fields) : undefined }
   }
 
   trailers(rawTrailers: readonly string[]): EndToEndFields {
@@ -66,32 +85,33 @@ export class ResponseHeads {
     }
     return endToEnd(fields)
   }
+}
 
-  #valueOf(name: string, value: string, head: UpstreamHead, policy: ResponsePolicy): string | undefined {
-    const verdict = this.#verdicts.of(name)
-    switch (verdict) {
-      case 'pass':
-        return value
-      case 'content-length':
-        return head.status === 204 || head.status < 200 || head.isChunked ? undefined : value
-      case 'trailer':
-        return head.isChunked ? value : undefined
-      case 'set-cookie':
-        return rewriteSetCookie(value, policy)
-      case 'location':
-        return policy.publicPrefix === policy.upstreamPrefix ? value : relocate(value, policy)
-      case 'refresh':
-        return policy.publicPrefix === policy.upstreamPrefix ? value : relocateRefresh(value, policy)
-      case 'service-worker-allowed':
-        return serviceWorkerScope(value, policy)
-      case 'clear-site-data':
-        return siteData(value, policy)
-      case 'connection':
-      case 'keep-alive':
-      case 'transfer-encoding':
-      case 'drop':
-        return undefined
-    }
+/** `undefined`: it is not passed on. */
+function passed(verdict: ResponseField, value: string, head: UpstreamHead, policy: ResponsePolicy): string | undefined {
+  switch (verdict) {
+    case 'pass':
+    case 'date':
+      return value
+    case 'content-length':
+      return head.status === 204 || head.status < 200 || head.isChunked ? undefined : value
+    case 'trailer':
+      return head.isChunked ? value : undefined
+    case 'set-cookie':
+      return rewriteSetCookie(value, policy)
+    case 'location':
+      return policy.publicPrefix === policy.upstreamPrefix ? value : relocate(value, policy)
+    case 'refresh':
+      return policy.publicPrefix === policy.upstreamPrefix ? value : relocateRefresh(value, policy)
+    case 'service-worker-allowed':
+      return serviceWorkerScope(value, policy)
+    case 'clear-site-data':
+      return siteData(value, policy)
+    case 'connection':
+    case 'keep-alive':
+    case 'transfer-encoding':
+    case 'drop':
+      return undefined
   }
 }
 

@@ -58,7 +58,7 @@ class Forwarding implements ResponseListener, LiveStream {
     const head = this.#buildHead()
     if (head === undefined) return
     group.add(this)
-    response.once('close', () => this.#closed())
+    response.on('close', () => this.#closed())
     const sent: UpstreamRequest = {
       method: request.method ?? '',
       target,
@@ -117,9 +117,10 @@ class Forwarding implements ResponseListener, LiveStream {
     this.#head = head
     answerTime.observe(this.#parts.clock.now() - began)
     const isChunked = head.body.kind === 'chunked'
-    const fields = this.#parts.responseHeads.build({ status: head.status, headers: head.headers, isChunked }, policy)
+    const { status, headers } = head
+    const { fields, lines } = this.#parts.responseHeads.build({ status, headers, isChunked }, policy)
     try {
-      response.writeHead(head.status, fields)
+      if (lines === undefined || response.writeWhole?.(status, lines) !== true) response.writeHead(status, fields)
     } catch (cause) {
       this.#call?.abort()
       this.onFailure(new GatewayError('upstream_protocol', 'the upstream sent a head that cannot be sent', { cause }))

@@ -10,6 +10,6 @@ export function relayInterim(
   responseHeads: ResponseHeads,
   policy: ResponsePolicy,
 ): void {
-  const fields = responseHeads.build({ status, headers, isChunked: false }, policy)
+  const { fields } = responseHeads.build({ status, headers, isChunked: false }, policy)
   response.writeInformation(status, fields)
 }

@@ -110,7 +110,7 @@ class Upgrading implements ResponseListener, LiveStream {
       return
     }
     const { status, headers } = head
-    const fields = this.#parts.responseHeads.build({ status, headers, isChunked: false }, policy)
+    const { fields } = this.#parts.responseHeads.build({ status, headers, isChunked: false }, policy)
     this.#timeAnswer()
     this.#letGo()
     socket.write(rawHead(101, ['Upgrade', 'websocket', 'Connection', 'Upgrade', ...fields]), 'latin1')
@@ -124,7 +124,7 @@ class Upgrading implements ResponseListener, LiveStream {
     const { socket, policy } = this.#exchange
     const { status, headers, body } = head
     const isChunked = body.kind === 'chunked' || body.kind === 'until-close'
-    const fields = this.#parts.responseHeads.build({ status, headers, isChunked }, policy)
+    const { fields } = this.#parts.responseHeads.build({ status, headers, isChunked }, policy)
     const framing = isChunked ? ['Transfer-Encoding', 'chunked'] : []
     this.#refusal = { status, isChunked }
     this.#timeAnswer()

@@ -13,6 +13,7 @@ import type { Log } from '#observe/log.ts'
 import { forkByPreface, forkByProtocol } from '#server/http2/fork.ts'
 import type { OpenHttp2 } from '#server/http2/open-http2.ts'
 import type { CertificateSettings, Limits, ListenerSettings } from '#settings/settings.ts'
+import { answersOf } from './answer.ts'
 import { openCertificates } from './certificates.ts'
 import { Connections, type OpenConnection } from './connections.ts'
 import type { Crowd } from './crowd.ts'
@@ -92,6 +93,7 @@ function serverOptions({ limits }: ListenerParts): ServerOptions {
     requireHostHeader: false,
     // Nobody listens for the end of a body where there is none.
     optimizeEmptyRequests: true,
+    ServerResponse: answersOf(limits.keepAlive),
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headerTimeout,
     // How often the header time-out is looked at.

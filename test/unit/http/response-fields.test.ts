@@ -17,7 +17,7 @@ const stripped: ResponsePolicy = { ...pathMode, upstreamPrefix: '/' }
 const heads = new ResponseHeads()
 
 function build(headers: string[], policy = hostMode, { status = 200, isChunked = false } = {}) {
-  return heads.build({ status, headers, isChunked }, policy)
+  return heads.build({ status, headers, isChunked }, policy).fields
 }
 
 test("an app's fields pass as they were written, in their order, repeated ones too", () => {
