@@ -119,8 +119,9 @@ class Forwarding implements ResponseListener, LiveStream {
     const isChunked = head.body.kind === 'chunked'
     const { status, headers } = head
     const { fields, lines } = this.#parts.responseHeads.build({ status, headers, isChunked }, policy)
+    if (lines !== undefined && response.writeWhole?.(status, lines) === true) return
     try {
-      if (lines === undefined || response.writeWhole?.(status, lines) !== true) response.writeHead(status, fields)
+      response.writeHead(status, fields)
     } catch (cause) {
       this.#call?.abort()
       this.onFailure(new GatewayError('upstream_protocol', 'the upstream sent a head that cannot be sent', { cause }))
