@@ -136,7 +136,7 @@ function carriersOf(state: State, identities: Identities): Carriers {
     if (instance) prober.suspect(ref, instance.instanceUid, pass.port.port, shutBy)
   }
   const bodies = ground.settings.limits
-  const sightings = new Sightings(recorder)
+  const sightings = new Sightings(recorder, ground.log)
   return new Carriers({ ...ground, turnstile, bodies, client, isOwnCookie, assertions, suspect, sightings })
 }
 

@@ -3,6 +3,7 @@ import type { Onlooker } from '#activity/onlooker.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
 import type { SocketActivity } from '#activity/socket-activity.ts'
+import type { Log } from '#observe/log.ts'
 import { valuesOf } from '#proxy/accept-key.ts'
 import type { Pass } from './passes.ts'
 import type { Visit } from './visit.ts'
@@ -14,13 +15,24 @@ const leastDownload = 16_384
 
 export class Sightings {
   readonly #recorder: ActivityRecorder
+  readonly #log: Pick<Log, 'warnOfMany'>
 
-  constructor(recorder: ActivityRecorder) {
+  constructor(recorder: ActivityRecorder, log: Pick<Log, 'warnOfMany'>) {
     this.#recorder = recorder
+    this.#log = log
   }
 
   /** A request was answered with this status, or not at all: 0. */
   answered(visit: Visit, pass: Pass, status: number): void {
+    try {
+      this.#answered(visit, pass, status)
+    } catch (error) {
+      // Nobody waits for it: the request is over, and no other one is to end for it.
+      this.#log.warnOfMany({ component: 'activity', reason: 'fault', error }, 'an answered request could not be noted')
+    }
+  }
+
+  #answered(visit: Visit, pass: Pass, status: number): void {
     const { secFetchMode, secFetchDest, secFetchUser } = visit.head
     const { rest, query } = visit.place
     onlookerOf(this.#recorder, pass).answered(pass.profile, {
