@@ -1,5 +1,7 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { InflaterPool } from '#activity/inflater.ts'
+import { kernelProtocol } from '#activity/kernel-message.ts'
 import type { AppProfile } from '#activity/profile.ts'
 import { SocketActivity, type SocketSight } from '#activity/socket-activity.ts'
 import { frameBytes } from '#test/support/websocket-frames.ts'
@@ -90,6 +92,20 @@ test('messages of a socket of which nothing is looked at are counted alike, howe
     expect(at(size)).toEqual(messages.flatMap(() => Array(2).fill('socket:message')))
 })
 
+test('of a socket of which nothing is looked at it is known all the same what is compressed, goes on, or is no frame', () => {
+  const { seen, activity } = watch('generic', '/ws')
+  activity.observe('client', frame('abcd', { isCompressed: true }))
+  const begun = frame('abcd')
+  begun[0] = 0x01
+  const end = frame('efgh')
+  end[0] = 0x80
+  for (const part of [begun, ping, end]) activity.observe('client', part)
+  const strange = frame('abcd')
+  strange[0] = 0x83
+  for (const part of [strange, frame('abcd')]) activity.observe('client', part)
+  expect(seen.map(({ source }) => source)).toEqual(['socket:compressed', 'socket:message', 'socket:bytes'])
+})
+
 test('a compressed message and bytes that are no frames count as unknown', () => {
   const { seen, activity } = watch('jupyterlab', kernel)
   activity.observe('client', frame(execute, { isCompressed: true }))
@@ -99,4 +115,46 @@ test('a compressed message and bytes that are no frames count as unknown', () =>
     { class: 'unknown', source: 'socket:compressed' },
     { class: 'unknown', source: 'socket:bytes' },
   ])
+})
+
+test('no bytes of either side, in frames or not, do more than to be told', () => {
+  const payload = fc.uint8Array({ maxLength: 200 })
+  const table = fc.array(fc.nat(300), { minLength: 3, maxLength: 8 }).map((offsets) => {
+    const bytes = Buffer.alloc(8 * offsets.length)
+    for (const [index, offset] of offsets.entries()) bytes.writeUInt32LE(offset, 8 * index)
+    return bytes
+  })
+  const framed = fc
+    .record({ opcode: fc.constantFrom(1, 2, 8, 9, 10), payload: fc.oneof(payload, table), mask: fc.nat(0xffff_ffff) })
+    .map((one) => frameBytes(one))
+  const paths = [
+    kernel,
+    '/terminals/websocket/1',
+    '/lsp/ws/x',
+    '/api/collaboration/room/x',
+    '/?reconnectionToken=1',
+    '/?skipWebSocketFrames=true',
+  ]
+  fc.assert(
+    fc.property(
+      fc.constantFrom('jupyterlab', 'code-editor', 'streamlit', 'generic' as const),
+      fc.constantFrom(...paths),
+      fc.constantFrom(undefined, kernelProtocol),
+      fc.array(fc.tuple(fc.constantFrom('client', 'upstream' as const), fc.oneof(framed, framed, payload)), {
+        maxLength: 10,
+      }),
+      (profile, path, protocol, chunks) => {
+        const listener = { inflaters: new InflaterPool(), seen() {}, closed() {} }
+        const activity = new SocketActivity({ profile, path, protocol }, listener)
+        for (const [from, bytes] of chunks) {
+          const chunk = Buffer.from(bytes)
+          activity.observe(from, chunk)
+          expect(chunk.equals(Buffer.from(bytes))).toBe(true)
+        }
+        activity.end()
+        expect(listener.inflaters.lent).toBe(0)
+      },
+    ),
+    { numRuns: 500 },
+  )
 })
