@@ -149,5 +149,7 @@ export function mergeActivity(one: Activity, other: Activity): Activity {
 function laterRun(one: Run | undefined, other: Run | undefined): Run | undefined {
   if (!one || !other) return one ?? other
   if (one.instance === other.instance) return one.since <= other.since ? one : other
-  return one.since > other.since ? one : other
+  if (one.since !== other.since) return one.since > other.since ? one : other
+  // Of two of one moment, any rule does that knows no first and second.
+  return one.instance > other.instance ? one : other
 }
