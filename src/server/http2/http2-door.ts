@@ -6,6 +6,7 @@ import { type Http2Head, readHttp2Head } from '#http/http2-head.ts'
 import type { DoorParts, ListenerHandlers } from '#server/door.ts'
 import { refusals } from '#server/refusal.ts'
 import { type Problem, problemBody, problemMediaType } from '#surface/problem.ts'
+import { HeldPieces } from './held-pieces.ts'
 import { Http2Request } from './request.ts'
 import { Http2Response } from './response.ts'
 
@@ -15,6 +16,7 @@ export class Http2Door {
   readonly #handlers: ListenerHandlers
   readonly #parts: DoorParts
   readonly #headerBytes: number
+  readonly #held = new HeldPieces()
 
   constructor(handlers: ListenerHandlers, parts: DoorParts, headerBytes: number) {
     this.#handlers = handlers
@@ -33,7 +35,7 @@ export class Http2Door {
     }
     const known = head.kind === 'head' ? head : unread
     const request = new Http2Request(stream, known, isWhole)
-    const response = new Http2Response(stream, request)
+    const response = new Http2Response(stream, request, this.#held)
     // It is answered, and nothing is that comes after it.
     if (connection.isCrowded) stream.session?.close()
     if (head.kind === 'problem') this.#refuse(response, refusals.headerTooLarge, connection)

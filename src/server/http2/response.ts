@@ -3,6 +3,7 @@ import type { OutgoingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { Writable } from 'node:stream'
 import type { ClientResponse } from '#http/messages.ts'
 import { AnswerFields } from './answer-fields.ts'
+import type { HeldPieces } from './held-pieces.ts'
 import type { Http2Request } from './request.ts'
 import type { StreamSocket } from './stream-socket.ts'
 
@@ -14,14 +15,20 @@ export class Http2Response extends Writable implements ClientResponse {
   readonly #stream: ServerHttp2Stream
   readonly #fields = new AnswerFields()
   #trailers: OutgoingHttpHeaders = {}
+  /** Given to the stream, and not yet known to be sent. */
+  #onItsWay: Buffer | undefined
   #isDecided = false
   #isHeadSent = false
   #hasBody = true
 
-  constructor(stream: ServerHttp2Stream, request: Http2Request) {
+  constructor(stream: ServerHttp2Stream, request: Http2Request, held: HeldPieces) {
     super({ highWaterMark: mostWaiting })
     this.req = request
     this.#stream = stream
+    const { session } = stream
+    stream.once('close', () => {
+      if (session && this.#onItsWay) held.hold(session, this.#onItsWay)
+    })
     // The one comes at once when a client leaves, the other when all that it sent was read.
     stream.once('aborted', () => this.destroy())
     stream.once('close', () => this.destroy())
@@ -118,10 +125,18 @@ export class Http2Response extends Writable implements ClientResponse {
     if (!this.#isHeadSent) this.#sendHead(false)
     // Then its end follows, and nothing is waited for.
     if (this.socket.destroyed) return
-    if (!this.#hasBody || piece.length === 0) done()
-    // Node calls both with an error of the stream, and calls that of the end although what was before it may still be on its way.
-    else if (isLast) stream.end(piece, (error?: Error | null) => void (error ?? done()))
-    else stream.write(piece, (error) => void (error ?? done()))
+    if (!this.#hasBody || piece.length === 0) {
+      done()
+      return
+    }
+    this.#onItsWay = piece
+    const sent = (error?: Error | null) => {
+      if (error) return
+      this.#onItsWay = undefined
+      done()
+    }
+    if (isLast) stream.end(piece, sent)
+    else stream.write(piece, sent)
   }
 
   #sendHead(isAll: boolean): void {
