@@ -17,11 +17,12 @@ import {
   type Run,
   type WorkspaceActivity,
 } from './activity-record.ts'
-import type { Clocks, Evidence } from './clocks.ts'
+import type { Clocks } from './clocks.ts'
 import { writeEvery } from './idle-decision.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
+import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from './write-turn.ts'
 
 export interface ActivityWriterParts {
   readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'markChanged' | 'forget'>
@@ -50,7 +51,9 @@ interface Draft {
   adopted: Activity | undefined
   isWanted: boolean
   isUnderWay: boolean
-  writtenAt: Timestamp
+  turn: WriteTurn
+  /** After a failure. */
+  retryAt: Timestamp
 }
 
 const lookEvery: Milliseconds = 1_000
@@ -90,7 +93,7 @@ export class ActivityWriter {
   /** This run of it goes on, and no record says since when. What was written of it and is gone again is begun anew. */
   sawRun(workspace: WatchedWorkspace, run: Run): void {
     const draft = this.#draftOf(workspace)
-    const isLost = draft.stored !== undefined && this.#parts.clock.now() - draft.writtenAt > seenWithin
+    const isLost = draft.stored !== undefined && this.#parts.clock.now() - draft.turn.writtenAt > seenWithin
     if (draft.run?.instance !== run.instance || isLost) draft.run = run
     if (isLost) draft.stored = undefined
     draft.isWanted = true
@@ -133,7 +136,7 @@ export class ActivityWriter {
     const nothing = { stored: undefined, written: {}, run: undefined, verdict: undefined, adopted: undefined }
     const draft: Draft = {
       ...{ workspace: { namespace, name, uid }, ...nothing },
-      ...{ isWanted: false, isUnderWay: false, writtenAt: Number.NEGATIVE_INFINITY },
+      ...{ isWanted: false, isUnderWay: false, turn: neverWritten, retryAt: 0 },
     }
     this.#drafts.set(uid, draft)
     return draft
@@ -144,31 +147,32 @@ export class ActivityWriter {
     const now = clock.now()
     for (const { workspace, clocks } of recorder.takeChanged()) {
       const draft = this.#draftOf(workspace)
-      if (this.#isWorthwhile(draft, clocks, now)) draft.isWanted = true
+      // Whoever decides has it written that it runs: until then that a tab is open is nothing worth knowing.
+      if (draft.stored || this.#newsOf(draft, clocks) !== 'none') draft.isWanted = true
     }
     if (now < this.#pausedUntil && !isLast) return
-    const isDue = ({ writtenAt, workspace }: Draft) => isLast || now - writtenAt >= this.#periodOf(workspace.uid)
-    const due = [...this.#drafts.values()].filter((draft) => draft.isWanted && !draft.isUnderWay && isDue(draft))
+    const due = [...this.#drafts.values()].filter(
+      (draft) => draft.isWanted && !draft.isUnderWay && (isLast || this.#isDue(draft, now)),
+    )
     await eachOf(due, mostAtOnce, async (draft) => {
       const isTooLate = isLast && clock.now() - now > longestEnd
-      if (!isTooLate && (!this.#isAway || clock.now() >= this.#pausedUntil)) await this.#write(draft)
+      if (!isTooLate && (isLast || clock.now() >= this.#pausedUntil)) await this.#write(draft)
     })
   }
 
-  #periodOf(uid: string): Milliseconds {
-    return writeEvery(this.#parts.policyOf(uid)?.timeout)
+  #isDue(draft: Draft, now: Timestamp): boolean {
+    const { uid } = draft.workspace
+    const period = writeEvery(this.#parts.policyOf(uid)?.timeout)
+    return (
+      now >= draft.retryAt && mayWrite(draft.turn, this.#newsOf(draft, this.#parts.recorder.clocksOf(uid)), now, period)
+    )
   }
 
-  /**
-   * That a stream is open is no evidence for most, and is not written when the end of the timeout is near: what a person does then must not have to
-   * wait for its turn behind it.
-   */
-  #isWorthwhile({ workspace, stored, written }: Draft, clocks: Clocks, now: Timestamp): boolean {
-    const policy = this.#parts.policyOf(workspace.uid)
-    if (!policy || policy.connectedCounts || !stored) return true
-    const hasNews = (['interactive', 'busy', 'unknown'] as const).some((name) => isLater(clocks[name], written[name]))
-    const seenAt = Math.max(clocks.interactive?.at ?? 0, clocks.busy?.at ?? 0, clocks.unknown?.at ?? 0)
-    return hasNews || now - seenAt < policy.timeout - 2 * writeEvery(policy.timeout)
+  /** What is known here and not yet written. */
+  #newsOf({ workspace, written, stored, run }: Draft, clocks: Clocks): Weight {
+    const connectedCounts = this.#parts.policyOf(workspace.uid)?.connectedCounts === true
+    const startedAt = (run ?? (stored && activityOf(stored).run))?.since
+    return newsOf(clocks, written, { connectedCounts, startedAt })
   }
 
   async #write(draft: Draft): Promise<boolean> {
@@ -176,7 +180,9 @@ export class ActivityWriter {
     const { uid } = draft.workspace
     draft.isUnderWay = true
     draft.isWanted = false
-    draft.writtenAt = clock.now()
+    const before = draft.turn
+    const news = this.#newsOf(draft, this.#parts.recorder.clocksOf(uid))
+    draft.turn = turnAfter(before, news, clock.now(), writeEvery(this.#parts.policyOf(uid)?.timeout))
     try {
       draft.stored = await this.#put(draft)
       draft.written = activityOf(draft.stored).clocks
@@ -184,7 +190,9 @@ export class ActivityWriter {
       return true
     } catch (error) {
       draft.isWanted = true
-      this.#pausedUntil = clock.now() + pauseAfterFault
+      draft.turn = before
+      draft.retryAt = clock.now() + pauseAfterFault
+      if (hasCode(error, 'store_unavailable')) this.#pausedUntil = draft.retryAt
       if (!this.#isAway)
         log.warn({ component: 'activity', reason: messageOf(error) }, 'activity can not be written now')
       this.#isAway = true
@@ -223,8 +231,4 @@ export class ActivityWriter {
     const others = [stored && activityOf(stored), adopted].filter((one) => one !== undefined)
     return activitySpec(workspace, replica, { ...others.reduce(mergeActivity, own), verdict })
   }
-}
-
-function isLater(one: Evidence | undefined, other: Evidence | undefined): boolean {
-  return one !== undefined && (other === undefined || one.at > other.at)
 }

@@ -1,6 +1,8 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Activity, activityKind, activityOf, activitySpec, mergeActivity } from '#activity/activity-record.ts'
+import { sight } from '#activity/sight.ts'
+import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from '#activity/write-turn.ts'
 import { openIdleWorld, ref } from '#test/support/idle-world.ts'
 
 const seconds = 1 / 60
@@ -48,7 +50,7 @@ test('while the store is away everything is kept, nobody is pressed, and it is w
     using _ = world.resources.fail('create', 'replace', 'get')
     replica.type()
     await world.pass(10)
-    expect(world.resources.calls('create')).toBeLessThanOrEqual(11)
+    expect(world.resources.calls('create')).toBeLessThanOrEqual(10 * 12 + 1)
     expect(world.lines.filter((line) => line.includes('activity can not be written now')).length).toBe(1)
   }
   await world.pass(1)
@@ -120,4 +122,99 @@ test('several replicas come to the same in any order; of one run the earliest st
         expect(mergeActivity(one, two).run?.since).toBe(Math.min(one.run.since, two.run.since))
     }),
   )
+})
+
+describe("a write that says little takes nobody else's turn", () => {
+  test('a tab that is open makes no record, and a gesture right after it is written at once', async () => {
+    await using world = await openIdleWorld(tenMinutes)
+    const replica = world.openReplica('a')
+    using _tab = replica.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    await world.pass(5 * seconds)
+    expect(await world.records()).toEqual([])
+    replica.type()
+    const at = new Date(world.clock.now()).toISOString()
+    await world.pass(2 * seconds)
+    expect((await world.recordOf('a'))?.spec.interactive).toBe(at)
+  })
+
+  test('a gesture goes past the write that said only that a tab is open, or what nobody understands', async () => {
+    await using world = await openIdleWorld(tenMinutes)
+    const replica = world.openReplica('a')
+    replica.type()
+    using _tab = replica.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    await world.pass(1.05)
+    replica.recorder.record({ ...ref, uid: world.uid }, sight('unknown', 'x'), 'alice')
+    await world.pass(2 * seconds)
+    expect((await world.recordOf('a'))?.spec.unknown).toBeDefined()
+    replica.type()
+    const at = new Date(world.clock.now()).toISOString()
+    await world.pass(2 * seconds)
+    expect((await world.recordOf('a'))?.spec.interactive).toBe(at)
+  })
+
+  test('there is no more than one write in a period on average all the same, and every gesture is written within one', () => {
+    const period = 60
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom<Weight>('none', 'slight', 'full'), { minLength: 600, maxLength: 600 }),
+        (weights) => {
+          let turn = neverWritten
+          let writes = 0
+          weights.forEach((weight, now) => {
+            if (weight === 'full' && now - turn.writtenAt >= 3 * period)
+              expect(mayWrite(turn, weight, now, period)).toBe(true)
+            if (!mayWrite(turn, weight, now, period)) return
+            turn = turnAfter(turn, weight, now, period)
+            writes += 1
+          })
+          expect(writes).toBeLessThanOrEqual(600 / period + 3)
+        },
+      ),
+    )
+  })
+
+  test('a gesture waits for no longer than a period after the last one that was written', () => {
+    const steady = (turn: WriteTurn, now: number) =>
+      mayWrite(turn, 'full', now, 60) ? turnAfter(turn, 'full', now, 60) : turn
+    let turn = turnAfter(turnAfter(neverWritten, 'none', 0, 60), 'slight', 1, 60)
+    for (let now = 2; now < 6_000; now += 1) {
+      turn = steady(turn, now)
+      expect(now - turn.writtenAt).toBeLessThan(60)
+    }
+  })
+})
+
+test('what nobody understands is no news eight hours after the last gesture', () => {
+  const hour = 3_600_000
+  const interactive = { at: 0, source: 'x' }
+  const at = (hours: number) => ({ interactive, unknown: { at: hours * hour, source: 'y' } })
+  const rules = { connectedCounts: false, startedAt: 0 }
+  expect(newsOf(at(7), at(6), rules)).toBe('slight')
+  expect(newsOf(at(10), at(9), rules)).toBe('none')
+  expect(newsOf({ unknown: at(10).unknown }, { unknown: at(9).unknown }, { ...rules, startedAt: undefined })).toBe(
+    'slight',
+  )
+})
+
+test('a write that failed is tried again within seconds, and what ends tries at once', async () => {
+  await using world = await openIdleWorld(tenMinutes)
+  const replica = world.openReplica('a')
+  replica.type()
+  await world.pass(2)
+  const at = new Date(world.clock.now()).toISOString()
+  const down = world.resources.fail('replace')
+  replica.type()
+  await world.pass(2 * seconds)
+  down[Symbol.dispose]()
+  await world.pass(6 * seconds)
+  expect((await world.recordOf('a'))?.spec.interactive).toBe(at)
+  await world.pass(1)
+  const again = world.resources.fail('replace')
+  replica.type()
+  await world.pass(2 * seconds)
+  again[Symbol.dispose]()
+  const later = (await world.recordOf('a'))?.spec.interactive
+  expect(later).toBe(at)
+  await replica[Symbol.asyncDispose]()
+  expect((await world.recordOf('a'))?.spec.interactive).not.toBe(at)
 })
