@@ -111,7 +111,7 @@ function terminalSight(name: string, argument: Buffer): Sight {
 }
 
 const agentHousekeeping =
-  /"method":"(?:ping|dispatchAction|set\\w*|initialize|initialized|reconnect|subscribe|unsubscribe|list\w*|get\w*|fetch\w*|resource\w*|auth\w*)"/
+  /"method":"(?:ping|dispatchAction|set\w*|initialize|initialized|reconnect|subscribe|unsubscribe|list\w*|get\w*|fetch\w*|resource\w*|auth\w*)"/
 
 function agentSight(name: string, argument: Buffer): Sight {
   if (name !== 'send') return housekeeping

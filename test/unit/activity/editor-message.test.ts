@@ -38,6 +38,7 @@ test.each([
   ['its cache', channelCall('remoteFilesystem', 'mkdir', [fileName(`${user}/caches/CachedConfigurations`)])],
   ['telemetry', channelCall('telemetry', 'logTelemetry', { eventName: 'x' })],
   ['asking for an agent', channelCall('agentHostProxy', 'send', { jsonrpc: '2.0', id: 1, method: 'ping' })],
+  ['what it tells an agent', channelCall('agentHostProxy', 'send', { jsonrpc: '2.0', method: 'setClientTools' })],
   ['a terminal that says where its cursor is', channelCall('remoteterminal', '$input', [1, '\u001b[1;1R'])],
   ['the size of a terminal', channelCall('remoteterminal', '$resize', [1, 80, 24])],
   ['listening to an event', channelValue([102, 1, 'extensions', 'onDidInstallExtensions'])],
