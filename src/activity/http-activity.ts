@@ -5,19 +5,22 @@
 import type { AppProfile } from './profile.ts'
 import { type ActivityClass, type Sight, sight } from './sight.ts'
 
-export interface AnsweredRequest {
+export interface AskedRequest {
   readonly method: string
   /** The path behind the public prefix and its slash: `api/kernels`. */
   readonly rest: string
   /** With its question mark; empty where there is none. */
   readonly query: string
-  /** Of the answer. */
-  readonly status: number
   /** Sec-Fetch-Mode, Sec-Fetch-Dest. */
   readonly mode: string | undefined
   readonly destination: string | undefined
   /** `Sec-Fetch-User: ?1`: a person's gesture led here. */
   readonly isGesture: boolean
+}
+
+export interface AnsweredRequest extends AskedRequest {
+  /** Of the answer. */
+  readonly status: number
 }
 
 interface Rule {
@@ -112,12 +115,28 @@ export function requestSight(profile: AppProfile, request: AnsweredRequest): Sig
   const { method, rest, query, status, mode, destination = 'empty', isGesture } = request
   if (status < 200 || status >= 300) return notOk
   if (method === 'HEAD' || method === 'OPTIONS') return asking
-  if (query !== '' && /[?&]no_track_activity(?:[=&]|$)/.test(query)) return untracked
+  if (isUntracked(query)) return untracked
   if (mode === 'navigate') return navigation(method, isGesture)
   if (mode === 'no-cors' || parts.has(destination)) return part
   const known = profile === 'generic' ? undefined : ruleFor(tables[profile], method, `/${rest}`)
   if (known) return sight(known.class, `${known.source}:${method}`)
   return method === 'GET' ? unknownGet : sight('unknown', `http:${knownMethod(method)}`)
+}
+
+/**
+ * What is not answered for long is worked on, such as a model that is trained: whatever may change something, and whatever is asked of an app of which
+ * nothing is known. Of one that is known it is said by its table which requests wait for news.
+ */
+export function waitingSight(profile: AppProfile, { method, rest, query }: AskedRequest): Sight {
+  if (method === 'HEAD' || method === 'OPTIONS') return asking
+  if (isUntracked(query)) return untracked
+  const known = ruleFor(tables[profile], method, `/${rest}`)
+  if (known?.class === 'background') return sight('background', `${known.source}:${method}`)
+  return sight('busy', `waiting:${knownMethod(method)}`)
+}
+
+function isUntracked(query: string): boolean {
+  return query !== '' && /[?&]no_track_activity(?:[=&]|$)/.test(query)
 }
 
 /** A form that is sent is a gesture, whatever the browser says of it; a page that loads itself again is none. */

@@ -1,5 +1,5 @@
 /** Sees what one person does in one workspace, for the record of it. */
-import { type AnsweredRequest, requestSight } from './http-activity.ts'
+import { type AnsweredRequest, type AskedRequest, requestSight, waitingSight } from './http-activity.ts'
 import type { InflaterPool } from './inflater.ts'
 import type { AppProfile } from './profile.ts'
 import type { Sight } from './sight.ts'
@@ -23,6 +23,11 @@ export class Onlooker implements SocketListener {
 
   answered(profile: AppProfile, request: AnsweredRequest): void {
     this.saw(requestSight(profile, request))
+  }
+
+  /** The app has had it for some time, and has not answered yet. */
+  waiting(profile: AppProfile, request: AskedRequest): void {
+    this.saw(waitingSight(profile, request))
   }
 
   /** A stream was opened; {@link leave} is called once for each. */

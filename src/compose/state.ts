@@ -4,6 +4,7 @@ import { Turnstile } from '#gateway/turnstile.ts'
 import { Witness } from '#gateway/witness.ts'
 import { type MachineSessions, openMachineSessions } from '#identity/machine-sessions.ts'
 import { sleep } from '#lib/clock.ts'
+import { goRound } from '#live/rounds.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
 import type { IdleStops } from '#operator/idle-stops.ts'
@@ -66,6 +67,7 @@ export function openState(ground: Ground): State {
   const idle = openIdle({ ground, site: () => present.site, directory, recorder, tasks, replica })
   keepHouse(tasks, keeping, idle, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
+  tasks.run('rounds', (signal) => goRound(streams, clock, signal))
   const witness = new Witness({ audit, metrics, clock })
   return {
     ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder, idle, witness },

@@ -17,7 +17,7 @@ import type { Exchange, Outcome } from '#proxy/passage.ts'
 import type { Upstream } from '#proxy/upstream.ts'
 import { upstreamTarget } from './forwarding.ts'
 import type { Pass } from './passes.ts'
-import type { Sightings } from './sightings.ts'
+import type { Presence, Sightings } from './sightings.ts'
 import type { Visit } from './visit.ts'
 
 /** Who carries it, and writes down what becomes of it. */
@@ -61,7 +61,7 @@ export class Carried implements Exchange {
   /** Set once it turned out to be one. */
   #stream: StreamKind | undefined
   /** Of a stream of events. */
-  #onlooker: { leave(): void } | undefined
+  #presence: Presence | undefined
 
   constructor(parts: CarriedParts) {
     const { visit, pass } = parts
@@ -84,7 +84,12 @@ export class Carried implements Exchange {
     const { carrier, visit, pass } = this.#parts
     this.#stream = lasting === 'events' ? 'event-stream' : 'http'
     carrier.streamOpened(visit, pass, this.#stream)
-    if (lasting === 'events') this.#onlooker = carrier.sightings?.entered(pass)
+    if (lasting === 'events') this.#presence = carrier.sightings?.entered(pass)
+  }
+
+  onWaiting(): void {
+    const { carrier, visit, pass } = this.#parts
+    carrier.sightings?.waiting(visit, pass)
   }
 
   onMoved(direction: 'upload' | 'download', bytes: number): void {
@@ -103,7 +108,7 @@ export class Carried implements Exchange {
     const { carrier, open, visit, pass, handedOver } = this.#parts
     open.leave()
     carrier.sightings?.answered(visit, pass, outcome.status)
-    this.#onlooker?.leave()
+    this.#presence?.end()
     if (this.#stream !== undefined) carrier.streamClosed(visit, pass, this.#stream, handedOver, outcome)
   }
 }

@@ -96,7 +96,7 @@ export class Carriers implements Carrier {
       },
       onDone: (outcome) => {
         open.leave()
-        watched?.end()
+        if (watched) this.sightings?.closed(watched)
         if (outcome.status === 101) this.streamClosed(visit, pass, 'websocket', handedOver, outcome)
       },
     })

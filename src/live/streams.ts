@@ -3,6 +3,7 @@
  * not why. A group is everything one session has open on one port of one workspace under one grant, so that a decision is made once a group.
  */
 
+import type { Timestamp } from '#lib/clock.ts'
 import { type StreamKind, streamKinds } from '#observe/audit.ts'
 
 /** RFC 6455 section 7.4.1 and the registry it names. 1001 workspace stops, 1008 access ended, 1012 gateway restarts, 1011 upstream broke. */
@@ -16,6 +17,8 @@ export interface LiveStream {
   readonly kind?: StreamKind
   /** It goes on for as long as it is let, such as an upgraded socket; anything else is over by itself before long. */
   readonly isLasting?: boolean
+  /** Told the time now and then, some times a minute. */
+  look?(now: Timestamp): void
   /** Ends it now: a close frame where the stream has frames, a reset elsewhere. Called at most once. */
   end(reason: EndReason): void
 }

@@ -4,17 +4,18 @@
  */
 import { GatewayError } from '#errors.ts'
 import type { OutgoingHead } from '#http/end-to-end.ts'
-import type { ClientResponse, Written } from '#http/messages.ts'
+import type { Written } from '#http/messages.ts'
 import { reset } from '#http/reset.ts'
-import type { Milliseconds } from '#lib/clock.ts'
+import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { LiveStream } from '#live/streams.ts'
 import type { StreamKind } from '#observe/audit.ts'
 import { relayInterim } from './interim.ts'
-import { isEventStream, type Lasting, tellOfLasting } from './lasting.ts'
+import { isEventStream, type Lasting, longestPlain, tellOfLasting } from './lasting.ts'
 import type { Exchange, ForwardParts, Outcome } from './passage.ts'
 import { carriesBody } from './request-text.ts'
 import type { ResponseHead } from './response-head.ts'
 import { type Movement, watchForStall } from './stall.ts'
+import { addTrailers } from './trailers.ts'
 import type { ResponseListener, UpstreamCall, UpstreamRequest } from './upstream-client.ts'
 
 /** How long a client may go on with a body that nobody reads any more, so that it gets to read the answer it already has. */
@@ -80,6 +81,10 @@ class Forwarding implements ResponseListener, LiveStream {
   /** Event streams go on until somebody ends them. */
   get isLasting(): boolean {
     return this.#head !== undefined && isEventStream(this.#head)
+  }
+
+  look(now: Timestamp): void {
+    if (this.#head === undefined && now - this.#exchange.began >= longestPlain) this.#exchange.onWaiting?.()
   }
 
   /** Ends it now: nobody may read on. */
@@ -291,10 +296,4 @@ class Forwarding implements ResponseListener, LiveStream {
     const timer = this.#parts.clock.after(longestLinger, () => request.socket.destroy())
     request.once('close', () => timer[Symbol.dispose]())
   }
-}
-
-function addTrailers(response: ClientResponse, fields: readonly string[]): void {
-  const pairs: [string, string][] = []
-  for (let index = 0; index < fields.length; index += 2) pairs.push([fields[index] ?? '', fields[index + 1] ?? ''])
-  response.addTrailers(pairs)
 }

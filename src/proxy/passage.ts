@@ -8,7 +8,7 @@ import type { ResponseHeads, ResponsePolicy } from '#http/response-fields.ts'
 import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { StreamGroup } from '#live/streams.ts'
 import type { Duration } from '#observe/metrics.ts'
-import type { Lasting } from './lasting.ts'
+import type { Lasting, longestPlain } from './lasting.ts'
 import type { BodyLimits } from './stall.ts'
 import type { Upstream } from './upstream.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -53,6 +53,8 @@ export interface Exchange extends Passage {
   readonly expectsContinue: boolean
   /** The answer has begun, and turned out to be a stream. Called at most once, before {@link Passage.onDone}. */
   onLasting(lasting: Lasting): void
+  /** Nothing was answered for {@link longestPlain} and more, and it is still waited for. Called now and then. */
+  onWaiting?(): void
   /** A body that is under way for some time has moved on by so many bytes. Not of events. */
   onMoved?(direction: 'upload' | 'download', bytes: number): void
 }

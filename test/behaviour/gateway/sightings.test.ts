@@ -1,11 +1,13 @@
 import { once } from 'node:events'
-import { type ClientRequest, request } from 'node:http'
+import { type ClientRequest, request, type ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { describe, expect, test } from 'vitest'
 import { WebSocketServer } from 'ws'
 import type { Clocks } from '#activity/clocks.ts'
 import type { Settings } from '#settings/settings.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
 import { openSocket } from '#test/support/workspace-socket.ts'
 import { createWorld, type World } from '#test/support/world.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
@@ -136,6 +138,117 @@ test('an upload counts as work as long as it moves, whatever becomes of it', asy
   expect(scene.clocks().busy).toMatchObject({ source: 'transfer:upload', user: 'alice' })
   expect(scene.clocks().interactive?.source).not.toBe('contents:PUT')
   asking.destroy()
+})
+
+describe('what is not answered for long', () => {
+  const long = 40 * 60_000
+  const cases = [
+    { what: 'a model that is trained', spec: {}, method: 'POST', path: 'train', source: 'waiting:POST' },
+    { what: 'a report of an app that nobody knows', spec: {}, method: 'GET', path: 'report', source: 'waiting:GET' },
+    { what: 'a long poll of JupyterLab', spec: jupyterlab, method: 'GET', path: 'api/status', source: undefined },
+  ]
+
+  test.each(cases)('$what counts as work until it is answered: $source', async ({ spec, method, path, source }) => {
+    const held: ServerResponse[] = []
+    await using app = await smallApp((asked, response) => {
+      if (asked.url?.endsWith(path)) held.push(response)
+      else response.end('ok')
+    })
+    const clock = fakeClock(Date.now())
+    await using world = await createWorld({ clock })
+    const scene = await opened(world, app, spec)
+    const asking = ask(scene, method, path)
+    asking.end()
+    await world.until(() => held.length === 1, 'it is under way')
+    await clock.advance(9_000)
+    expect(scene.clocks().busy).toBeUndefined()
+    for (const span of [30_000, long, 1_000]) {
+      await clock.advance(span)
+      const { busy } = scene.clocks()
+      expect(busy?.source).toBe(source)
+      if (source !== undefined) {
+        expect(busy?.user).toBe('alice')
+        expect(busy?.at).toBeGreaterThan(clock.now())
+      }
+    }
+    const answered = once(asking, 'response')
+    // Its body may take as long as it likes.
+    held[0]?.writeHead(200, { 'Content-Type': 'text/event-stream' }).flushHeaders()
+    await answered
+    await clock.advance(long)
+    expect(scene.clocks().busy?.at ?? 0).toBeLessThanOrEqual(clock.now() - long + 60_000)
+    asking.destroy()
+  })
+
+  test('counts no longer once who asked has left', async () => {
+    const held: ServerResponse[] = []
+    await using app = await smallApp((asked, response) => {
+      if (asked.url?.endsWith('train')) held.push(response)
+      else response.end('ok')
+    })
+    const clock = fakeClock(Date.now())
+    await using world = await createWorld({ clock })
+    const scene = await opened(world, app)
+    const asking = ask(scene, 'POST', 'train')
+    asking.end()
+    await world.until(() => held.length === 1, 'it is under way')
+    await clock.advance(long)
+    expect(scene.clocks().busy?.at).toBeGreaterThan(clock.now())
+    asking.destroy()
+    await world.until(() => world.open.streams.all().length === 0, 'it is over')
+    await clock.advance(61_000)
+    expect(scene.clocks().busy?.at).toBeLessThan(clock.now())
+  })
+})
+
+test('a fault in what watches costs what would have been noted, and neither a request nor a stream', async () => {
+  let answer = () => {}
+  await using app = await smallApp((asked, response) => {
+    if (asked.url?.endsWith('/events'))
+      response.writeHead(200, { 'Content-Type': 'text/event-stream' }).write('data: 1\n\n')
+    else if (asked.url?.endsWith('/train')) answer = () => response.end('trained')
+    else response.end('ok')
+  })
+  const sockets = new WebSocketServer({ server: app.server })
+  sockets.on('connection', (socket) => socket.on('message', (said) => socket.send(String(said))))
+  const clock = fakeClock(Date.now())
+  await using world = await createWorld({ clock })
+  const scene = await opened(world, app, jupyterlab)
+  const { recorder } = world.open
+  const [of, onlookerOf] = [recorder.of({ ...scene.ref, uid: scene.uid }), recorder.onlookerOf.bind(recorder)]
+  const fault = () => {
+    throw new Error('of the test')
+  }
+  const speak = async () => {
+    const socket = await openSocket(scene.browser, `${scene.url}api/kernels/0-1/channels`)
+    socket.ws.send('hello')
+    await once(socket.ws, 'message')
+    return socket
+  }
+  const listen = async () => {
+    const asking = ask(scene, 'GET', 'events')
+    const [response] = await once(asking, 'response')
+    await once(response, 'data')
+    return asking
+  }
+  recorder.onlookerOf = fault
+  const unseen = [await speak(), await listen()] as const
+  const asking = ask(scene, 'POST', 'train')
+  asking.end()
+  await clock.advance(60_000)
+  await world.until(() => world.lines.filter((line) => line.includes('could not be noted')).length > 0, 'it is told')
+  answer()
+  const [response] = await once(asking, 'response')
+  expect(await text(response)).toBe('trained')
+  recorder.onlookerOf = onlookerOf
+  const seen = [await speak(), await listen()] as const
+  of.leave = fault
+  for (const [socket, events] of [unseen, seen]) {
+    socket.ws.close()
+    events.destroy()
+  }
+  await world.until(() => world.open.streams.all().length === 0, 'all have ended')
+  expect((await scene.browser.fetch(scene.url, { headers: script })).status).toBe(200)
 })
 
 test('what was seen is forgotten with its workspace', async () => {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type AnsweredRequest, requestSight } from '#activity/http-activity.ts'
+import { type AnsweredRequest, requestSight, waitingSight } from '#activity/http-activity.ts'
 import type { AppProfile } from '#activity/profile.ts'
 
 const script = { status: 200, mode: 'cors', destination: 'empty', isGesture: false }
@@ -91,4 +91,38 @@ test('what an app of no known kind is asked can’t be told; neither can what pa
 
 test('names that somebody made up are not repeated in what is told', () => {
   expect(ask('generic', 'BREW', '/x').source).toBe('http:other')
+})
+
+const wait = (profile: AppProfile, method: string, path: string) => {
+  const [rest = '', query] = path.slice(1).split('?', 2)
+  return waitingSight(profile, { ...script, method, rest, query: query === undefined ? '' : `?${query}` })
+}
+
+test.each([
+  ['generic', 'POST', '/train'],
+  ['generic', 'GET', '/report'],
+  ['generic', 'PURGE', '/cache'],
+  ['jupyterlab', 'POST', '/api/kernels/1-2/restart'],
+  ['jupyterlab', 'POST', '/my-extension/export'],
+  ['jupyterlab', 'GET', '/proxy/8050/report'],
+  ['rstudio', 'POST', '/rpc/execute_code'],
+  ['code-editor', 'POST', '/export'],
+] as const)('%s: %s %s that is not answered for long is worked on', (profile, method, path) => {
+  expect(wait(profile, method, path).class).toBe('busy')
+})
+
+test.each([
+  ['generic', 'HEAD', '/train'],
+  ['generic', 'OPTIONS', '/train'],
+  ['generic', 'GET', '/report?no_track_activity=1'],
+  ['jupyterlab', 'GET', '/api/contents'],
+  ['jupyterlab', 'PUT', '/lab/api/workspaces/default'],
+  ['rstudio', 'POST', '/events/get_events'],
+  ['code-editor', 'GET', '/stable-1/x'],
+] as const)('%s: %s %s that is not answered for long waits for news', (profile, method, path) => {
+  expect(wait(profile, method, path).class).toBe('background')
+})
+
+test('a method that somebody invented is not repeated while it waits', () => {
+  expect(wait('generic', 'MINE', '/x').source).toBe('waiting:other')
 })
