@@ -145,10 +145,10 @@ describe('what is not answered for long', () => {
   const cases = [
     { what: 'a model that is trained', spec: {}, method: 'POST', path: 'train', source: 'waiting:POST' },
     { what: 'a report of an app that nobody knows', spec: {}, method: 'GET', path: 'report', source: 'waiting:GET' },
-    { what: 'a long poll of JupyterLab', spec: jupyterlab, method: 'GET', path: 'api/status', source: undefined },
+    { what: 'but no long poll of JupyterLab', spec: jupyterlab, method: 'GET', path: 'api/status', source: undefined },
   ]
 
-  test.each(cases)('$what counts as work until it is answered: $source', async ({ spec, method, path, source }) => {
+  test.each(cases)('$what is work until it is answered, by $source', async ({ spec, method, path, source }) => {
     const held: ServerResponse[] = []
     await using app = await smallApp((asked, response) => {
       if (asked.url?.endsWith(path)) held.push(response)
