@@ -70,7 +70,9 @@ export class Splice {
     upstream.on('data', (chunk: Buffer) => this.#fromUpstream(chunk))
     client.resume()
     upstream.resume()
-    // One that is gone already says so no second time.
+    // One that has ended, or is gone, says so no second time.
+    if (client.readableEnded) this.#clientEnded()
+    if (upstream.readableEnded) this.#upstreamEnded()
     for (const side of [client, upstream]) if (side.closed) this.#sideClosed(side)
   }
 

@@ -10,6 +10,8 @@ export interface IntakeUser {
   onBytes(bytes: Buffer): void
   /** What it had to wait for has been written: it may read on. */
   onFree(): void
+  /** {@link onBytes} threw: it must read no further, into what may hold pieces that are yet to be written. */
+  onFault(): void
 }
 
 /** So many reads in a row that would have had room in the common one. */
@@ -39,8 +41,14 @@ export class Intake implements OnReadOpts {
       return false
     }
     this.#isLooking = true
-    user.onBytes(this.buffer().subarray(0, count))
-    this.#isLooking = false
+    try {
+      user.onBytes(this.buffer().subarray(0, count))
+    } catch (error) {
+      user.onFault()
+      throw error
+    } finally {
+      this.#isLooking = false
+    }
     this.#settle(user, count)
     return !this.isWaiting
   }

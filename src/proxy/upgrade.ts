@@ -49,6 +49,8 @@ class Upgrading implements ResponseListener, LiveStream {
   #timer: Disposable | undefined
   #refusal: { readonly status: number; readonly isChunked: boolean } | undefined
   #bytesOut = 0
+  /** The client has yet to take what was written. */
+  #isHeldBack = false
   #isOver = false
 
   constructor(parts: ForwardParts, exchange: UpgradeExchange) {
@@ -140,9 +142,13 @@ class Upgrading implements ResponseListener, LiveStream {
       socket.write(piece, written)
       hasRoom = socket.write('\r\n', 'latin1')
     } else hasRoom = socket.write(piece, written)
-    if (hasRoom) return
+    if (hasRoom || this.#isHeldBack) return
+    this.#isHeldBack = true
     this.#call?.pause()
-    socket.once('drain', () => this.#call?.resume())
+    socket.once('drain', () => {
+      this.#isHeldBack = false
+      this.#call?.resume()
+    })
   }
 
   onEnd(): void {

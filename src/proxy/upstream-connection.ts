@@ -156,15 +156,16 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     if (!this.#isUpgrade || user === undefined) throw broken('101 to a request that asked for no other protocol')
     this.#isSwitching = true
     this.#socket.pause()
-    this.#owner.handshakes.add(() => this.#switch(user, head, rest))
+    // Before its turn: what is yet to be read holds back the end of the stream, behind which nothing can be put back.
+    if (rest.length > 0) this.#socket.unshift(rest)
+    this.#owner.handshakes.add(() => this.#switch(user, head))
   }
 
-  #switch(user: ConnectionUser, head: ResponseHead, rest: Buffer): void {
+  #switch(user: ConnectionUser, head: ResponseHead): void {
     // Somebody has left while it waited for its turn.
     if (this.#user !== user) return
     this.#user = undefined
     this.#letGo()
-    if (rest.length > 0) this.#socket.unshift(rest)
     this.#owner.onGone(this)
     user.onDone()
     try {
@@ -212,6 +213,12 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     else this.#user?.listener.onLull()
   }
 
+  onFault(): void {
+    this.isLast = true
+    this.#intake.end()
+    this.#socket.destroy()
+  }
+
   #settle(): void {
     const user = this.#user
     if (user === undefined) return
@@ -227,6 +234,8 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
 
   #ended(): void {
     this.isLast = true
+    // An end of the other protocol, which whoever takes over the socket finds.
+    if (this.#isSwitching) return
     try {
       this.#reader.finish()
       this.#settle()

@@ -12,6 +12,8 @@ class Connection implements IntakeUser {
   readonly kept: Buffer[] = []
   readonly waiting: (() => void)[] = []
   freed = 0
+  faults = 0
+  isBroken = false
 
   constructor(landing: Landing, due: number) {
     this.due = due
@@ -23,6 +25,12 @@ class Connection implements IntakeUser {
     this.due -= bytes.length
     this.kept.push(this.intake.kept(bytes))
     this.waiting.push(this.intake.written)
+    if (this.isBroken) throw new Error('of this connection alone')
+  }
+
+  onFault(): void {
+    this.faults += 1
+    this.intake.end()
   }
 
   onFree(): void {
@@ -113,6 +121,24 @@ describe('what an upstream sends', () => {
     expect(own).toHaveLength(64)
     own[0]?.intake.end()
     expect(amidLarge(landing).intake.buffer()).not.toBe(landing.common)
+  })
+
+  test('and makes its reader throw is the last of it, and its buffer is nobody’s before it is written', () => {
+    const landing = new Landing()
+    const connection = amidLarge(landing)
+    const own = connection.intake.buffer()
+    connection.isBroken = true
+    expect(() => connection.reads(200_000, 1)).toThrow('of this connection alone')
+    expect(connection.faults).toBe(1)
+    expect(connection.intake.buffer()).toBe(landing.common)
+    const [piece] = connection.kept.slice(-1)
+    expect(amidLarge(landing).intake.buffer()).not.toBe(own)
+    expect(piece).toEqual(Buffer.alloc(200_000, 1))
+    // What comes by another way is kept as it is.
+    expect(connection.intake.kept(own)).toBe(own)
+    expect(connection.reads(10, 2)).toBe(false)
+    connection.writes()
+    expect(amidLarge(landing).intake.buffer()).toBe(own)
   })
 
   test('before anybody asked is not taken for an answer', () => {

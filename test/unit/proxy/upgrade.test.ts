@@ -248,6 +248,26 @@ describe('a refusal', () => {
     expect(sent).toBeLessThan(64)
   })
 
+  test('in very many pieces waits for the client once', async () => {
+    const warnings: Error[] = []
+    const onWarning = (warning: Error) => void warnings.push(warning)
+    process.on('warning', onWarning)
+    await using upstream = await rawUpstream((socket) => {
+      const body = `1000\r\n${'z'.repeat(4_096)}\r\n`.repeat(4_096)
+      socket.once('data', () => socket.end(`HTTP/1.1 403 No\r\nTransfer-Encoding: chunked\r\n\r\n${body}0\r\n\r\n`))
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port })
+    using client = rawClient(proxy.port, handshake)
+    client.socket.pause()
+    // Until nothing more goes between the two.
+    await new Promise((resolve) => setTimeout(resolve, 150))
+    client.socket.resume()
+    expect(await client.closed).toBe('end')
+    expect(client.text().replace(/[^z]/g, '')).toHaveLength(1 << 24)
+    process.off('warning', onWarning)
+    expect(warnings).toEqual([])
+  })
+
   test('that breaks off resets the client', async () => {
     await using upstream = await rawUpstream((socket) => {
       socket.once('data', () => socket.end('HTTP/1.1 404 No\r\nContent-Length: 100\r\n\r\nhalf'))
