@@ -30,7 +30,7 @@ export class TurnShare {
     return this.#waiting.length - this.#next
   }
 
-  /** At once where there is time left in this turn and nobody waits; else in its order. `work` throws nothing. `false`: it will never be done. */
+  /** At once where there is time left in this turn and nobody waits; else in its order. What `work` throws costs nobody else a turn. `false`: it will never be done. */
   add(work: () => void): boolean {
     if (this.waiting >= this.#options.mostWaiting) return false
     this.#schedule()
@@ -41,8 +41,11 @@ export class TurnShare {
 
   #do(work: () => void): void {
     const began = this.#options.now()
-    work()
-    this.#spent += Math.max(0, this.#options.now() - began)
+    try {
+      work()
+    } finally {
+      this.#spent += Math.max(0, this.#options.now() - began)
+    }
   }
 
   #schedule(): void {
@@ -54,14 +57,17 @@ export class TurnShare {
   #turn(): void {
     this.#isScheduled = false
     this.#spent = 0
-    while (this.waiting > 0 && this.#spent < this.#options.share) {
-      const work = this.#waiting[this.#next]
-      this.#next += 1
-      if (work) this.#do(work)
+    try {
+      while (this.waiting > 0 && this.#spent < this.#options.share) {
+        const work = this.#waiting[this.#next]
+        this.#next += 1
+        if (work) this.#do(work)
+      }
+    } finally {
+      this.#forgetDone()
+      // Also where nothing waits: what was spent is of this turn.
+      if (this.#spent > 0 || this.waiting > 0) this.#schedule()
     }
-    this.#forgetDone()
-    // Also where nothing waits: what was spent is of this turn.
-    if (this.#spent > 0) this.#schedule()
   }
 
   #forgetDone(): void {

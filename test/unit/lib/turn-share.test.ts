@@ -77,3 +77,25 @@ test('what work adds is done in later turns', async () => {
   await until(done, 2)
   expect(done).toEqual(['outer', 'inner'])
 })
+
+test('work that throws costs nobody else its turn', async () => {
+  const { turns, done, add } = sharing(1)
+  const others = process.listeners('uncaughtException')
+  const thrown: unknown[] = []
+  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => thrown.push(error))
+  try {
+    add('a')
+    turns.add(() => {
+      throw new Error('of this work alone')
+    })
+    add('b')
+    await turn()
+    await turn()
+    await turn()
+    expect(done).toEqual(['a', 'b'])
+    expect(thrown).toMatchObject([{ message: 'of this work alone' }])
+  } finally {
+    process.removeAllListeners('uncaughtException')
+    for (const listener of others) process.on('uncaughtException', listener)
+  }
+})
