@@ -11,6 +11,8 @@ export interface OpenConnection {
   readonly info: Connection
   /** The response to the request that came last. */
   latest: ServerResponse | undefined
+  /** How many came on it, handshakes among them. */
+  requests: number
   /** It got its last answer; whatever still comes is not looked at. */
   isRefused: boolean
 }
@@ -86,7 +88,7 @@ export class Connections {
     const isCrowded = this.#told.size > 0 && this.#told.has(endsOf(socket))
     const known = { peer, localPort: socket.localPort ?? 0, isEncrypted, memory: new RequestMemory() }
     const info: Connection = isCrowded ? { ...known, isCrowded } : known
-    this.#open.set(socket, { info, latest: undefined, isRefused: false })
+    this.#open.set(socket, { info, latest: undefined, requests: 0, isRefused: false })
   }
 
   get(socket: Socket): OpenConnection | undefined {

@@ -96,6 +96,7 @@ export class Door {
     // Node parses what was sent behind a request in one go, also when its answer closes the connection.
     if (isClosing(connection)) return
     connection.latest = response
+    connection.requests += 1
     request.socket.destroySoon = this.#endSoon
     const fail = (requestId: string) => {
       if (response.headersSent) request.socket.destroy()
@@ -115,11 +116,14 @@ export class Door {
     // Sent behind a request that is not answered yet: the bytes of two protocols would mix.
     if (!connection || connection.isRefused || !isIdle(connection)) return void socket.destroy()
     connection.latest = undefined
+    connection.requests += 1
     const fail = (requestId: string) => {
       connection.isRefused = true
       sendRefusal(socket, refusalBytes(refusals.fault, requestId), this.#parts.clock)
     }
     const begin = () => {
+      // It left while it waited for its turn, which nobody else has heard.
+      if (socket.readableEnded) socket.destroy()
       if (!socket.destroyed) this.#run(() => this.#handlers.upgrade(request, socket, head, connection.info), fail)
     }
     if (this.#crowd.add(begin)) return
@@ -130,8 +134,14 @@ export class Door {
     this.report(refusals.crowded.code, refusals.crowded.status, requestId, connection.info.peer)
   }
 
+  /** Unless it becomes a request while this waits for its turn. */
   #refuseLater(socket: Socket, refusal: Problem): void {
-    if (!this.#crowd.add(() => this.#refuse(socket, refusal))) socket.destroy()
+    const connection = this.#connections.get(socket)
+    const requests = connection?.requests
+    const refuse = () => {
+      if (connection?.requests === requests) this.#refuse(socket, refusal)
+    }
+    if (!this.#crowd.add(refuse)) socket.destroy()
   }
 
   #run(handle: () => void, fail: (requestId: string) => void): void {

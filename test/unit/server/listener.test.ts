@@ -18,6 +18,24 @@ function parseAnswer(answer: string) {
   return { head, body: JSON.parse(body) }
 }
 
+/** Turns that come when the test says so. */
+class HeldTurns extends TurnShare {
+  readonly held: (() => void)[] = []
+
+  constructor() {
+    super({ share: 1, mostWaiting: 10 })
+  }
+
+  override add(work: () => void): boolean {
+    this.held.push(work)
+    return true
+  }
+
+  release(): void {
+    for (const work of this.held.splice(0)) work()
+  }
+}
+
 describe('openListener', () => {
   test('a request reaches its handler with what is known of the connection', async () => {
     await using world = await listenerWorld()
@@ -240,6 +258,41 @@ describe('what never becomes a request', () => {
     expect(world.seen.map((one) => one.event)).toEqual(['request'])
     expect(world.refused).toMatchObject([{ code: 'too_many_at_once', status: 503, peer: '127.0.0.1' }])
   })
+
+  test('who leaves before an upgrade has its turn never reaches its handler, and is let go', async () => {
+    const turns = new HeldTurns()
+    await using world = await listenerWorld({ turns })
+    const socket = await world.connect()
+    socket.write(upgrade)
+    await expect.poll(() => turns.held.length).toBe(1)
+    socket.end()
+    await pause(20)
+    turns.release()
+    expect(await received(socket)).toBe('')
+    expect(world.seen).toEqual([])
+  })
+
+  test.each([
+    ['a request', '\r\n\r\n', /hello$/],
+    ['an upgrade', '\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n', /^HTTP\/1\.1 101 /],
+  ])(
+    'a header that comes to its end while its 408 waits for its turn makes %s, and nobody is sent the 408',
+    async (_what, rest, answer) => {
+      const turns = new HeldTurns()
+      await using world = await listenerWorld({ turns, limits: { headerTimeout: 300 } })
+      const socket = await world.connect()
+      socket.write('GET / HTTP/1.1\r\nHost: a')
+      await expect.poll(() => turns.held.length).toBe(1)
+      socket.write(rest)
+      await expect.poll(() => world.seen.length + turns.held.length).toBe(2)
+      turns.release()
+      socket.end()
+      const got = await received(socket)
+      expect(got).toMatch(answer)
+      expect(got).not.toContain(' 408 ')
+      expect(world.refused).toEqual([])
+    },
+  )
 
   test('an upgrade behind an answered request does', async () => {
     await using world = await listenerWorld()
