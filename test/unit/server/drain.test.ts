@@ -99,3 +99,24 @@ test('a socket that is opened meanwhile is told as well, one whose right ends me
   await done
   expect([ended.length, streams.all()]).toEqual([1_002, []])
 })
+
+test('a socket whose handshake came to its end after all were told is told at once, and is no second time', async () => {
+  const { clock, ended, add, drain: begin } = scene()
+  add()
+  const done = begin(30_000)
+  await clock.advance(1_000)
+  expect(ended).toHaveLength(1)
+  for (let late = 2; late < 5; late += 1) {
+    add()
+    await clock.advance(250)
+    expect(ended).toHaveLength(late)
+  }
+  const request = add({ isLasting: false })
+  await clock.advance(1_000)
+  expect(request.size).toBe(1)
+  await clock.advance(30_000)
+  await done
+  add()
+  await clock.advance(1_000)
+  expect(ended).toHaveLength(5)
+})
