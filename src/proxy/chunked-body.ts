@@ -1,13 +1,15 @@
-/** The chunked transfer coding (RFC 9112 section 7.1), taken apart strictly and without copying data. */
+/** The chunked transfer coding (RFC 9112 section 7.1), taken apart strictly, and without copying data but small pieces of it. */
 import { broken } from './response-head.ts'
 
 export interface ChunkedSink {
-  /** A piece of the body, of any size but empty. */
+  /** A piece of the body, of any size but empty: the whole of a chunk that came together, or of small ones that did. */
   onBody(piece: Buffer): void
   /** The trailer section, a line each; nothing follows. */
   onTrailers(lines: readonly string[]): void
 }
 
+/** Bytes. Up to here chunks that came together are joined: each piece costs whoever sends it on far more than to copy it. */
+const longestSmall = 2_048
 const longestSizeLine = 256
 const longestTrailers = 16_384
 /**
@@ -23,6 +25,8 @@ export class ChunkedBody {
   readonly #sink: ChunkedSink
   #expecting: 'size' | 'data' | 'data-end' | 'trailers' | 'nothing' = 'size'
   #left = 0
+  /** Of the bytes that are being taken. */
+  #small: Buffer[] = []
   /** Of a line, what came in chunks before. */
   #line = ''
   readonly #trailers: string[] = []
@@ -42,6 +46,7 @@ export class ChunkedBody {
     while (offset < bytes.length && this.#expecting !== 'nothing') {
       offset = this.#expecting === 'data' ? this.#data(bytes, offset) : this.#lineOf(bytes, offset)
     }
+    this.#giveSmall()
     return offset
   }
 
@@ -49,8 +54,21 @@ export class ChunkedBody {
     const end = Math.min(offset + this.#left, bytes.length)
     this.#left -= end - offset
     if (this.#left === 0) this.#expecting = 'data-end'
-    this.#sink.onBody(offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end))
+    const piece = offset === 0 && end === bytes.length ? bytes : bytes.subarray(offset, end)
+    if (piece.length <= longestSmall) this.#small.push(piece)
+    else {
+      this.#giveSmall()
+      this.#sink.onBody(piece)
+    }
     return end
+  }
+
+  #giveSmall(): void {
+    const [first, ...others] = this.#small
+    if (first === undefined) return
+    const piece = others.length === 0 ? first : Buffer.concat(this.#small)
+    this.#small = []
+    this.#sink.onBody(piece)
   }
 
   #lineOf(bytes: Buffer, offset: number): number {
@@ -85,6 +103,7 @@ export class ChunkedBody {
   #trailer(line: string): void {
     if (line === '') {
       this.#expecting = 'nothing'
+      this.#giveSmall()
       this.#sink.onTrailers(this.#trailers)
       return
     }

@@ -105,3 +105,15 @@ test('of any bytes the same is taken or refused, however they are cut, and a ref
     { numRuns: 2_000 },
   )
 })
+
+test('neighbours that came together and are small are one piece, and large ones are where they came', () => {
+  const pieces: Buffer[] = []
+  const chunked = new ChunkedBody({ onBody: (piece) => void pieces.push(piece), onTrailers: () => undefined })
+  const tiny = (count: number) => '1\r\na\r\n'.repeat(count)
+  const bytes = Buffer.from(`${tiny(9_000)}4000\r\n${'b'.repeat(16_384)}\r\n${tiny(3)}`)
+  chunked.push(bytes, 0)
+  expect(pieces.map(String)).toEqual(['a'.repeat(9_000), 'b'.repeat(16_384), 'aaa'])
+  expect(pieces[1]?.buffer).toBe(bytes.buffer)
+  chunked.push(Buffer.from(`${tiny(2)}0\r\n\r\n`), 0)
+  expect(pieces.slice(3).map(String)).toEqual(['aa'])
+})
