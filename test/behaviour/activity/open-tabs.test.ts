@@ -10,15 +10,15 @@ import { type LaptopWorld, openLaptopWorld } from '#test/support/laptop-world.ts
 import { describeWith } from '#test/support/real-parts.ts'
 
 /** For how long nobody touches the tabs, in milliseconds; polls come every 10 s and below. */
-const untouched = Number(process.env.GATEHOUSE_TEST_UNTOUCHED ?? 30_000)
+const untouched = Number(process.env.GATEHOUSE_TEST_UNTOUCHED ?? 15_000)
 /** A page that was loaded is busy with itself for a while. */
-const quiet = 8_000
+const quiet = 6_000
 
 const cell = (source: string) => ({
   ...{ cell_type: 'code', id: 'first', execution_count: null, metadata: {}, outputs: [], source },
 })
 const document = {
-  cells: [cell('import time; time.sleep(4); print(6 * 7)')],
+  cells: [cell('import time; time.sleep(2); print(6 * 7)')],
   metadata: { kernelspec: { name: 'python3', display_name: 'Python 3', language: 'python' } },
   nbformat: 4,
   nbformat_minor: 5,
@@ -72,11 +72,11 @@ describeWith('browser', 'in a real Chromium', (program) => {
         lab = await context.newPage()
         await lab.goto(`${world.url(notebook)}lab/tree/answer.ipynb`)
         await logIn(lab, 'alice', world.password)
-        await lab.locator('.jp-Cell .cm-content').first().waitFor({ timeout: 60_000 })
         workbench = await context.newPage()
         await workbench.goto(world.url(editor))
         await workbench.getByRole('treeitem', { name: 'note.txt' }).dblclick({ timeout: 60_000 })
         await workbench.locator('.editor-instance .monaco-editor .view-lines').waitFor({ timeout: 30_000 })
+        await lab.locator('.jp-Cell .cm-content').first().waitFor({ timeout: 60_000 })
         await Promise.all([notebook, editor].map(settled))
       }, 240_000)
 
