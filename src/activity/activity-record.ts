@@ -25,11 +25,14 @@ const Source = Type.Object({
 const ActivitySpec = Type.Object({
   workspace: Workspace,
   replica: text,
+  /** By the replica's own clock, as all times here: how far it is from others' is seen by this one. */
+  writtenAt: Type.Optional(rfc3339),
   accessURL: Type.Optional(Type.String({ maxLength: 2048 })),
   connected: Type.Optional(rfc3339),
   interactive: Type.Optional(rfc3339),
   busyUntil: Type.Optional(rfc3339),
   unknown: Type.Optional(rfc3339),
+  terminal: Type.Optional(rfc3339),
   /** Of each of these times. */
   evidence: Type.Optional(
     Type.Object({
@@ -37,6 +40,7 @@ const ActivitySpec = Type.Object({
       interactive: Type.Optional(Source),
       busyUntil: Type.Optional(Source),
       unknown: Type.Optional(Source),
+      terminal: Type.Optional(Source),
     }),
   ),
   /** The run of it that is going on, and since when. */
@@ -47,10 +51,14 @@ const ActivitySpec = Type.Object({
   ),
 })
 
-export type ActivitySpec = Static<typeof ActivitySpec>
+/** Of whom it is, where nothing else of it is to be understood: that there is something counts. */
+const Owned = Type.Object({ workspace: Workspace, replica: text, unreadable: Type.Optional(Type.Boolean()) })
+
+export type ActivitySpec = Static<typeof ActivitySpec> & Static<typeof Owned>
 export type WorkspaceActivity = Resource<ActivitySpec, undefined>
 
 const parse = parserOf(ActivitySpec)
+const parseOwned = parserOf(Owned)
 
 export const activityKind: ResourceKind<WorkspaceActivity> = {
   group: 'gatehouse.dev',
@@ -58,14 +66,23 @@ export const activityKind: ResourceKind<WorkspaceActivity> = {
   kind: 'WorkspaceActivity',
   plural: 'workspaceactivities',
   parseSpec(value) {
-    const spec = parse(value)
-    const times = [...timeFields.map(({ field }) => spec[field]), spec.run?.since]
-    if (!times.every((time) => time === undefined || isInstant(time))) {
-      throw new GatewayError('invalid_resource', 'a time is no date')
+    try {
+      return readSpec(value)
+    } catch {
+      const { workspace, replica } = parseOwned(value)
+      return { workspace, replica, unreadable: true }
     }
-    return spec
   },
   parseStatus: () => undefined,
+}
+
+function readSpec(value: unknown): ActivitySpec {
+  const spec = parse(value)
+  const times = [...timeFields.map(({ field }) => spec[field]), spec.run?.since, spec.writtenAt]
+  if (!times.every((time) => time === undefined || isInstant(time))) {
+    throw new GatewayError('invalid_resource', 'a time is no date')
+  }
+  return spec
 }
 
 const timeFields = [
@@ -73,6 +90,7 @@ const timeFields = [
   { clock: 'interactive', field: 'interactive' },
   { clock: 'busy', field: 'busyUntil' },
   { clock: 'unknown', field: 'unknown' },
+  { clock: 'terminal', field: 'terminal' },
 ] as const
 
 /** One for each workspace and replica; a legal name, whatever a replica is called. */
@@ -90,6 +108,8 @@ export interface Activity {
   readonly run?: Run | undefined
   readonly verdict?: ActivitySpec['verdict']
   readonly accessURL?: string | undefined
+  /** There is more of it that nobody understands. */
+  readonly isUnreadable?: boolean | undefined
 }
 
 /** An instance, and when it began, or was first seen. */
@@ -106,14 +126,16 @@ export function activityOf({ spec }: WorkspaceActivity): Activity {
     const { source = 'unknown', user } = spec.evidence?.[field] ?? {}
     clocks[clock] = { at: Date.parse(time), source, ...(user === undefined ? {} : { user }) }
   }
-  const { run, verdict, accessURL } = spec
-  return { clocks, run: run && { instance: run.instance, since: Date.parse(run.since) }, verdict, accessURL }
+  const { run, verdict, accessURL, unreadable: isUnreadable } = spec
+  const since = run && { instance: run.instance, since: Date.parse(run.since) }
+  return { clocks, run: since, verdict, accessURL, isUnreadable }
 }
 
 export function activitySpec(
   { namespace, name, uid }: WatchedWorkspace,
   replica: string,
   activity: Activity,
+  writtenAt?: Timestamp,
 ): ActivitySpec {
   const { clocks, run, verdict, accessURL } = activity
   const times: Partial<Record<(typeof timeFields)[number]['field'], string>> = {}
@@ -130,6 +152,7 @@ export function activitySpec(
   return {
     workspace: { namespace, name, uid },
     ...{ replica, ...times, evidence },
+    ...(writtenAt === undefined ? {} : { writtenAt: rfc3339Of(writtenAt) }),
     ...(run ? { run: { instance: run.instance, since: rfc3339Of(run.since) } } : {}),
     ...(verdict ? { verdict: { ...verdict, message: verdict.message.slice(0, 1024) } } : {}),
     ...(accessURL === undefined ? {} : { accessURL }),
@@ -143,7 +166,16 @@ export function mergeActivity(one: Activity, other: Activity): Activity {
     run: laterRun(one.run, other.run),
     verdict: one.verdict ?? other.verdict,
     accessURL: one.accessURL ?? other.accessURL,
+    isUnreadable: one.isUnreadable || other.isUnreadable,
   }
+}
+
+/** Of several, as far as it concerns this run; the times of its start that are of other runs say nothing. */
+export function sumOfRun(activities: readonly Activity[], instance: string): Activity | undefined {
+  const [first, ...others] = activities.map((one) =>
+    one.run?.instance === instance ? one : { ...one, run: undefined },
+  )
+  return first && others.reduce(mergeActivity, first)
 }
 
 function laterRun(one: Run | undefined, other: Run | undefined): Run | undefined {

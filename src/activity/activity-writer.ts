@@ -17,10 +17,11 @@ import {
   type Run,
   type WorkspaceActivity,
 } from './activity-record.ts'
-import type { Clocks } from './clocks.ts'
+import { type Clocks, see } from './clocks.ts'
 import { writeEvery } from './idle-decision.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
+import { sight } from './sight.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
 import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from './write-turn.ts'
 
@@ -213,7 +214,7 @@ export class ActivityWriter {
       try {
         if (!stored) return await resources.create(activityKind, { metadata: { namespace, name }, spec })
         // Fields of a newer Gatehouse stay.
-        const { verdict: _, ...kept } = stored.spec
+        const { verdict: _, unreadable: __, ...kept } = stored.spec
         return await resources.replace(activityKind, { ...stored, spec: { ...kept, ...spec } })
       } catch (error) {
         const isOutdated = hasCode(error, 'already_exists', 'conflict', 'not_found')
@@ -225,10 +226,19 @@ export class ActivityWriter {
 
   /** With what was in the store before, so that a process that was restarted takes nothing back. */
   #specOf({ workspace, stored, run, verdict, adopted }: Draft) {
-    const { recorder, replica, accessUrlOf } = this.#parts
+    const { recorder, replica, accessUrlOf, clock } = this.#parts
     const accessURL = accessUrlOf(workspace.uid)
     const own: Activity = { clocks: recorder.clocksOf(workspace.uid), run, verdict, accessURL }
-    const others = [stored && activityOf(stored), adopted].filter((one) => one !== undefined)
-    return activitySpec(workspace, replica, { ...others.reduce(mergeActivity, own), verdict })
+    const now = clock.now()
+    const others = [stored && toldBy(stored, now), adopted].filter((one) => one !== undefined)
+    const sum = others.reduce(mergeActivity, own)
+    // What was written of another run says nothing of this one.
+    const latest = run && sum.run?.instance !== run.instance ? run : sum.run
+    return activitySpec(workspace, replica, { ...sum, run: latest, verdict }, now)
   }
+}
+
+/** What is written over without having been understood may have been anything. */
+function toldBy(stored: WorkspaceActivity, now: Timestamp): Activity {
+  return stored.spec.unreadable ? { clocks: see({}, sight('unknown', 'record:unreadable'), now) } : activityOf(stored)
 }

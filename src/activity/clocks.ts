@@ -23,11 +23,13 @@ export interface Clocks {
   readonly busy?: Evidence
   /** Something happened that can't be told apart. */
   readonly unknown?: Evidence
+  /** A terminal or a console was used: what was started there may run on and say nothing. */
+  readonly terminal?: Evidence
 }
 
 export type ClockName = keyof Clocks
 
-const names = ['connected', 'interactive', 'busy', 'unknown'] as const satisfies readonly ClockName[]
+const names = ['connected', 'interactive', 'busy', 'unknown', 'terminal'] as const satisfies readonly ClockName[]
 
 /** A terminal that has printed something counts as at work for so long; a kernel that works tells when it is done. */
 export const outputLease: Milliseconds = 60_000
@@ -38,8 +40,12 @@ export const longestUnknown: Milliseconds = 8 * 3_600_000
 export function see(clocks: Clocks, { class: is, source }: Sight, at: Timestamp, user?: string): Clocks {
   if (is === 'background') return clocks
   const evidence = { at: is === 'busy' ? at + outputLease : at, source, ...(user === undefined ? {} : { user }) }
-  return merge(clocks, { [is]: evidence })
+  const terminal = terminals.test(source) ? { terminal: { ...evidence, at } } : {}
+  return merge(clocks, { [is]: evidence, ...terminal })
 }
+
+/** Sources of {@link Sight}. */
+const terminals = /^(?:editor:terminal|terminals?:|rpc:console)/
 
 /** Of each clock the later. */
 export function merge(one: Clocks, other: Clocks): Clocks {

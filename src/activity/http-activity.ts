@@ -66,7 +66,13 @@ const rstudio: readonly Rule[] = [
   { methods: post, path: /^\/events\/get_events$/, class: 'background', source: 'events' },
   {
     methods: post,
-    path: /^\/rpc\/(?:console_input|save_document|save_document_diff|get_completions|new_document|process_write_stdin|interrupt)$/,
+    path: /^\/rpc\/(?:console_input|process_write_stdin)$/,
+    class: 'interactive',
+    source: 'rpc:console',
+  },
+  {
+    methods: post,
+    path: /^\/rpc\/(?:save_document|save_document_diff|get_completions|new_document|interrupt)$/,
     class: 'interactive',
     source: 'rpc',
   },

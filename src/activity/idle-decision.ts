@@ -15,6 +15,8 @@ export type AppAnswer =
       readonly evidence: readonly Evidence[]
       /** Something may be running of which it can't be told, such as a program in a terminal that prints nothing: counts as what is unknown. */
       readonly unclear?: string
+      /** Nobody can say which programs run in it: what a terminal was used for may run on. */
+      readonly isBlind?: true
     }
   /** Something runs in it now. */
   | { readonly kind: 'busy'; readonly source: string }
@@ -80,22 +82,47 @@ export function settlingTime(timeout: Milliseconds): Milliseconds {
   return 2 * writeEvery(timeout) + 5_000
 }
 
+/** When something that was written was heard of. */
+export interface Hearing {
+  readonly heardAt: Timestamp
+  /** By the clock of whoever wrote it; `undefined`: it need not have been just now. */
+  readonly writtenAt: Timestamp | undefined
+}
+
 /**
- * What a replica says, as it is heard for the first time: times that lie in the future, by its clock or somebody's hand, hold nothing up for longer
- * than from now on. Work is known to run for some time ahead.
+ * What a replica says, as it is heard for the first time. How long ago things were is known from the replica itself, so that a clock that is behind makes
+ * nobody look idle; what came late counts for longer, never for less. Times that lie in the future, by its clock or somebody's hand, hold nothing up for
+ * longer than from now on. Work is known to run for some time ahead.
  */
-export function possibleClocks(clocks: Clocks, heardAt: Timestamp): Clocks {
-  const limit = heardAt + longestAhead
+export function possibleClocks(clocks: Clocks, hearing: Hearing): Clocks {
+  const limit = hearing.heardAt + longestAhead
   const within = (name: keyof Clocks, latest: Timestamp) => {
     const evidence = clocks[name]
-    return evidence && { [name]: evidence.at > latest ? { ...evidence, at: latest } : evidence }
+    return evidence && { [name]: { ...evidence, at: possibleTime(evidence.at, latest, trusted(clocks, hearing)) } }
   }
   return {
     ...within('connected', limit),
     ...within('interactive', limit),
     ...within('busy', limit + unheardLease),
     ...within('unknown', limit),
+    ...within('terminal', limit),
   }
+}
+
+/** When a run began: never after it was heard of. */
+export function possibleStart(since: Timestamp, clocks: Clocks, hearing: Hearing): Timestamp {
+  return possibleTime(since, hearing.heardAt, trusted(clocks, hearing))
+}
+
+function possibleTime(at: Timestamp, latest: Timestamp, { heardAt, writtenAt }: Hearing): Timestamp {
+  const shifted = writtenAt === undefined ? at : heardAt - (writtenAt - at)
+  return Math.min(latest, at > latest ? shifted : Math.max(at, shifted))
+}
+
+/** A Gatehouse that knows nothing of `writtenAt` leaves there what another one wrote. */
+function trusted({ connected, interactive, unknown }: Clocks, { heardAt, writtenAt }: Hearing): Hearing {
+  const latest = Math.max(...[connected, interactive, unknown].map((one) => one?.at ?? 0))
+  return { heardAt, writtenAt: writtenAt !== undefined && latest <= writtenAt + longestAhead ? writtenAt : undefined }
 }
 
 /** Whether what the app says could still make a difference. */
@@ -146,13 +173,19 @@ function decideUnseen(seen: Evidence, { policy, now, heardSince, app, ...rest }:
     case 'said': {
       const asked = { policy, now, heardSince, app, ...rest }
       const said = app.evidence.map((one) => (one.at > now ? { ...one, at: now } : one))
-      const last = [...said, unclearIn(asked, app.unclear)].reduce<Evidence>(
+      const last = [...said, unclearIn(asked, app.unclear ?? unseenProgram(asked))].reduce<Evidence>(
         (latest, one) => (one && one.at > latest.at ? one : latest),
         seen,
       )
       return stillActive(last, asked) ?? { kind: 'idle', because: 'inactivity', last, idleFor: now - last.at }
     }
   }
+}
+
+/** A program that was started in a terminal of this run, of an app that says nothing of them. */
+function unseenProgram({ app, clocks, startedAt }: IdleQuestion): string | undefined {
+  const isUsed = (clocks?.terminal?.at ?? Number.NEGATIVE_INFINITY) >= (startedAt ?? 0)
+  return app.kind === 'said' && app.isBlind && isUsed ? 'app:no-load-figures' : undefined
 }
 
 /** Bounded as everything is that is unknown. */

@@ -57,8 +57,8 @@ const usualField = 'lastActiveTimestamp'
 const minute: Milliseconds = 60_000
 /** RFC 9112 section 3.2: a request target is visible ASCII. */
 const targetPattern = /^\/[\x21-\x7e]*$/
-/** Names in an object of JSON, none of which means something to JavaScript. */
-const fieldPattern = /^(?!__proto__$)[^.]{1,128}$/
+/** Names in an object of JSON, visible and without spaces, none of which means something to JavaScript. */
+const fieldPattern = /^(?!__proto__$)[\x21-\x2d\x2f-\x7e]{1,128}$/
 
 const check = checkerOf(IdleShutdown)
 

@@ -10,6 +10,8 @@ export type Timestamp = number
 
 export interface Clock {
   now(): Timestamp
+  /** Of no date, and not moved with it: tells whether the date was. Absent where nobody moves it. */
+  steady?(): Milliseconds
   /** Calls `run` once after `delay`; disposing it before then cancels it. A pending one does not keep the process alive. */
   after(delay: Milliseconds, run: () => void): Disposable
 }
@@ -19,6 +21,7 @@ const longestStep = 30_000
 
 export const systemClock: Clock = {
   now: () => Date.now(),
+  steady: stopwatch,
   after(delay, run) {
     let timer: NodeJS.Timeout
     const due = Date.now() + delay

@@ -1,13 +1,8 @@
 /** What all replicas have written of all workspaces, followed by the one who decides, and whether anything of it may be missing. */
-import {
-  type Activity,
-  activityKind,
-  activityOf,
-  mergeActivity,
-  type WorkspaceActivity,
-} from '#activity/activity-record.ts'
-import { possibleClocks } from '#activity/idle-decision.ts'
-import type { Clock, Timestamp } from '#lib/clock.ts'
+import { type Activity, activityKind, activityOf, sumOfRun, type WorkspaceActivity } from '#activity/activity-record.ts'
+import { merge } from '#activity/clocks.ts'
+import { possibleClocks, possibleStart } from '#activity/idle-decision.ts'
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Resources } from '#resources/contract.ts'
 import { type Reflected, reflect } from '#resources/reflect.ts'
 
@@ -24,13 +19,25 @@ export interface Page {
   /** With times that were possible then. */
   readonly activity: Activity
   readonly heardAt: Timestamp
+  /** Of the book's own count. */
+  readonly turn: number
 }
+
+/** Between lists, while what is written can not be followed. */
+const firstPause: Milliseconds = 1_000
+const longestPause: Milliseconds = 60_000
 
 export class ActivityBook {
   readonly #parts: ActivityBookParts
   /** By the UID of the workspace, then by the name of the record. */
   readonly #pages = new Map<string, Map<string, Page>>()
   #heardSince: Timestamp | undefined
+  /** Counts what was heard, and what was asked for. */
+  #turn = 0
+  #lostAt = 0
+  #isListed = false
+  #pause = firstPause
+  #nextList: Timestamp = 0
 
   constructor(parts: ActivityBookParts) {
     this.#parts = parts
@@ -46,17 +53,32 @@ export class ActivityBook {
     for await (const event of reflect(resources, activityKind, { namespace, clock, signal })) this.#apply(event)
   }
 
-  /** After a gap: what was missed. Throws `store_unavailable`. */
-  async catchUp(signal: AbortSignal): Promise<void> {
-    const { resources, namespace } = this.#parts
-    const { items } = await resources.list(activityKind, { namespace, signal })
-    this.#replaceAll(items)
+  /** What was heard so far may have been missed in part. */
+  doubt(): void {
+    const isLong = this.#heardSince !== undefined && this.#parts.clock.now() - this.#heardSince > longestPause
+    if (isLong) this.#pause = firstPause
+    this.#heardSince = undefined
+    this.#turn += 1
+    this.#lostAt = this.#turn
   }
 
-  /** Of all replicas; `undefined`: none has written anything. */
-  of(uid: string): Activity | undefined {
-    const [first, ...others] = this.pagesOf(uid).map(({ activity }) => activity)
-    return first && others.reduce(mergeActivity, first)
+  /** After a gap: what was missed; nothing while it is not yet time to ask again. Throws `store_unavailable`. */
+  async catchUp(signal: AbortSignal): Promise<void> {
+    const { resources, namespace, clock } = this.#parts
+    const now = clock.now()
+    if (now < this.#nextList) return
+    this.#nextList = now + this.#pause
+    this.#pause = Math.min(2 * this.#pause, longestPause)
+    this.#turn += 1
+    const asked = this.#turn
+    const { items } = await resources.list(activityKind, { namespace, signal })
+    this.#replaceAll(items, asked)
+  }
+
+  /** Of all replicas, about this run; `undefined`: none has written anything. */
+  of(uid: string, instance: string): Activity | undefined {
+    const activities = this.pagesOf(uid).map(({ activity }) => activity)
+    return sumOfRun(activities, instance)
   }
 
   pagesOf(uid: string): readonly Page[] {
@@ -80,10 +102,13 @@ export class ActivityBook {
     const known = this.#pages.get(uid)?.get(name)
     if (known?.record.metadata.resourceVersion === resourceVersion) return known.activity
     const heardAt = this.#parts.clock.now()
-    const told = activityOf(record)
-    const activity = { ...told, clocks: possibleClocks(told.clocks, heardAt) }
+    const told = possible(record, heardAt, this.#isListed)
+    // The same record knows nothing less later on.
+    const isSame = known?.record.metadata.uid === record.metadata.uid
+    const activity = isSame ? { ...told, clocks: merge(known.activity.clocks, told.clocks) } : told
     const pages = this.#pages.get(uid) ?? new Map<string, Page>()
-    pages.set(name, { record, activity, heardAt })
+    this.#turn += 1
+    pages.set(name, { record, activity, heardAt, turn: this.#turn })
     this.#pages.set(uid, pages)
     return activity
   }
@@ -91,7 +116,8 @@ export class ActivityBook {
   #apply(event: Reflected<WorkspaceActivity>): void {
     switch (event.type) {
       case 'synced':
-        this.#replaceAll(event.objects)
+        this.#turn += 1
+        this.#replaceAll(event.objects, this.#turn)
         return
       case 'applied':
         this.read(event.object)
@@ -100,18 +126,23 @@ export class ActivityBook {
         this.#drop(event.object)
         return
       case 'stale':
-        this.#heardSince = undefined
+        this.doubt()
         return
     }
   }
 
-  #replaceAll(records: readonly WorkspaceActivity[]): void {
+  /** What was heard since it was asked for is newer than the list. */
+  #replaceAll(records: readonly WorkspaceActivity[], asked: number): void {
     const names = new Set(records.map(({ metadata }) => metadata.name))
-    for (const record of records) this.read(record)
-    for (const page of [...this.#pages.values()].flatMap((of) => [...of.values()])) {
-      if (!names.has(page.record.metadata.name)) this.#drop(page.record)
+    const isNewer = (page: Page | undefined) => page !== undefined && page.turn > asked
+    for (const record of records) {
+      if (!isNewer(this.#pages.get(record.spec.workspace.uid)?.get(record.metadata.name))) this.read(record)
     }
-    this.#heardSince = this.#parts.clock.now()
+    for (const page of [...this.#pages.values()].flatMap((of) => [...of.values()])) {
+      if (!names.has(page.record.metadata.name) && !isNewer(page)) this.#drop(page.record)
+    }
+    this.#isListed = true
+    if (this.#lostAt <= asked) this.#heardSince = this.#parts.clock.now()
   }
 
   #drop({ spec, metadata }: WorkspaceActivity): void {
@@ -119,4 +150,14 @@ export class ActivityBook {
     pages?.delete(metadata.name)
     if (pages?.size === 0) this.#pages.delete(spec.workspace.uid)
   }
+}
+
+/** When a record was written that is in the first list of all is not known: only what comes later is heard of at once. */
+function possible(record: WorkspaceActivity, heardAt: Timestamp, isListed: boolean): Activity {
+  const told = activityOf(record)
+  const { writtenAt } = record.spec
+  const hearing = { heardAt, writtenAt: writtenAt !== undefined && isListed ? Date.parse(writtenAt) : undefined }
+  const { clocks, run } = told
+  const since = run && { ...run, since: possibleStart(run.since, clocks, hearing) }
+  return { ...told, clocks: possibleClocks(clocks, hearing), run: since }
 }

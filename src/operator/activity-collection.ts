@@ -46,7 +46,9 @@ async function collectOf(
   if (isGone) writer.forget(uid)
   for (const { record, activity, heardAt } of book.pagesOf(uid)) {
     const { namespace, name, resourceVersion } = record.metadata
-    const isLeft = record.spec.replica !== writer.replica && clock.now() - heardAt > replicaGoneAfter
+    const isSilent = record.spec.replica !== writer.replica && clock.now() - heardAt > replicaGoneAfter
+    // What nobody understands can't be taken over.
+    const isLeft = isSilent && !activity.isUnreadable
     const isNeeded = !isGone && !(isLeft && (await writer.adopt(record.spec.workspace, activity)))
     if (isNeeded) continue
     await resources.delete(activityKind, { namespace, name }, { resourceVersion }).catch((error: unknown) => {

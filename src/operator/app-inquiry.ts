@@ -1,6 +1,7 @@
 /**
  * Asks the app of a workspace what it is doing: the endpoint that its owner names, and Jupyter's own lists of kernels and terminals. Its instance is
- * asked and nobody else, by the way that requests go; redirects are not followed, and what is no clear answer is none.
+ * asked and nobody else, by the way that requests go; redirects are not followed, and what is no clear answer is none. What is said of it names no
+ * query: it may hold a secret.
  */
 import { type IncomingMessage, request } from 'node:http'
 import type { Duplex } from 'node:stream'
@@ -34,6 +35,7 @@ const longestBody = 1 << 20
 
 interface Answer {
   readonly status: number
+  readonly isJson: boolean
   readonly body: string
 }
 
@@ -50,7 +52,7 @@ export async function askApp(
 ): Promise<AppAnswer> {
   try {
     const answers = await Promise.all([
-      askJupyter(parts, entry),
+      askJupyters(parts, entry),
       ...(endpoint ? [askEndpoint(parts, entry, endpoint)] : []),
     ])
     return sumOf(answers)
@@ -69,6 +71,7 @@ function sumOf(answers: readonly AppAnswer[]): AppAnswer {
     kind: 'said',
     evidence: said.flatMap(({ evidence }) => evidence),
     ...(unclear === undefined ? {} : { unclear }),
+    ...(said.every(({ isBlind }) => isBlind) ? { isBlind: true } : {}),
   }
 }
 
@@ -82,7 +85,7 @@ async function askEndpoint(parts: InquiryParts, entry: WorkspaceEntry, wish: Idl
   for (const path of pathsOf(parts, entry, port, wish.path)) {
     const { status, body } = await get(parts, place, path)
     if (status === 200) return readTime(body, wish.field, path)
-    last = { kind: 'failed', problem: `it answered ${status} to ${path}` }
+    last = { kind: 'failed', problem: `it answered ${status} to ${sayPath(path)}` }
     if (status !== 404) return last
   }
   return last
@@ -93,65 +96,98 @@ function readTime(body: string, field: readonly string[], path: string): AppAnsw
   try {
     value = JSON.parse(body)
   } catch {
-    return { kind: 'failed', problem: `what it answered to ${path} is no JSON` }
+    return { kind: 'failed', problem: `what it answered to ${sayPath(path)} is no JSON` }
   }
   for (const name of field) value = isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
   const at = timeIn(value)
   if (at === undefined)
-    return { kind: 'failed', problem: `what it answered to ${path} has no time in ${field.join('.')}` }
+    return { kind: 'failed', problem: `what it answered to ${sayPath(path)} has no time in that field` }
   return { kind: 'said', evidence: [{ at, source: 'endpoint' }] }
 }
 
-/** One that is not known to be Jupyter and has no such list has nothing to say. */
-async function askJupyter(parts: InquiryParts, entry: WorkspaceEntry): Promise<AppAnswer> {
-  const [port] = entry.ports
-  const endpoint = entry.instance?.endpoints.get(port.port)
-  if (!endpoint) return { kind: 'failed', problem: `there is no port ${port.port} to ask` }
+/** Every one that there is; of other apps nobody knows what runs in them. */
+async function askJupyters(parts: InquiryParts, entry: WorkspaceEntry): Promise<AppAnswer> {
   const { appType, image } = entry.workspace.spec
-  const profile = profileOf({ appType, image, portName: port.name, port: port.port, isMain: true })
-  if (profile !== 'jupyterlab' && profile !== 'generic') return { kind: 'said', evidence: [] }
-  const isSure = profile === 'jupyterlab'
-  const place = { endpoint, isTls: false }
-  const [kernels, terminals] = await Promise.all([
-    listOf(parts, entry, place, 'kernels'),
-    listOf(parts, entry, place, 'terminals'),
-  ])
-  if (typeof kernels === 'string') return isSure ? { kind: 'failed', problem: kernels } : { kind: 'said', evidence: [] }
-  // A Jupyter without terminals has no such list.
-  const open = typeof terminals === 'string' ? [] : terminals
-  if (typeof terminals === 'string' && !terminals.startsWith(missing)) return { kind: 'failed', problem: terminals }
-  if (kernels.some(({ execution_state: state }) => state === 'busy' || state === 'starting')) {
-    return { kind: 'busy', source: 'app:kernel-busy' }
-  }
-  const evidence = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(open, 'app:terminal')]
-  // A program in a terminal that prints nothing looks as one that waits for a command.
-  return { kind: 'said', evidence, ...(open.length > 0 ? { unclear: 'app:terminal-open' } : {}) }
+  const asked = entry.ports.map((port): Promise<AppAnswer> | undefined => {
+    const isMain = port === entry.ports[0]
+    const profile = profileOf({ appType, image, portName: port.name, port: port.port, isMain })
+    if (profile === 'jupyterlab' || (profile === 'generic' && isMain)) return askJupyter(parts, entry, port, profile)
+    return isMain || profile === 'code-editor' || profile === 'rstudio' ? Promise.resolve(blind) : undefined
+  })
+  const answers = await Promise.all(asked)
+  const known = answers.filter((answer) => answer !== undefined)
+  const isBlind = known.some((answer) => answer.kind === 'said' && answer.isBlind)
+  const sum = sumOf(known)
+  return sum.kind === 'said' && isBlind ? { ...sum, isBlind } : sum
 }
 
-const missing = 'it answered 404'
+const blind: AppAnswer & { readonly kind: 'said' } = { kind: 'said', evidence: [], isBlind: true }
 
-/** A text says why there is none. */
+type List = readonly Readonly<Record<string, unknown>>[]
+
+/** `absent`: it has no such list, and is no Jupyter that has one. `problem`: why it can't be told. */
+type Listed = { readonly list: List } | { readonly absent: string } | { readonly problem: string }
+
+async function askJupyter(
+  parts: InquiryParts,
+  entry: WorkspaceEntry,
+  port: WorkspacePort,
+  profile: 'jupyterlab' | 'generic',
+): Promise<AppAnswer> {
+  const endpoint = entry.instance?.endpoints.get(port.port)
+  if (!endpoint) return { kind: 'failed', problem: `there is no port ${port.port} to ask` }
+  const [kernels, terminals] = await Promise.all([
+    listOf(parts, entry, port, endpoint, 'kernels'),
+    listOf(parts, entry, port, endpoint, 'terminals'),
+  ])
+  if (profile === 'generic') {
+    if ('absent' in kernels) return blind
+    if ('problem' in kernels) return { ...blind, unclear: 'app:strange-answer' }
+  }
+  if (!('list' in kernels)) return { kind: 'failed', problem: 'absent' in kernels ? kernels.absent : kernels.problem }
+  // A Jupyter without terminals has no such list.
+  if ('problem' in terminals) return { kind: 'failed', problem: terminals.problem }
+  return told(kernels.list, 'list' in terminals ? terminals.list : [])
+}
+
+function told(kernels: List, terminals: List): AppAnswer {
+  const states = kernels.map(({ execution_state: state }) => state)
+  if (states.includes('busy')) return { kind: 'busy', source: 'app:kernel-busy' }
+  const evidence = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(terminals, 'app:terminal')]
+  // A kernel that never gets ready looks as one that is about to. A program in a terminal that prints nothing looks as one that waits for a command.
+  if (!states.every((state) => state === 'idle' || state === 'dead'))
+    return { kind: 'said', evidence, unclear: 'app:kernel-state' }
+  return { kind: 'said', evidence, ...(terminals.length > 0 ? { unclear: 'app:terminal-open' } : {}) }
+}
+
 async function listOf(
   parts: InquiryParts,
   entry: WorkspaceEntry,
-  place: Place,
-  name: string,
-): Promise<readonly Readonly<Record<string, unknown>>[] | string> {
-  const [port] = entry.ports
+  port: WorkspacePort,
+  endpoint: Endpoint,
+  name: 'kernels' | 'terminals',
+): Promise<Listed> {
   // Its own clock of the last activity is not moved by being asked.
   const [path = ''] = pathsOf(parts, entry, port, `/api/${name}?no_track_activity=1`)
-  const { status, body } = await get(parts, place, path)
-  if (status !== 200) return `it answered ${status} to ${path}`
+  const { status, isJson, body } = await get(parts, { endpoint, isTls: false }, path)
+  const problem = `it answered ${status} to ${sayPath(path)}`
+  if (status !== 200) return status === 404 ? { absent: problem } : { problem }
+  const strange = `what it answered to ${sayPath(path)} is no list`
   try {
     const list: unknown = JSON.parse(body)
-    if (Array.isArray(list) && list.every(isJsonObject)) return list
+    if (Array.isArray(list) && list.every(isJsonObject)) return { list }
   } catch {
-    // No list, as below.
+    // A page, where it does not even claim to be JSON; of terminals too such a one says nothing.
+    if (!isJson && name === 'kernels') return { absent: strange }
   }
-  return `what it answered to ${path} is no list`
+  return { problem: strange }
 }
 
-function lastActivities(list: readonly Readonly<Record<string, unknown>>[], source: string): readonly Evidence[] {
+function sayPath(path: string): string {
+  return path.split('?', 1)[0] ?? ''
+}
+
+function lastActivities(list: List, source: string): readonly Evidence[] {
   return list.flatMap(({ last_activity: time }) => {
     const at = timeIn(time)
     return at === undefined ? [] : [{ at, source }]
@@ -198,7 +234,7 @@ async function get({ dial, clock, signal }: InquiryParts, place: Place, path: st
     }
   } catch (error) {
     if (!deadline.isPast()) throw error
-    throw new Error(`it did not answer to ${path} within ${answerWithin / 1000} s`, { cause: error })
+    throw new Error(`it did not answer to ${sayPath(path)} within ${answerWithin / 1000} s`, { cause: error })
   }
 }
 
@@ -230,5 +266,6 @@ async function readBody(answer: IncomingMessage): Promise<Answer> {
     if (length > longestBody) throw new Error('its answer is too long')
     pieces.push(bytes)
   }
-  return { status: answer.statusCode ?? 0, body: Buffer.concat(pieces).toString('utf8') }
+  const isJson = /\bjson\b/i.test(answer.headers['content-type'] ?? '')
+  return { status: answer.statusCode ?? 0, isJson, body: Buffer.concat(pieces).toString('utf8') }
 }

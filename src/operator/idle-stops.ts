@@ -2,7 +2,7 @@
  * Stops what nobody uses; in one process alone. From memory it is known who might be idle; of those the app itself is asked, and what all replicas
  * wrote is read afresh, right before the wish is written. Whatever fails on the way leaves the workspace running, and is tried again.
  */
-import { type Activity, activityKind, activityName, mergeActivity } from '#activity/activity-record.ts'
+import { type Activity, activityKind, activityName, sumOfRun } from '#activity/activity-record.ts'
 import type { ActivityWriter } from '#activity/activity-writer.ts'
 import { merge } from '#activity/clocks.ts'
 import {
@@ -21,15 +21,16 @@ import type { WatchedWorkspace } from '#activity/workspace-record.ts'
 import { hasCode, messageOf } from '#errors.ts'
 import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
-import type { Audit, AuditActor } from '#observe/audit.ts'
+import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
-import { workspaceKind } from '#workspace/workspace.ts'
 import { ActivityBook } from './activity-book.ts'
 import { collectActivity } from './activity-collection.ts'
-import { sayStopped, verdictOf } from './idle-words.ts'
+import { GapWatch } from './gap-watch.ts'
+import { verdictOf } from './idle-words.ts'
+import { StopsUnderWay } from './stops-under-way.ts'
 
 export interface IdleStopsParts {
   readonly directory: Pick<Directory, 'all' | 'get' | 'findByUid' | 'isComplete'>
@@ -69,9 +70,13 @@ interface Case {
 export class IdleStops {
   readonly #parts: IdleStopsParts
   readonly #cases = new Map<string, Case>()
+  readonly #stops: StopsUnderWay
+  readonly #gaps: GapWatch
 
   constructor(parts: IdleStopsParts) {
     this.#parts = parts
+    this.#stops = new StopsUnderWay(parts)
+    this.#gaps = new GapWatch(parts.clock)
   }
 
   /** Decides until the signal; what was known is forgotten then. */
@@ -94,18 +99,22 @@ export class IdleStops {
 
   async #decideAll(book: ActivityBook, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#parts
+    this.#gaps.hasGap()
     while (!signal.aborted) {
+      if (this.#gaps.hasGap()) book.doubt()
       try {
         if (book.heardSince === undefined) await book.catchUp(signal)
       } catch (error) {
         if (!signal.aborted) log.debug({ component: 'idle', reason: messageOf(error) }, 'activity can not be read now')
       }
       await this.#round(book, signal)
+      this.#gaps.rests(lookEvery)
       await sleep(clock, lookEvery, signal).catch(() => undefined)
     }
   }
 
   async #round(book: ActivityBook, signal: AbortSignal): Promise<void> {
+    await this.#stops.tellLost()
     const candidates: { readonly entry: WorkspaceEntry; readonly policy: IdlePolicy }[] = []
     for (const [entry, rule] of this.#wanted()) {
       if (this.#isSettled(entry, rule)) continue
@@ -157,11 +166,14 @@ export class IdleStops {
       return { kind: 'not-idle', reason: 'not-running', message: 'It does not run, or is not ready.' }
     }
     const now = clock.now()
-    const written = fresh ?? book.of(entry.uid)
-    const run = written?.run?.instance === instance.instanceUid ? written.run : undefined
+    const written = fresh ?? book.of(entry.uid, instance.instanceUid)
+    const run = written?.run
     // Whoever sees a run first writes down since when: to have been started counts as a gesture.
     const isUnheardOf = run === undefined && fresh === undefined && book.heardSince !== undefined
     if (isUnheardOf) writer.sawRun(watched(entry), { instance: instance.instanceUid, since: now })
+    if (written?.isUnreadable) {
+      return { kind: 'unknown', reason: 'not-heard', message: 'One of its records can not be read.' }
+    }
     const clocks = written && merge(written.clocks, recorder.clocksOf(entry.uid))
     const { heardSince } = book
     return decideIdle({ policy, now, startedAt: run?.since, clocks, heardSince, app })
@@ -183,7 +195,7 @@ export class IdleStops {
       const decision = first.kind === 'idle' ? await this.#decideAfresh(book, entry, policy, app) : first
       signal.throwIfAborted()
       this.#note(entry, decision)
-      if (decision.kind === 'idle') await this.#stop(entry, decision)
+      if (decision.kind === 'idle') await this.#stops.stop(entry, decision)
     } catch (error) {
       if (signal.aborted) return
       const message = `It could not be decided, or not be stopped: ${messageOf(error)}.`
@@ -211,31 +223,15 @@ export class IdleStops {
     const records = await Promise.all(
       replicas.map((replica) => resources.get(activityKind, { namespace, name: activityName(entry.uid, replica) })),
     )
-    const [first, ...others] = records.flatMap((record) => (record ? [book.read(record)] : []))
-    if (!first) return { kind: 'unknown', reason: 'no-record', message: 'There is no record of it.' }
+    const told = records.flatMap((record) => (record ? [book.read(record)] : []))
+    const fresh = sumOfRun(told, entry.instance?.instanceUid ?? '')
+    if (!fresh) return { kind: 'unknown', reason: 'no-record', message: 'There is no record of it.' }
     // What is stopped is what was looked at.
     if (directory.get(entry.ref) !== entry) {
       return { kind: 'unknown', reason: 'not-heard', message: 'It has changed meanwhile.' }
     }
-    return this.#decide(book, entry, policy, app, others.reduce(mergeActivity, first))
-  }
-
-  async #stop(entry: WorkspaceEntry, decision: IdleDecision & { readonly kind: 'idle' }): Promise<void> {
-    const { resources, audit, log, announce } = this.#parts
-    const { uid, resourceVersion } = entry.workspace.metadata
-    await resources.patchSpec(workspaceKind, entry.ref, { desiredStatus: 'Stopped' }, { uid, resourceVersion })
-    const workspace = refKey(entry.ref)
-    const { last, idleFor } = decision
-    const by = last.user === undefined ? {} : { by: last.user }
-    const evidence = { source: last.source, ...by, at: new Date(last.at).toISOString(), idleFor }
-    audit.record({ event: 'stop', ...nobody, workspace, reason: 'idle', evidence })
-    const message = sayStopped(decision)
-    log.info({ component: 'idle', workspace, reason: 'IdleShutdown' }, message)
-    try {
-      await announce(entry, message)
-    } catch (error) {
-      log.warn({ component: 'idle', workspace, reason: messageOf(error) }, 'a stop could not be told as an event')
-    }
+    if (this.#gaps.hasGap()) book.doubt()
+    return this.#decide(book, entry, policy, app, fresh)
   }
 
   #note(entry: WorkspaceEntry, decision: IdleDecision): void {
@@ -263,9 +259,6 @@ export class IdleStops {
 }
 
 const trouble: ReadonlySet<string> = new Set(['app-failed', 'policy-unknown', 'stops-off'])
-
-/** No person asked for it. */
-const nobody: AuditActor = { user: undefined, session: undefined, requestId: undefined, client: undefined }
 
 function watched({ ref, uid }: WorkspaceEntry): WatchedWorkspace {
   return { ...ref, uid }

@@ -23,6 +23,8 @@ export interface FaultyResources extends Resources {
   hold(...operations: readonly Operation[]): Disposable
   /** Calls are carried out at once, but their answers wait until the result is disposed. */
   holdAnswers(...operations: readonly Operation[]): Disposable
+  /** Calls are carried out, and throw `store_unavailable` all the same, until the result is disposed. */
+  loseAnswers(...operations: readonly Operation[]): Disposable
 }
 
 export function faultyResources(inner: Resources): FaultyResources {
@@ -33,6 +35,7 @@ class Faulty implements FaultyResources {
   readonly #inner: Resources
   readonly #calls = new Map<Operation, number>()
   readonly #failing = new Set<Operation>()
+  readonly #losing = new Set<Operation>()
   readonly #gates = new Map<Operation, Promise<void>>()
   readonly #answerGates = new Map<Operation, Promise<void>>()
 
@@ -47,6 +50,11 @@ class Faulty implements FaultyResources {
   fail(...operations: readonly Operation[]): Disposable {
     for (const operation of operations) this.#failing.add(operation)
     return { [Symbol.dispose]: () => operations.forEach((operation) => void this.#failing.delete(operation)) }
+  }
+
+  loseAnswers(...operations: readonly Operation[]): Disposable {
+    for (const operation of operations) this.#losing.add(operation)
+    return { [Symbol.dispose]: () => operations.forEach((operation) => void this.#losing.delete(operation)) }
   }
 
   hold(...operations: readonly Operation[]): Disposable {
@@ -103,6 +111,7 @@ class Faulty implements FaultyResources {
     if (this.#failing.has(operation)) throw new GatewayError('store_unavailable', `${operation} is broken`)
     const answer = await run()
     await this.#answerGates.get(operation)
+    if (this.#losing.has(operation)) throw new GatewayError('store_unavailable', `the answer to ${operation} is lost`)
     return answer
   }
 }

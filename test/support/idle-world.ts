@@ -80,7 +80,16 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
     }
     const accessUrlOf = () => 'https://nb-orswc3i.example.test/'
     const namespace = 'gatehouse'
-    const writer = new ActivityWriter({ recorder, resources, namespace, replica, policyOf, accessUrlOf, clock, log })
+    const writer = new ActivityWriter({
+      recorder,
+      resources,
+      namespace,
+      replica,
+      policyOf,
+      accessUrlOf,
+      clock: its,
+      log,
+    })
     const work = writer.run(AbortSignal.any([signal, stopping.signal]))
     works.push(work)
     return {
@@ -95,10 +104,10 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
     }
   }
   /** Has the lease until it is disposed. */
-  const lead = ({ recorder, writer }: Replica, ask?: Ask) => {
+  const lead = ({ recorder, writer }: Replica, ask?: Ask, leading: Clock = clock) => {
     const term = new AbortController()
     const stops = new IdleStops({
-      ...{ directory, rules, recorder, writer, resources, namespace: 'gatehouse', clock, log },
+      ...{ directory, rules, recorder, writer, resources, namespace: 'gatehouse', clock: leading, log },
       ask:
         ask ??
         (async () => {

@@ -5,7 +5,7 @@ import { processesWith } from '#runtime/processes/process-table.ts'
 import { startWorkspace, stateOf } from '#test/support/laptop-site.ts'
 import { openLeapingLaptop } from '#test/support/leaping-laptop.ts'
 
-const patience = { timeout: 30_000, interval: 100 }
+const patience = { timeout: 60_000, interval: 100 }
 const used = { namespace: 'alice', name: 'used' }
 const left = { namespace: 'alice', name: 'left' }
 const minute = 60_000
@@ -14,7 +14,7 @@ const minute = 60_000
 const idle = { enabled: true, idleTimeoutInMinutes: 1, detection: { httpGet: { path: '/api/idle', port: 'web' } } }
 
 test('an app that was left alone is stopped a minute later, with its processes; one that says it is used, or nothing, runs on', {
-  timeout: 120_000,
+  timeout: 240_000,
 }, async () => {
   await using world = await openLeapingLaptop({ samples: [] }, async (site) => {
     for (const ref of [used, left]) await site.declare(ref, { spec: { appType: 'code-editor', idleShutdown: idle } })
@@ -29,7 +29,10 @@ test('an app that was left alone is stopped a minute later, with its processes; 
   const alice = await site.as('alice')
   for (const ref of [used, left]) await startWorkspace(site, alice, ref)
 
-  // No endpoint: never stopped, and it is said why.
+  // No endpoint: never stopped, and it is said why. After a leap it is waited for what others may have to say.
+  const isSeen = (name: string) =>
+    world.lines.some((line) => line.includes(`"workspace":"alice/${name}","reason":"active"`))
+  await expect.poll(() => isSeen('used') && isSeen('left'), patience).toBe(true)
   world.leap(2 * minute)
   await expect.poll(() => world.lines.join(''), patience).toContain('it answered 404 to /api/idle')
   expect(await stateOf(site, alice, left)).toBe('Running')

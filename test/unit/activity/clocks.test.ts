@@ -70,3 +70,18 @@ test('an open stream counts where the policy says so, and nowhere else', () => {
   expect(lastActive(open, 0, { connectedCounts: true }).at).toBe(9 * hour)
   expect(lastActive(open, 0, { connectedCounts: false }).at).toBe(0)
 })
+
+test('that a terminal or a console was used is known for as long as the workspace lives, whatever came after', () => {
+  for (const source of [
+    'editor:terminal',
+    'editor:terminal-output',
+    'terminal:stdin',
+    'rpc:console:POST',
+    'terminals:POST',
+  ]) {
+    const used = see({}, { class: 'interactive', source }, hour, 'alice')
+    const after = see(used, { class: 'interactive', source: 'editor:cursor' }, 2 * hour)
+    expect(after.terminal).toEqual({ at: hour, source, user: 'alice' })
+  }
+  expect(see({}, { class: 'interactive', source: 'editor:cursor' }, hour).terminal).toBeUndefined()
+})

@@ -20,6 +20,8 @@ const now = 100 * hour
 const ago = (span: number, source = 'x') => ({ at: now - span, source })
 const quiet: AppAnswer = { kind: 'said', evidence: [] }
 
+const blind: AppAnswer = { kind: 'said', evidence: [], isBlind: true }
+
 const half: IdlePolicy = {
   ...{ timeout: 30 * minute, endpoint: undefined, connectedCounts: false },
   ...{ maxLifetime: undefined, pausedUntil: undefined },
@@ -81,6 +83,31 @@ describe('who is idle', () => {
     [
       'a terminal that is open, eight hours and the timeout after the last gesture',
       { app: { kind: 'said', evidence: [], unclear: 'app:terminal-open' }, startedAt: now - 8.5 * hour - 1 },
+      'idle: inactivity',
+    ],
+    [
+      'a terminal that was used in an app that says nothing of its programs',
+      { app: blind, clocks: { terminal: ago(7 * hour), interactive: ago(7 * hour) } },
+      'not-idle: active',
+    ],
+    [
+      'such a terminal, eight hours and the timeout after the last gesture',
+      { app: blind, clocks: { terminal: ago(9 * hour), interactive: ago(8.5 * hour + 1) } },
+      'idle: inactivity',
+    ],
+    [
+      'such a terminal, used in a run before this one',
+      { app: blind, clocks: { terminal: ago(2 * hour) }, startedAt: now - hour },
+      'idle: inactivity',
+    ],
+    [
+      'such an app in which no terminal was used',
+      { app: blind, clocks: { interactive: ago(hour) } },
+      'idle: inactivity',
+    ],
+    [
+      'a terminal that was used in an app that told what runs in it',
+      { clocks: { terminal: ago(hour), interactive: ago(hour) } },
       'idle: inactivity',
     ],
     ['an endpoint in the future is one of now', { app: { kind: 'said', evidence: [ago(-hour)] } }, 'not-idle: active'],
@@ -200,7 +227,7 @@ describe("clocks that are ahead of the decider's", () => {
   test('count as thirty seconds ahead at most, from when they were heard of; work as much longer as is known of it', () => {
     const ahead = { connected: ago(-hour), interactive: ago(-hour), unknown: ago(-hour), busy: ago(-hour) }
     const at = now + longestAhead
-    expect(possibleClocks(ahead, now)).toMatchObject({
+    expect(possibleClocks(ahead, { heardAt: now, writtenAt: undefined })).toMatchObject({
       ...{ connected: { at }, interactive: { at }, unknown: { at }, busy: { at: at + unheardLease } },
     })
   })
@@ -208,7 +235,7 @@ describe("clocks that are ahead of the decider's", () => {
   test('are left as they are within thirty seconds', () => {
     fc.assert(
       fc.property(clocks, (some) => {
-        const possible = possibleClocks(some, now)
+        const possible = possibleClocks(some, { heardAt: now, writtenAt: undefined })
         for (const name of ['connected', 'interactive', 'unknown'] as const) {
           const before = some[name]
           expect(possible[name]).toEqual(before && { ...before, at: Math.min(before.at, now + longestAhead) })

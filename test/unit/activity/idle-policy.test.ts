@@ -193,6 +193,8 @@ describe('the endpoint', () => {
     ['a further request in the path', { port: 1, path: '/ HTTP/1.1\r\nHost: x\r\n\r\n' }],
     ['a scheme of another kind', { port: 1, scheme: 'file' }],
     ['a field of nothing', { port: 1, lastActivityTimestamp: { responseBodyPath: 'a..b' } }],
+    ['a field with a space', { port: 1, lastActivityTimestamp: { responseBodyPath: 'a. b' } }],
+    ['a field with a line of its own', { port: 1, lastActivityTimestamp: { responseBodyPath: 'a\nb' } }],
     ["a field of JavaScript's own", { port: 1, lastActivityTimestamp: { responseBodyPath: '__proto__.x' } }],
   ])('is refused with %s', (_, httpGet) => {
     expect(endpointOf(httpGet)).toBeTypeOf('string')

@@ -16,9 +16,17 @@ const at = Date.parse('2026-11-21T10:00:00Z')
 const quiet = { '/api/kernels?no_track_activity=1': '[]', '/api/terminals?no_track_activity=1': '[]' }
 const idle: IdleEndpoint = { path: '/api/idle', port: 8888, scheme: 'http', field: ['lastActiveTimestamp'] }
 
+const usualPorts: readonly { readonly name: string; readonly port: number; readonly path?: string }[] = [
+  { name: 'lab', port: 8888 },
+  { name: 'app', port: 8501, path: 'strip' },
+]
+
 interface World extends AsyncDisposable {
   readonly seen: readonly IncomingMessage[]
-  ask(endpoint?: IdleEndpoint, fields?: { prefix?: string; clock?: Clock; appType?: string }): ReturnType<typeof askApp>
+  ask(
+    endpoint?: IdleEndpoint,
+    fields?: { prefix?: string; clock?: Clock; appType?: string; ports?: typeof usualPorts },
+  ): ReturnType<typeof askApp>
 }
 
 /** An app that answers these paths, by a body or a status; everything else is not found. */
@@ -36,11 +44,7 @@ async function appWith(answers: Answers | ((response: ServerResponse) => void)):
   const { port } = server.address() as AddressInfo
   return {
     seen,
-    ask: (endpoint, { prefix = '/', clock = systemClock, appType = 'jupyterlab' } = {}) => {
-      const ports = [
-        { name: 'lab', port: 8888 },
-        { name: 'app', port: 8501, path: 'strip' },
-      ]
+    ask: (endpoint, { prefix = '/', clock = systemClock, appType = 'jupyterlab', ports = usualPorts } = {}) => {
       const of = workspace({ spec: { ports, appType } })
       const here: Endpoint = { kind: 'tcp', host: '127.0.0.1', port }
       const running = instance(of, { endpoints: new Map([8888, 8501, 9000].map((number) => [number, here])) })
@@ -131,6 +135,16 @@ describe('the endpoint of the owner', () => {
   })
 })
 
+test('what is said of it names neither the query, which may hold a secret, nor the field', async () => {
+  const secret = { ...idle, path: '/api/idle?token=hidden', field: ['hidden'] }
+  await using app = await appWith({ ...quiet, '/api/idle?token=hidden': '{}' })
+  const asked = JSON.stringify(await app.ask(secret))
+  expect(asked).toContain('/api/idle has no time')
+  expect(asked).not.toContain('hidden')
+  await using broken = await appWith(quiet)
+  expect(await broken.ask(secret)).toEqual({ kind: 'failed', problem: 'it answered 404 to /api/idle' })
+})
+
 describe("Jupyter's own lists", () => {
   const kernels = '/api/kernels?no_track_activity=1'
   const terminals = '/api/terminals?no_track_activity=1'
@@ -169,15 +183,62 @@ describe("Jupyter's own lists", () => {
 
   test('an app of which nobody knows what it is need not be Jupyter, but may be', async () => {
     await using other = await appWith({})
-    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [] })
+    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [], isBlind: true })
     await using jupyter = await appWith({ ...quiet, [kernels]: kernel('busy') })
     expect((await jupyter.ask(undefined, { appType: 'mine' })).kind).toBe('busy')
   })
 
-  test('an editor is asked for none', async () => {
-    await using editor = await appWith({})
-    expect(await editor.ask(undefined, { appType: 'code-editor' })).toEqual({ kind: 'said', evidence: [] })
+  test.each<[claim: string, answer: string | number]>([
+    ['401', 401],
+    ['403', 403],
+    ['500', 500],
+    ['a redirect', 302],
+    ['JSON that is no list', '{"detail": "x"}'],
+  ])('such an app that answers %s may be one, and it can not be told what runs in it', async (_, answer) => {
+    await using other = await appWith({ ...quiet, [kernels]: answer })
+    const asked = await other.ask(undefined, { appType: 'mine' })
+    expect(asked).toEqual({ kind: 'said', evidence: [], unclear: 'app:strange-answer', isBlind: true })
+  })
+
+  test('a page in place of a list is that of another app', async () => {
+    await using other = await appWith({ [kernels]: '<!doctype html>', [terminals]: '<!doctype html>' })
+    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [], isBlind: true })
+    expect((await other.ask()).kind).toBe('failed')
+  })
+
+  test.each(['starting', 'restarting', 'unknown', 'terminating'])(
+    'of a kernel that is %s it can not be told',
+    async (state) => {
+      await using app = await appWith({ ...quiet, [kernels]: kernel(state) })
+      expect(await app.ask()).toMatchObject({ kind: 'said', unclear: 'app:kernel-state' })
+    },
+  )
+
+  test('a dead kernel does nothing any more', async () => {
+    await using app = await appWith({ ...quiet, [kernels]: kernel('dead') })
+    expect(await app.ask()).toEqual({ kind: 'said', evidence: [{ at, source: 'app:kernel' }] })
+  })
+
+  test('an editor is asked for none, and nobody knows what runs in it', async () => {
+    await using editor = await appWith({ '/api/idle': `{"lastActiveTimestamp": ${at}}` })
+    const ports = [{ name: 'main', port: 8888 }]
+    expect(await editor.ask(undefined, { appType: 'code-editor', ports })).toEqual({
+      kind: 'said',
+      evidence: [],
+      isBlind: true,
+    })
     expect(editor.seen).toEqual([])
+    const told = await editor.ask(idle, { appType: 'code-editor', ports })
+    expect(told).toEqual({ kind: 'said', evidence: [{ at, source: 'endpoint' }] })
+  })
+
+  test('a Jupyter at another port is asked as well', async () => {
+    await using app = await appWith({ ...quiet, [kernels]: kernel('busy') })
+    const ports = [
+      { name: 'main', port: 8888 },
+      { name: 'jupyter', port: 9000 },
+    ]
+    expect((await app.ask(undefined, { appType: 'code-editor', ports })).kind).toBe('busy')
   })
 })
 

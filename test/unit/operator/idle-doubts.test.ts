@@ -1,0 +1,142 @@
+import { describe, expect, test } from 'vitest'
+import { type ActivitySpec, activityKind, activityName } from '#activity/activity-record.ts'
+import { openIdleWorld, ref } from '#test/support/idle-world.ts'
+import { workspaceKind } from '#workspace/workspace.ts'
+
+const minute = 60_000
+const at = (time: number) => new Date(time).toISOString()
+
+describe('clocks that are wrong', () => {
+  test('a replica whose clock is an hour behind: who works there is at work, and has left a timeout later', async () => {
+    await using world = await openIdleWorld()
+    const behind = { ...world.clock, now: () => world.clock.now() - 60 * minute }
+    const [a, b] = [world.openReplica('a'), world.openReplica('b', behind)]
+    await using _ = world.lead(a)
+    for (let turn = 0; turn < 8; turn += 1) {
+      await world.pass(15)
+      b.type()
+    }
+    expect(await world.desired()).toBe('Running')
+    await world.pass(29)
+    expect(await world.desired()).toBe('Running')
+    await world.pass(4)
+    expect(await world.desired()).toBe('Stopped')
+  })
+
+  test('a leader whose date is put an hour ahead stops nobody who did something five minutes ago', async () => {
+    await using world = await openIdleWorld()
+    let ahead = 0
+    const leap = { ...world.clock, now: () => world.clock.now() + ahead, steady: () => world.clock.now() }
+    const [a, b] = [world.openReplica('a', leap), world.openReplica('b')]
+    await using _ = world.lead(a, undefined, leap)
+    using _tab = b.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    await world.pass(10)
+    b.type()
+    await world.pass(5)
+    ahead = 60 * minute
+    await world.pass(24)
+    expect(await world.desired()).toBe('Running')
+    await world.pass(5)
+    expect(await world.desired()).toBe('Stopped')
+  })
+
+  test('a process that stood still hears first what others wrote meanwhile', async () => {
+    await using world = await openIdleWorld()
+    let stood = 0
+    const late = { ...world.clock, now: () => world.clock.now() + stood }
+    await using leader = world.lead(world.openReplica('a', late), undefined, late)
+    await world.pass(10)
+    stood = 60 * minute
+    await world.pass(0.05)
+    expect(leader.why()).toMatchObject({ kind: 'unknown', reason: 'not-heard' })
+    await world.pass(3)
+    expect(await world.desired()).toBe('Stopped')
+  })
+
+  test.each([
+    ['another run', 'run-0'],
+    ['this run', 'run-1'],
+  ])('a start of %s that lies far in the future keeps nothing running', async (_claim, instance) => {
+    await using world = await openIdleWorld()
+    await write(world, 'z', { run: { instance, since: at(world.clock.now() + 600 * minute) } })
+    await using _ = world.lead(world.openReplica('a'))
+    await world.pass(29)
+    expect(await world.desired()).toBe('Running')
+    await world.pass(5)
+    expect(await world.desired()).toBe('Stopped')
+  })
+})
+
+type World = Awaited<ReturnType<typeof openIdleWorld>>
+
+async function write(world: World, replica: string, fields: Partial<ActivitySpec>) {
+  const metadata = { namespace: 'gatehouse', name: activityName(world.uid, replica) }
+  const spec: ActivitySpec = { workspace: { ...ref, uid: world.uid }, replica, ...fields }
+  return world.store.create(activityKind, { metadata, spec })
+}
+
+describe('what was written', () => {
+  test('and can not be read keeps it running, says so, and is mended by whoever writes it next', async () => {
+    await using world = await openIdleWorld()
+    await write(world, 'b', { interactive: 'yesterday' })
+    const b = world.openReplica('b')
+    await using leader = world.lead(world.openReplica('a'))
+    await world.pass(100)
+    expect(await world.desired()).toBe('Running')
+    expect(leader.why()).toMatchObject({ reason: 'not-heard', message: expect.stringContaining('can not be read') })
+    expect((await world.recordOf('b'))?.spec.unreadable).toBe(true)
+    b.type()
+    await world.pass(2)
+    expect((await world.recordOf('b'))?.spec).toMatchObject({ evidence: { unknown: { source: 'record:unreadable' } } })
+    expect((await world.recordOf('b'))?.spec.unreadable).toBeUndefined()
+    await world.pass(33)
+    expect(await world.desired()).toBe('Stopped')
+  })
+
+  test('is not asked for again and again while it can not be followed', async () => {
+    await using world = await openIdleWorld()
+    await using leader = world.lead(world.openReplica('a'))
+    await world.pass(1)
+    using _ = world.resources.fail('watch', 'list')
+    await world.store.patchSpec(workspaceKind, ref, { displayName: 'touched' })
+    const [record] = await world.records()
+    if (!record) throw new Error('there is no record')
+    await world.store.replace(activityKind, record)
+    await world.pass(1)
+    const before = world.resources.calls('list')
+    await world.pass(60)
+    expect(world.resources.calls('list') - before).toBeLessThan(60 * 4)
+    expect(leader.why()).toMatchObject({ reason: 'not-heard' })
+  })
+})
+
+test('a stop whose answer was lost is told of once, when it is seen to have been carried out', async () => {
+  await using world = await openIdleWorld()
+  await using _ = world.lead(world.openReplica('a'))
+  await world.pass(29)
+  {
+    using _lost = world.resources.loseAnswers('patchSpec')
+    await world.pass(2)
+  }
+  await world.pass(2)
+  expect(await world.desired()).toBe('Stopped')
+  expect(world.events).toEqual([expect.stringContaining('without activity')])
+  expect(world.audited).toMatchObject([{ event: 'stop', reason: 'idle', evidence: { source: 'start' } }])
+})
+
+test('a stop that never came to be is told of by nobody, whoever stops it later', async () => {
+  await using world = await openIdleWorld()
+  const a = world.openReplica('a')
+  await using _ = world.lead(a)
+  await world.pass(29)
+  {
+    using _down = world.resources.fail('patchSpec')
+    await world.pass(2)
+  }
+  a.type()
+  await world.pass(10)
+  await world.store.patchSpec(workspaceKind, ref, { desiredStatus: 'Stopped' })
+  await world.pass(2)
+  expect(world.events).toEqual([])
+  expect(world.audited).toEqual([])
+})
