@@ -15,7 +15,7 @@ export interface Page {
 export function getPage(
   { host, port }: Replica,
   headers: Readonly<Record<string, string>>,
-  agent: Agent,
+  agent: Agent | false = false,
 ): Promise<Page> {
   return new Promise((resolve, reject) => {
     const asked = request({ host, port, path: '/', headers, agent }, (answer) => {
