@@ -159,7 +159,9 @@ describeWith('cluster', 'pods as instances', () => {
     })
     const step = await world.instance('step', ({ phase }) => phase === 'failed')
     expect(step.message).toMatch(/step 'clone' ended with exit code 128/)
-    const pulling = await world.instance('image', ({ steps }) => steps.some(({ reason }) => reason === 'Pulling'))
+    const pulling = await world.instance('image', ({ steps }) =>
+      ['Pulling', 'Failed'].every((wanted) => steps.some(({ reason }) => reason === wanted)),
+    )
     expect(pulling.steps.find(({ reason }) => reason === 'Failed')).toMatchObject({ kind: 'warning' })
     await world.instance('machine', ({ steps }) => steps.some(({ reason }) => reason === 'FailedScheduling'))
   })

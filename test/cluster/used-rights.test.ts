@@ -42,7 +42,7 @@ async function doEverything(world: ServedCluster): Promise<void> {
   const second = await world.start()
   await world.workspace('nb', 'alice', { spec: { accessType: 'Public' } })
   await world.workspace('ends', 'alice', { container: ends })
-  await world.workspace('idles', 'alice', { spec: { appType: 'echo', idleShutdown } })
+  await world.workspace('idles', 'alice', { spec: { appType: 'streamlit', idleShutdown } })
   const url = world.url('nb')
   const [alice, bob] = [await world.as('alice'), await world.as('bob')]
   await openWhenRunning(alice, url)
