@@ -1,4 +1,7 @@
-/** A cluster of thousands of Workspaces, of which most are stopped: a gateway that starts there serves soon. What runs as well is in the benchmark. */
+/**
+ * A cluster of many Workspaces that are stopped: a gateway that starts there serves soon. 500 in every run, 5,000 by `npm run many:cluster`; what
+ * runs as well is in the benchmark.
+ */
 import { expect, test } from 'vitest'
 import { resourcePath } from '#resources/kubernetes/resource-path.ts'
 import { startGateway } from '#test/bench/cluster/gateway-process.ts'
@@ -7,11 +10,13 @@ import { type BenchSite, openSite, people } from '#test/bench/cluster/site.ts'
 import { openReception } from '#test/bench/cluster/visitor.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 
-const count = 5_000
+const count = Number(process.env.GATEHOUSE_MANY_WORKSPACES ?? 500)
+/** Only so many are what it says. */
+const clause = count >= 5_000 ? '[JK12.4] ' : ''
 const atOnce = 32
 
-describeWith('cluster', 'five thousand workspaces', () => {
-  test('[JK12.4] are known to a gateway within 5 s of its start, the first as the last', async () => {
+describeWith('cluster', `${count} workspaces`, () => {
+  test(`${clause}are known to a gateway within 5 s of its start, the first as the last`, async () => {
     await using site = await openSite(1)
     const [namespace = ''] = site.namespaces
     await createWorkspaces(site, namespace)

@@ -25,8 +25,8 @@ describeWith('jupyter', 'a real JupyterLab that nobody touches', () => {
     {
       const kernel = await connectKernel(lab, id, 'v1')
       using _ = kernel.socket
-      // Nobody waits for its end: the socket is closed before.
-      kernel.execute('import time; time.sleep(15)').catch(() => undefined)
+      // Longer than it takes after a leap until anything is decided. Nobody waits for its end: the socket is closed before.
+      kernel.execute('import time; time.sleep(35)').catch(() => undefined)
       await eventually(async () => (await stateOfKernel()) === 'busy', 'the cell runs', 10_000)
       world.leap(5 * minute)
       await new Promise((resolve) => setTimeout(resolve, 2_500))
@@ -37,7 +37,7 @@ describeWith('jupyter', 'a real JupyterLab that nobody touches', () => {
     world.leap(20 * minute)
     await expect.poll(() => world.lines.join(''), patience).toContain('app:kernel-busy')
     expect(await stateOf(site, alice, notebook)).toBe('Running')
-    await eventually(async () => (await stateOfKernel()) === 'idle', 'the cell has ended', 20_000)
+    await eventually(async () => (await stateOfKernel()) === 'idle', 'the cell has ended', 40_000)
 
     // A tab is open, as JupyterLab leaves it.
     const kernel = await connectKernel(lab, id, 'v1')
