@@ -20,6 +20,8 @@ export interface Contender {
 }
 
 const port = 18_910
+/** As the image starts it. */
+const imageOptions = ['--single-threaded-gc']
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 async function up(process: Pinned): Promise<Running> {
@@ -44,7 +46,12 @@ export interface GatehouseOptions {
 export async function startGatehouse(options: GatehouseOptions): Promise<Running & { readonly visits: string }> {
   const { core, upstreamPort, sessions = 1, workspaces = 1, nodeOptions = [] } = options
   const numbers = [port, upstreamPort, sessions, workspaces].map(String)
-  const child = await pinned(core, process.execPath, [...nodeOptions, file('./contenders/gatehouse.ts'), ...numbers])
+  const child = await pinned(core, process.execPath, [
+    ...imageOptions,
+    ...nodeOptions,
+    file('./contenders/gatehouse.ts'),
+    ...numbers,
+  ])
   while (!child.stdout.join('').includes('\n')) await new Promise((resolve) => setTimeout(resolve, 50))
   const { host, cookie, visits } = JSON.parse(child.stdout.join('').split('\n', 1)[0] ?? '{}')
   const running = await up(child)

@@ -37,7 +37,9 @@ export async function costAt(
   const { url, pid, visits } = running
   const common = { core: loadCore, url, headers: [], connections: 32, script, args: [visits] }
   // Everybody comes once before it counts: what is made for each is made then.
-  await load({ ...common, seconds: Math.max(3, Math.ceil((2 * size.sessions * size.workspaces) / 5_000)) })
+  const visitors = size.sessions * size.workspaces
+  for (let visited = 0; visited < 2 * visitors; )
+    visited += 3 * (await load({ ...common, seconds: 3 })).requestsPerSecond
   const before = await cpuSeconds(pid)
   const { requestsPerSecond, errors } = await load({ ...common, seconds })
   if (errors > 0) throw new Error(`${size.sessions} sessions, ${size.workspaces} workspaces: ${errors} wrong answers`)
