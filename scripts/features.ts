@@ -1,6 +1,6 @@
 /**
- * `npm run features`: which rows of `test/features.json` the last full test run has shown, and the last `npm run huge`, whose bodies of 10 GB are in
- * no other run. `-- --json` prints them as JSON.
+ * `npm run features`: which rows of `test/features.json` the last full test run has shown, and the last `npm run huge` and `npm run many:cluster`,
+ * whose bodies of 10 GB and 5,000 Workspaces are in no other run. `-- --json` prints them as JSON.
  */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -17,6 +17,9 @@ import {
 
 const root = join(import.meta.dirname, '..')
 
+/** Of runs that are too large to be a part of every one. */
+const furtherReports = ['huge-report.json', 'many-report.json']
+
 function main(): number {
   const { values } = parseArgs({ options: { json: { type: 'boolean', default: false } } })
   const features = parseFeatureList(readFileSync(join(root, 'test', 'features.json'), 'utf8'))
@@ -27,8 +30,10 @@ function main(): number {
     process.stderr.write('features: there is no report of a test run; run "npm test" first\n')
     return 1
   }
-  const huge = join(root, 'artefacts', 'huge-report.json')
-  const more = existsSync(huge) ? [parseTestReport(readFileSync(huge, 'utf8'))] : []
+  const more = furtherReports
+    .map((name) => join(root, 'artefacts', name))
+    .filter((path) => existsSync(path))
+    .map((path) => parseTestReport(readFileSync(path, 'utf8')))
   const report = joinReports(parseTestReport(text), more)
   const rows = featureRows(features, report)
   process.stdout.write(values.json ? `${JSON.stringify(rows)}\n` : table(features, rows))

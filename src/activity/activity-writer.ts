@@ -26,7 +26,7 @@ import type { WatchedWorkspace } from './workspace-record.ts'
 import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from './write-turn.ts'
 
 export interface ActivityWriterParts {
-  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'markChanged' | 'forget'>
+  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'forget'>
   readonly resources: Resources
   /** Gatehouse's own. */
   readonly namespace: string

@@ -64,37 +64,16 @@ export class ActivityRecorder {
     if (seen.class !== 'background') this.of(workspace).record(seen, user)
   }
 
-  /** A stream is open until it is disposed of. */
-  connected(workspace: WatchedWorkspace, user?: string): Disposable {
-    const record = this.of(workspace)
-    let isOpen = true
-    record.enter(user)
-    return {
-      [Symbol.dispose]() {
-        if (isOpen) record.leave()
-        isOpen = false
-      },
-    }
-  }
-
   /** Of now. Without any clock where nothing was seen. */
   clocksOf(uid: string): Clocks {
     return this.#seen.get(uid)?.record.clocks ?? {}
   }
 
-  /**
-   * Those in which something was seen since the last call, and those in which something goes on, since their clocks move with the time. Who fails to
-   * write one down says so by {@link markChanged}.
-   */
+  /** Those in which something was seen since the last call, and those in which something goes on, since their clocks move with the time. */
   takeChanged(): readonly Recorded[] {
     return [...this.#seen.values()]
       .filter(({ record }) => record.takeChanged())
       .map(({ record: { workspace, clocks } }) => ({ workspace, clocks }))
-  }
-
-  /** The next {@link takeChanged} has it again. */
-  markChanged(uid: string): void {
-    this.#seen.get(uid)?.record.markChanged()
   }
 
   /** The workspace is gone. Streams of it that are still open may say what they like. */

@@ -77,11 +77,6 @@ export class WorkspaceRecord {
     return isChanged
   }
 
-  /** It was not written down after all. */
-  markChanged(): void {
-    this.#isChanged = true
-  }
-
   record(seen: Sight, user: string | undefined): void {
     if (seen.class === 'background') return
     const now = this.#clock.now()

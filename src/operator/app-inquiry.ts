@@ -3,7 +3,7 @@
  * asked and nobody else, by the way that requests go; redirects are not followed, and what is no clear answer is none. What is said of it names no
  * query: it may hold a secret.
  */
-import { type IncomingMessage, request } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { connect as overTls } from 'node:tls'
 import type { Evidence } from '#activity/clocks.ts'
@@ -17,7 +17,7 @@ import { isJsonObject } from '#lib/merge-patch.ts'
 import type { Endpoint } from '#runtime/contract.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
-import { type Dial, questionOf } from '#workspace/probe.ts'
+import { answerOver, baseUrl, type Dial, questionOf } from '#workspace/probe.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
 import { timeIn } from './activity-time.ts'
 
@@ -217,9 +217,6 @@ function pathsOf(
   return [...new Set([asProbe(baseUrl + path), path])]
 }
 
-// Written in pieces because it is no template of this language.
-const baseUrl = '$' + '{baseUrl}'
-
 /** Throws when there is no answer in time. */
 async function get({ dial, clock, signal }: InquiryParts, place: Place, path: string): Promise<Answer> {
   using deadline = deadlineOf(clock, answerWithin, signal)
@@ -238,23 +235,15 @@ async function get({ dial, clock, signal }: InquiryParts, place: Place, path: st
   }
 }
 
-function ask(plain: Duplex, isTls: boolean, path: string, signal: AbortSignal): Promise<Answer> {
-  return new Promise((resolve, reject) => {
-    // An instance has no name that a certificate could prove, and its address is confirmed by the runtime, as for plain HTTP.
-    const socket = isTls ? overTls({ socket: plain, rejectUnauthorized: false }) : plain
-    socket.on('error', reject)
-    const asked = request({
-      createConnection: () => socket,
-      path,
-      headers: { host: 'localhost', 'user-agent': 'gatehouse', accept: 'application/json', connection: 'close' },
-      signal,
-    })
-    asked.once('response', (answer) => readBody(answer).then(resolve, reject))
-    asked.once('upgrade', () => reject(new Error('it answered with an upgrade')))
-    asked.on('error', reject)
-    asked.once('close', () => reject(new Error('it closed the connection without an answer')))
-    asked.end()
-  })
+async function ask(plain: Duplex, isTls: boolean, path: string, signal: AbortSignal): Promise<Answer> {
+  // An instance has no name that a certificate could prove, and its address is confirmed by the runtime, as for plain HTTP.
+  const socket = isTls ? overTls({ socket: plain, rejectUnauthorized: false }) : plain
+  // Of the handshake: it closes the connection, which is told.
+  if (isTls) socket.on('error', () => undefined)
+  const asks = { 'user-agent': 'gatehouse', accept: 'application/json' }
+  const answer = await answerOver(socket, path, asks, signal)
+  if (answer.statusCode === 101) throw new Error('it answered with an upgrade')
+  return readBody(answer)
 }
 
 async function readBody(answer: IncomingMessage): Promise<Answer> {

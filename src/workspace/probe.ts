@@ -23,8 +23,8 @@ export function questionOf(port: WorkspacePort, publicPrefix: string): Question 
   return { kind: 'http', path: path.startsWith('/') ? path : `/${path}` }
 }
 
-// Written in pieces because it is no template of this language.
-const baseUrl = '$' + '{baseUrl}'
+/** What an app has in front of its own paths. Written in pieces because it is no template of this language. */
+export const baseUrl = '$' + '{baseUrl}'
 
 /** RFC 9112 section 3.2: a request target is visible ASCII. */
 const targetPattern = /^\/[\x21-\x7e]*$/
@@ -56,22 +56,28 @@ export async function ask(
 }
 
 async function get(path: string, socket: Duplex, signal: AbortSignal): Promise<string | undefined> {
-  const status = await statusOf(path, socket, signal)
+  const asks = { 'user-agent': 'gatehouse-probe', accept: '*/*' }
+  const { statusCode: status = 0 } = await answerOver(socket, path, asks, signal)
   return status >= 200 && status <= 399 ? undefined : `it answered ${status} to ${path}`
 }
 
-function statusOf(path: string, socket: Duplex, signal: AbortSignal): Promise<number> {
+/** What an app answers to a GET by this connection, which is for nothing else; a 101 is an answer as any. Rejects where none comes. */
+export function answerOver(
+  socket: Duplex,
+  path: string,
+  headers: Readonly<Record<'user-agent' | 'accept', string>>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   return new Promise((resolve, reject) => {
     const asked = request({
       createConnection: () => socket,
       path,
-      // Apps check it against rebinding; every one takes this for itself.
-      headers: { host: 'localhost', 'user-agent': 'gatehouse-probe', accept: '*/*', connection: 'close' },
+      // Apps check the first against rebinding; every one takes this for itself.
+      headers: { host: 'localhost', ...headers, connection: 'close' },
       signal,
     })
-    const settle = (answer: IncomingMessage) => resolve(answer.statusCode ?? 0)
-    asked.once('response', settle)
-    asked.once('upgrade', settle)
+    asked.once('response', resolve)
+    asked.once('upgrade', resolve)
     asked.on('error', reject)
     asked.once('close', () => reject(new Error('it closed the connection without an answer')))
     asked.end()

@@ -4,7 +4,7 @@
  * A start that never gets ready is told as a decision: who may stop workspaces carries it out.
  */
 import type { Clock, Milliseconds } from '#lib/clock.ts'
-import { CrowdStart } from '#lib/crowd-start.ts'
+import { TurnShare } from '#lib/turn-share.ts'
 import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { Endpoints, Instance, InstanceUid } from '#runtime/contract.ts'
@@ -63,15 +63,15 @@ interface Probed {
   readonly probings: ReadonlyMap<number, PortProbing>
 }
 
-/** In one turn of the event loop: a gateway that has just started hears of all that runs at once. */
-const mostFirstTries = 50
+/** Of one turn of the event loop: a gateway that has just started hears of all that runs at once. None of them is ever turned away. */
+const firstTries = { share: 5, mostWaiting: Number.POSITIVE_INFINITY }
 
 export class Prober {
   readonly #options: ProberOptions
   readonly #starts = new Map<string, Start>()
   readonly #probed = new Map<string, Probed>()
   readonly #listeners = new Set<(news: ProbeNews) => void>()
-  readonly #firstTries = new CrowdStart(mostFirstTries)
+  readonly #firstTries = new TurnShare(firstTries)
 
   constructor(options: ProberOptions) {
     this.#options = options

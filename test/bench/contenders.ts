@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { caddyConfiguration } from './contenders/caddy.ts'
 import { authRequestConfiguration, proxyConfiguration } from './contenders/nginx.ts'
+import { imageOptions } from './image-options.ts'
 import { listening, type Pinned, pinned } from './measure.ts'
 
 export interface Running extends AsyncDisposable {
@@ -20,8 +21,6 @@ export interface Contender {
 }
 
 const port = 18_910
-/** As the image starts it. */
-const imageOptions = ['--single-threaded-gc']
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
 async function up(process: Pinned): Promise<Running> {
@@ -47,7 +46,7 @@ export async function startGatehouse(options: GatehouseOptions): Promise<Running
   const { core, upstreamPort, sessions = 1, workspaces = 1, nodeOptions = [] } = options
   const numbers = [port, upstreamPort, sessions, workspaces].map(String)
   const child = await pinned(core, process.execPath, [
-    ...imageOptions,
+    ...imageOptions(),
     ...nodeOptions,
     file('./contenders/gatehouse.ts'),
     ...numbers,

@@ -32,6 +32,8 @@ export interface Replica extends AsyncDisposable {
   readonly writer: ActivityWriter
   /** Somebody does something in the workspace, here. */
   type(source?: string): void
+  /** A tab of that person is open, here. */
+  openTab(): Disposable
 }
 
 export type IdleWorld = Awaited<ReturnType<typeof openIdleWorld>>
@@ -97,6 +99,11 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
       writer,
       type: (source = 'kernel:execute_request') =>
         recorder.record({ ...ref, uid }, sight('interactive', source), 'alice'),
+      openTab() {
+        const onlooker = recorder.onlookerOf({ ...ref, uid }, 'alice')
+        onlooker.enter()
+        return { [Symbol.dispose]: () => onlooker.leave() }
+      },
       async [Symbol.asyncDispose]() {
         stopping.abort()
         await work

@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
 import { freePort } from '#test/support/free-port.ts'
+import { imageOptions } from '../image-options.ts'
 import { pinned, residentKb } from '../measure.ts'
 import type { Replica } from './replica.ts'
 import type { BenchSite } from './site.ts'
@@ -44,7 +45,7 @@ export async function startGateway(site: BenchSite, options: ProcessOptions = {}
     ...{ PATH: process.env.PATH, HOME: folder },
     ...{ GATEHOUSE_LIMITS_REQUESTS_PER_IDENTITY: '1000000', GATEHOUSE_LIMITS_STREAMS_PER_IDENTITY: '1000000' },
   }
-  const args = [...(options.nodeOptions ?? []), launcher, 'serve', '--settings', file]
+  const args = [...imageOptions(), ...(options.nodeOptions ?? []), launcher, 'serve', '--settings', file]
   const child = started.use(await pinned(options.core, process.execPath, args, env))
   while (!(await isReady(port + 1))) {
     if (performance.now() - began > patience) throw new Error(`it did not get ready: ${child.stdout.join('')}`)

@@ -19,7 +19,7 @@ test('[JK13.3] whatever happens, and whoever has a tab open, a record is written
       idleShutdown: { ...tenMinutes.idleShutdown, idleTimeoutInMinutes: minutes },
     })
     const replica = world.openReplica('a')
-    using _tab = replica.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    using _tab = replica.openTab()
     for (let turn = 0; turn < 200; turn += 1) {
       replica.type()
       await world.clock.advance(3_000)
@@ -128,7 +128,7 @@ describe("a write that says little takes nobody else's turn", () => {
   test('a tab that is open makes no record, and a gesture right after it is written at once', async () => {
     await using world = await openIdleWorld(tenMinutes)
     const replica = world.openReplica('a')
-    using _tab = replica.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    using _tab = replica.openTab()
     await world.pass(5 * seconds)
     expect(await world.records()).toEqual([])
     replica.type()
@@ -141,7 +141,7 @@ describe("a write that says little takes nobody else's turn", () => {
     await using world = await openIdleWorld(tenMinutes)
     const replica = world.openReplica('a')
     replica.type()
-    using _tab = replica.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    using _tab = replica.openTab()
     await world.pass(1.05)
     replica.recorder.record({ ...ref, uid: world.uid }, sight('unknown', 'x'), 'alice')
     await world.pass(2 * seconds)

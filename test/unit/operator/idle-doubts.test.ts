@@ -29,7 +29,7 @@ describe('clocks that are wrong', () => {
     const leap = { ...world.clock, now: () => world.clock.now() + ahead, steady: () => world.clock.now() }
     const [a, b] = [world.openReplica('a', leap), world.openReplica('b')]
     await using _ = world.lead(a, undefined, leap)
-    using _tab = b.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    using _tab = b.openTab()
     await world.pass(10)
     b.type()
     await world.pass(5)

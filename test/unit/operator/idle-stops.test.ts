@@ -171,7 +171,7 @@ describe('several replicas', () => {
     await using world = await openIdleWorld()
     const [a, b] = [world.openReplica('a'), world.openReplica('b')]
     await using _ = world.lead(a)
-    using _tab = b.recorder.connected({ ...ref, uid: world.uid }, 'alice')
+    using _tab = b.openTab()
     b.type()
     // Its clock is not that of the writes, which come once a minute.
     await world.pass(0.5)
