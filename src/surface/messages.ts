@@ -1,7 +1,7 @@
 /** What the HTTP API below `/.gatehouse/api/v1` says and accepts, as schemas that the server and its clients share. All times are RFC 3339. */
 import Type, { type Static } from 'typebox'
 
-type Immutable<T> = T extends (infer Item)[]
+export type Immutable<T> = T extends (infer Item)[]
   ? readonly Immutable<Item>[]
   : T extends object
     ? { readonly [Key in keyof T]: Immutable<T[Key]> }
@@ -30,7 +30,7 @@ export const WhoamiSchema = Type.Object({
 })
 export type WhoamiView = Immutable<Static<typeof WhoamiSchema>>
 
-const WorkspaceStateName = Type.Union([
+export const WorkspaceStateName = Type.Union([
   Type.Literal('Stopped'),
   Type.Literal('Starting'),
   Type.Literal('Running'),

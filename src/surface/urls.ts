@@ -65,6 +65,10 @@ export const api = {
   stop: (ref: WorkspaceRef) => `${api.workspace(ref)}/stop`,
   /** Server-sent events: the workspace's status whenever it changes. */
   events: (ref: WorkspaceRef) => `${api.workspace(ref)}/events`,
+  /** Who works in it, whether it is idle, and why or why not. */
+  activity: (ref: WorkspaceRef) => `${api.workspace(ref)}/activity`,
+  /** Posted to: it is not stopped for want of activity for an hour from now. Answers as {@link api.activity}. */
+  keep: (ref: WorkspaceRef) => `${api.workspace(ref)}/keep`,
   logs: (ref: WorkspaceRef) => `${api.workspace(ref)}/logs`,
   explain: (ref: WorkspaceRef) => `${api.workspace(ref)}/explain`,
   shares: (ref: WorkspaceRef) => `${api.workspace(ref)}/shares`,
