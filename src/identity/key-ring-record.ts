@@ -1,4 +1,4 @@
-/** How the key ring is kept: one `Secret` in Gatehouse's own namespace, the newest key last. */
+/** How a key ring is kept: one `Secret` in Gatehouse's own namespace, the newest key last. */
 import { randomBytes } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
@@ -28,11 +28,13 @@ const KeyRingSpec = Type.Object(
 export type KeySpec = Static<typeof KeySpec>
 export type KeyRingRecord = Resource<Static<typeof KeyRingSpec>, undefined>
 
+export type KeyRingKind = ResourceKind<KeyRingRecord>
+
 export const keyRingName = 'gatehouse-session-keys'
 
 const check = checkerOf(KeyRingSpec)
 
-export const keyRingKind: ResourceKind<KeyRingRecord> = {
+export const keyRingKind: KeyRingKind = {
   group: '',
   version: 'v1',
   kind: 'Secret',

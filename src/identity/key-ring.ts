@@ -9,24 +9,37 @@ import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import { reflect } from '#resources/reflect.ts'
 import { Secret } from '#settings/secret.ts'
-import { type KeyRingRecord, type KeySpec, keyRingKind, keyRingName, newKey } from './key-ring-record.ts'
+import {
+  type KeyRingKind,
+  type KeyRingRecord,
+  type KeySpec,
+  keyRingKind,
+  keyRingName,
+  newKey,
+} from './key-ring-record.ts'
 import { deriveRingKey, type RingKey } from './ring-key.ts'
 import { currentKey, nextDue, type RingTimes, retained, rotationDue } from './ring-schedule.ts'
 
-export interface KeyRing {
+/** What every key of a ring has, whatever else is made of its secret. */
+export interface DatedKey {
+  readonly kid: string
+  readonly createdAt: Timestamp
+}
+
+export interface KeyRing<Key extends DatedKey = RingKey> {
   /** Settled when the ring has been seen (or made); there is a key from then on. Rejects when ended before. */
   readonly ready: Promise<void>
   /** What signs and seals now. Throws `store_unavailable` while there is none. */
-  current(): RingKey
+  current(): Key
   /** `undefined` for a key that never was, or is no longer, in the ring. The same object for as long as the key stays what it is. */
-  find(kid: string): RingKey | undefined
+  find(kid: string): Key | undefined
   /** Oldest first. The same array until the ring changes. */
-  all(): readonly RingKey[]
+  all(): readonly Key[]
   /**
    * As {@link find}, but asks the store about a kid that this replica has not seen yet: at most every 2 s, whoever asks.
    * Throws `store_unavailable`.
    */
-  lookUp(kid: string): Promise<RingKey | undefined>
+  lookUp(kid: string): Promise<Key | undefined>
   /** Adds a key, whatever the age of the others. */
   rotateNow(): Promise<void>
   /** Adds a key and drops old ones if it is time; the ring calls it by itself. `false`: nothing was due, or another replica did it. */
@@ -52,50 +65,65 @@ const afterSuccess: Milliseconds = 1_000
 const afterFailure: Milliseconds = 60_000
 const mostConflicts = 5
 
+/** The ring of sessions. */
 export function openKeyRing(options: KeyRingOptions): KeyRing {
+  const times = { ...defaultTimes, ...options.times }
+  return openRing({ ...options, times, kind: keyRingKind, name: keyRingName, derive: deriveRingKey })
+}
+
+export interface RingOptions<Key extends DatedKey> extends Omit<KeyRingOptions, 'times'> {
+  readonly kind: KeyRingKind
+  /** Of the one object that it is kept in. */
+  readonly name: string
+  /** Throws `invalid_resource`. */
+  readonly derive: (kid: string, createdAt: Timestamp, secret: Secret) => Key
+  readonly times: RingTimes
+}
+
+export function openRing<Key extends DatedKey>(options: RingOptions<Key>): KeyRing<Key> {
   return new StoredKeyRing(options)
 }
 
-class StoredKeyRing implements KeyRing {
+class StoredKeyRing<Key extends DatedKey> implements KeyRing<Key> {
   readonly ready: Promise<void>
-  readonly #options: KeyRingOptions
+  readonly #options: RingOptions<Key>
   readonly #times: RingTimes
   readonly #becameReady = Promise.withResolvers<void>()
   #record: KeyRingRecord | undefined
-  #keys: readonly RingKey[] = []
-  #byKid: ReadonlyMap<string, RingKey> = new Map()
+  #keys: readonly Key[] = []
+  #byKid: ReadonlyMap<string, Key> = new Map()
   #timer: Disposable | undefined
   #rotating: Promise<boolean> | undefined
   #lookingUp: Promise<unknown> | undefined
   #lookedUpAt = Number.NEGATIVE_INFINITY
 
-  constructor(options: KeyRingOptions) {
+  constructor(options: RingOptions<Key>) {
     this.#options = options
-    this.#times = { ...defaultTimes, ...options.times }
+    this.#times = options.times
     this.ready = this.#becameReady.promise
     // Whoever does not wait for it must not bring the process down.
     this.ready.catch(() => undefined)
     this.#follow().catch((error: unknown) => {
       this.#becameReady.reject(error)
-      options.log.error({ component: 'key-ring', error }, 'the key ring is not followed any more')
+      options.log.error({ component: 'key-ring', name: options.name, error }, 'the key ring is not followed any more')
     })
   }
 
-  current(): RingKey {
+  current(): Key {
     const key = currentKey(this.#keys, this.#options.clock.now(), this.#times)
     if (!key) throw new GatewayError('store_unavailable', 'the key ring has not been read yet')
     return key
   }
 
-  find(kid: string): RingKey | undefined {
+  find(kid: string): Key | undefined {
     return this.#byKid.get(kid)
   }
 
-  all(): readonly RingKey[] {
+  all(): readonly Key[] {
     return this.#keys
   }
 
-  async lookUp(kid: string): Promise<RingKey | undefined> {
+  async lookUp(kid: string): Promise<Key | undefined> {
     const known = this.#byKid.get(kid)
     if (known) return known
     const now = this.#options.clock.now()
@@ -141,38 +169,38 @@ class StoredKeyRing implements KeyRing {
   }
 
   async #write(record: KeyRingRecord | undefined, keys: readonly KeySpec[]): Promise<void> {
-    const { resources, namespace, log } = this.#options
+    const { resources, namespace, log, kind, name } = this.#options
     const spec = { keys: [...keys] }
     const written = record
-      ? await resources.replace(keyRingKind, { ...record, spec })
-      : await resources.create(keyRingKind, { metadata: { namespace, name: keyRingName }, spec })
+      ? await resources.replace(kind, { ...record, spec })
+      : await resources.create(kind, { metadata: { namespace, name }, spec })
     this.#accept(written)
     const newest = this.#keys.at(-1)?.kid
-    log.info({ component: 'key-ring', keyId: newest, count: keys.length }, 'the key ring has changed')
+    log.info({ component: 'key-ring', name, keyId: newest, count: keys.length }, 'the key ring has changed')
   }
 
   async #reload(): Promise<KeyRingRecord | undefined> {
-    const { resources, namespace } = this.#options
-    const record = await resources.get(keyRingKind, { namespace, name: keyRingName })
+    const { resources, namespace, kind, name } = this.#options
+    const record = await resources.get(kind, { namespace, name })
     if (record) this.#accept(record)
     return record
   }
 
   async #follow(): Promise<void> {
-    const { resources, log, signal } = this.#options
-    for await (const fact of reflect(resources, keyRingKind, this.#options)) {
+    const { resources, log, signal, kind, name } = this.#options
+    for await (const fact of reflect(resources, kind, this.#options)) {
       switch (fact.type) {
         case 'synced':
-          this.#sync(fact.objects.find((object) => object.metadata.name === keyRingName))
+          this.#sync(fact.objects.find((object) => object.metadata.name === name))
           break
         case 'applied':
-          if (fact.object.metadata.name === keyRingName) this.#accept(fact.object)
+          if (fact.object.metadata.name === name) this.#accept(fact.object)
           break
         case 'deleted':
           if (fact.object.metadata.uid === this.#record?.metadata.uid) this.#sync(undefined)
           break
         case 'stale':
-          log.warn({ component: 'key-ring', error: fact.error }, 'the key ring is not being followed')
+          log.warn({ component: 'key-ring', name, error: fact.error }, 'the key ring is not being followed')
       }
     }
     this.#timer?.[Symbol.dispose]()
@@ -201,13 +229,13 @@ class StoredKeyRing implements KeyRing {
     this.#becameReady.resolve()
   }
 
-  #derived(key: KeySpec): RingKey {
+  #derived(key: KeySpec): Key {
     const isKnown = this.#record?.spec.keys.some((known) => isDeepStrictEqual(known, key))
     const derived = isKnown ? this.#byKid.get(key.kid) : undefined
-    return derived ?? deriveRingKey(key.kid, Date.parse(key.createdAt), new Secret(key.secret))
+    return derived ?? this.#options.derive(key.kid, Date.parse(key.createdAt), new Secret(key.secret))
   }
 
-  #hold(keys: readonly RingKey[]): void {
+  #hold(keys: readonly Key[]): void {
     this.#keys = keys.toSorted((a, b) => a.createdAt - b.createdAt)
     this.#byKid = new Map(this.#keys.map((key) => [key.kid, key]))
   }
@@ -223,12 +251,12 @@ class StoredKeyRing implements KeyRing {
   }
 
   #rotate(): void {
-    const { log, signal } = this.#options
+    const { log, signal, name } = this.#options
     this.rotateWhenDue().then(
       () => this.#schedule(afterSuccess),
       (error: unknown) => {
         if (signal.aborted) return
-        log.warn({ component: 'key-ring', error }, 'the key ring could not be rotated; trying again in a minute')
+        log.warn({ component: 'key-ring', name, error }, 'the key ring could not be rotated; trying again in a minute')
         this.#schedule(afterFailure)
       },
     )

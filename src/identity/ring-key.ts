@@ -35,9 +35,8 @@ const secretBytes = 32
 
 /** Throws `invalid_resource` when the secret is not 32 bytes in base64url. */
 export function deriveRingKey(kid: string, createdAt: Timestamp, secret: Secret): RingKey {
-  const bytes = Buffer.from(secret.reveal(), 'base64url')
-  if (bytes.length !== secretBytes) throw new GatewayError('invalid_resource', `key ${kid} is not ${secretBytes} bytes`)
-  const assertions = ed25519Key(derive(bytes, 'gatehouse/assertions/ed25519'))
+  const bytes = secretBytesOf(kid, secret)
+  const assertions = deriveEd25519(bytes, 'gatehouse/assertions/ed25519')
   return {
     kid,
     createdAt,
@@ -49,6 +48,13 @@ export function deriveRingKey(kid: string, createdAt: Timestamp, secret: Secret)
   }
 }
 
+/** Throws `invalid_resource` when the secret is not 32 bytes in base64url. */
+export function secretBytesOf(kid: string, secret: Secret): Buffer {
+  const bytes = Buffer.from(secret.reveal(), 'base64url')
+  if (bytes.length !== secretBytes) throw new GatewayError('invalid_resource', `key ${kid} is not ${secretBytes} bytes`)
+  return bytes
+}
+
 function derive(secret: Buffer, info: string): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, Buffer.alloc(0), info, 32))
 }
@@ -56,7 +62,9 @@ function derive(secret: Buffer, info: string): Buffer {
 /** RFC 8410 section 7: everything of a PKCS#8 Ed25519 key before its 32 bytes of seed. */
 const pkcs8Prefix = Buffer.from('302e020100300506032b657004220420', 'hex')
 
-function ed25519Key(seed: Buffer): KeyObject {
+/** `info`: what it is for, and for nothing else. */
+export function deriveEd25519(secret: Buffer, info: string): KeyObject {
+  const seed = derive(secret, info)
   return createPrivateKey({ key: Buffer.concat([pkcs8Prefix, seed]), format: 'der', type: 'pkcs8' })
 }
 

@@ -2,7 +2,7 @@
 
 const layers: readonly (readonly string[])[] = [
   ['lib'],
-  ['http'],
+  ['http', 'ssh'],
   ['surface', 'settings', 'observe'],
   ['resources'],
   ['runtime', 'live'],

@@ -22,6 +22,8 @@ export type RealPart =
   | 'nginx'
   | 'haproxy'
   | 'wrk'
+  | 'ssh'
+  | 'sshd'
 
 export type Found =
   | { readonly kind: 'found'; readonly path: string }
@@ -77,6 +79,9 @@ const parts: { readonly [Name in RealPart]: Part } = {
   nginx: { candidates: (env) => systemProgram('nginx', env), command: 'apt-get install nginx-light' },
   haproxy: { candidates: (env) => systemProgram('haproxy', env), command: 'apt-get install haproxy' },
   wrk: { candidates: (env) => onPath('wrk', env), command: 'apt-get install wrk' },
+  /** With `ssh-keygen` and `scp` beside it. */
+  ssh: { candidates: (env) => onPath('ssh', env), command: 'apt-get install openssh-client' },
+  sshd: { candidates: (env) => systemProgram('sshd', env), command: 'apt-get install openssh-server' },
 }
 
 /** The folder that real parts are kept in between runs. */
