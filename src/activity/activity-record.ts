@@ -33,6 +33,7 @@ const ActivitySpec = Type.Object({
   busyUntil: Type.Optional(rfc3339),
   unknown: Type.Optional(rfc3339),
   terminal: Type.Optional(rfc3339),
+  keptUntil: Type.Optional(rfc3339),
   /** Of each of these times. */
   evidence: Type.Optional(
     Type.Object({
@@ -41,6 +42,7 @@ const ActivitySpec = Type.Object({
       busyUntil: Type.Optional(Source),
       unknown: Type.Optional(Source),
       terminal: Type.Optional(Source),
+      keptUntil: Type.Optional(Source),
     }),
   ),
   /** The run of it that is going on, and since when. */
@@ -91,6 +93,7 @@ const timeFields = [
   { clock: 'busy', field: 'busyUntil' },
   { clock: 'unknown', field: 'unknown' },
   { clock: 'terminal', field: 'terminal' },
+  { clock: 'kept', field: 'keptUntil' },
 ] as const
 
 /** One for each workspace and replica; a legal name, whatever a replica is called. */

@@ -26,7 +26,7 @@ import type { WatchedWorkspace } from './workspace-record.ts'
 import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from './write-turn.ts'
 
 export interface ActivityWriterParts {
-  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'forget'>
+  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget'>
   readonly resources: Resources
   /** Gatehouse's own. */
   readonly namespace: string
@@ -51,7 +51,8 @@ interface Draft {
   /** What others knew who are gone. */
   adopted: Activity | undefined
   isWanted: boolean
-  isUnderWay: boolean
+  /** A write that has not ended. */
+  underWay: Promise<boolean> | undefined
   turn: WriteTurn
   /** After a failure. */
   retryAt: Timestamp
@@ -119,9 +120,18 @@ export class ActivityWriter {
   /** Takes over what another replica wrote, in the store as well. `false`: it could not. */
   async adopt(workspace: WatchedWorkspace, activity: Activity): Promise<boolean> {
     const draft = this.#draftOf(workspace)
-    if (draft.isUnderWay) return false
+    if (draft.underWay) return false
     draft.adopted = draft.adopted ? mergeActivity(draft.adopted, activity) : activity
     return this.#write(draft)
+  }
+
+  /** Somebody asked that it is kept until then: written at once. `false`: it could not be, and is tried again by itself. */
+  async keep(workspace: WatchedWorkspace, until: Timestamp, user: string): Promise<boolean> {
+    const draft = this.#draftOf(workspace)
+    this.#parts.recorder.keep(workspace, until, user)
+    // What is being written was put together before.
+    while (draft.underWay) await draft.underWay
+    return (draft.written.kept?.at ?? 0) >= until || this.#write(draft)
   }
 
   /** The workspace is gone. */
@@ -137,7 +147,7 @@ export class ActivityWriter {
     const nothing = { stored: undefined, written: {}, run: undefined, verdict: undefined, adopted: undefined }
     const draft: Draft = {
       ...{ workspace: { namespace, name, uid }, ...nothing },
-      ...{ isWanted: false, isUnderWay: false, turn: neverWritten, retryAt: 0 },
+      ...{ isWanted: false, underWay: undefined, turn: neverWritten, retryAt: 0 },
     }
     this.#drafts.set(uid, draft)
     return draft
@@ -153,7 +163,7 @@ export class ActivityWriter {
     }
     if (now < this.#pausedUntil && !isLast) return
     const due = [...this.#drafts.values()].filter(
-      (draft) => draft.isWanted && !draft.isUnderWay && (isLast || this.#isDue(draft, now)),
+      (draft) => draft.isWanted && !draft.underWay && (isLast || this.#isDue(draft, now)),
     )
     await eachOf(due, mostAtOnce, async (draft) => {
       const isTooLate = isLast && clock.now() - now > longestEnd
@@ -176,10 +186,18 @@ export class ActivityWriter {
     return newsOf(clocks, written, { connectedCounts, startedAt })
   }
 
-  async #write(draft: Draft): Promise<boolean> {
+  #write(draft: Draft): Promise<boolean> {
+    draft.underWay = this.#writeNow(draft).finally(() => {
+      draft.underWay = undefined
+      // Gone meanwhile: whoever keeps house deletes what came too late.
+      if (this.#drafts.get(draft.workspace.uid) !== draft) draft.isWanted = false
+    })
+    return draft.underWay
+  }
+
+  async #writeNow(draft: Draft): Promise<boolean> {
     const { clock, log } = this.#parts
     const { uid } = draft.workspace
-    draft.isUnderWay = true
     draft.isWanted = false
     const before = draft.turn
     const news = this.#newsOf(draft, this.#parts.recorder.clocksOf(uid))
@@ -198,10 +216,6 @@ export class ActivityWriter {
         log.warn({ component: 'activity', reason: messageOf(error) }, 'activity can not be written now')
       this.#isAway = true
       return false
-    } finally {
-      draft.isUnderWay = false
-      // Gone meanwhile: whoever keeps house deletes what came too late.
-      if (this.#drafts.get(uid) !== draft) draft.isWanted = false
     }
   }
 

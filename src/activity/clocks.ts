@@ -25,12 +25,23 @@ export interface Clocks {
   readonly unknown?: Evidence
   /** A terminal or a console was used: what was started there may run on and say nothing. */
   readonly terminal?: Evidence
+  /** Somebody asked that it is kept until then, whoever works in it. */
+  readonly kept?: Evidence
 }
 
 export type ClockName = keyof Clocks
 
-const names = ['connected', 'interactive', 'busy', 'unknown', 'terminal'] as const satisfies readonly ClockName[]
+const names = [
+  'connected',
+  'interactive',
+  'busy',
+  'unknown',
+  'terminal',
+  'kept',
+] as const satisfies readonly ClockName[]
 
+/** For so long from now somebody may ask that it is kept. */
+export const longestKeep: Milliseconds = 3_600_000
 /** A terminal that has printed something counts as at work for so long; a kernel that works tells when it is done. */
 export const outputLease: Milliseconds = 60_000
 /** What nobody understands counts as activity for no longer than this after the last gesture: an open tab is not to live for ever. */

@@ -3,7 +3,7 @@
  * not to stop it, and says so.
  */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
-import { type Clocks, type Evidence, lastActive, merge } from './clocks.ts'
+import { type Clocks, type Evidence, lastActive, longestKeep, merge } from './clocks.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import { unheardLease } from './workspace-record.ts'
 
@@ -41,6 +41,8 @@ export type IdleReason =
   /** Somebody did something, or something ran, within the timeout. */
   | 'active'
   | 'busy'
+  /** Somebody asked for it. */
+  | 'kept'
   | 'paused'
   | 'not-running'
   | 'no-record'
@@ -106,6 +108,7 @@ export function possibleClocks(clocks: Clocks, hearing: Hearing): Clocks {
     ...within('busy', limit + unheardLease),
     ...within('unknown', limit),
     ...within('terminal', limit),
+    ...within('kept', limit + longestKeep),
   }
 }
 
@@ -194,7 +197,12 @@ function unclearIn({ policy, now, clocks, startedAt }: IdleQuestion, source: str
   return lastActive(merge(clocks, { unknown: { at: now, source } }), startedAt, policy)
 }
 
-function stillActive(last: Evidence, { policy, now }: IdleQuestion): IdleDecision | undefined {
+function stillActive(last: Evidence, { policy, now, clocks }: IdleQuestion): IdleDecision | undefined {
+  const keptUntil = clocks?.kept?.at ?? now
+  if (keptUntil > Math.max(now, last.at + policy.timeout)) {
+    const message = `It is kept until ${new Date(keptUntil).toISOString()}.`
+    return { kind: 'not-idle', reason: 'kept', message, last, idleAt: keptUntil }
+  }
   if (now - last.at > policy.timeout) return undefined
   const reason = last.at > now ? 'busy' : 'active'
   return { kind: 'not-idle', reason, message: sayActive(last), last, idleAt: last.at + policy.timeout }

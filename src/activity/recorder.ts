@@ -2,7 +2,7 @@
  * What this replica has seen of all workspaces, in memory: who watches traffic tells it, who writes `WorkspaceActivity` and who decides read it.
  * Workspaces that are gone are forgotten, and there is room for a bounded number of them.
  */
-import type { Clock } from '#lib/clock.ts'
+import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { Clocks } from './clocks.ts'
 import { InflaterPool } from './inflater.ts'
 import { Onlooker } from './onlooker.ts'
@@ -62,6 +62,11 @@ export class ActivityRecorder {
   /** Something was seen. What is in the background leaves no trace. */
   record(workspace: WatchedWorkspace, seen: Sight, user?: string): void {
     if (seen.class !== 'background') this.of(workspace).record(seen, user)
+  }
+
+  /** Somebody asked that it is kept until then. */
+  keep(workspace: WatchedWorkspace, until: Timestamp, user: string): void {
+    this.of(workspace).keep(until, user)
   }
 
   /** Of now. Without any clock where nothing was seen. */

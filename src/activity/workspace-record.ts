@@ -87,6 +87,11 @@ export class WorkspaceRecord {
     this.#isChanged = true
   }
 
+  /** Somebody asked that it is kept until then. */
+  keep(until: Timestamp, user: string): void {
+    this.#keep({ kept: evidence(until, 'person', user) })
+  }
+
   /** A stream was opened; {@link leave} is called once for each. */
   enter(user: string | undefined): void {
     this.#open += 1

@@ -40,7 +40,8 @@ export interface NewsRules {
 
 /** What these clocks say beyond those that were written. */
 export function newsOf(clocks: Clocks, written: Clocks, { connectedCounts, startedAt }: NewsRules): Weight {
-  if (isLater(clocks.interactive, written.interactive) || isLater(clocks.busy, written.busy)) return 'full'
+  const isFull = (['interactive', 'busy', 'kept'] as const).some((name) => isLater(clocks[name], written[name]))
+  if (isFull) return 'full'
   if (connectedCounts && isLater(clocks.connected, written.connected)) return 'slight'
   return isLater(clocks.unknown, written.unknown) && countsStill(clocks, written, startedAt) ? 'slight' : 'none'
 }
