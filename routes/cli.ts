@@ -2,11 +2,12 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { CliExchange } from '#identity/cli-code.ts'
 import type { CliConsent, CliGrant } from '#identity/cli-login.ts'
+import type { Session } from '#identity/session.ts'
 import { checkerOf } from '#lib/schema.ts'
-import { type CliToken, CliTokenRequestSchema } from '#surface/messages.ts'
+import { type CliRenewal, type CliToken, CliTokenRequestSchema } from '#surface/messages.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
-import { cliConsentPage } from '#ui/pages/login.ts'
+import { cliCodePage, cliConsentPage, cliDeclinedPage } from '#ui/pages/login.ts'
 import { refuse, sendPage } from './answer.ts'
 import { sendStart } from './login.ts'
 import { formOf, queryOf } from './parameters.ts'
@@ -22,10 +23,13 @@ export interface CliRoutes {
     request: { readonly code: string; readonly verifier: string },
     origin: RequestOrigin,
   ) => Promise<CliExchange>
+  /** The session as it is afterwards; `undefined` when it is over. */
+  readonly renew: (actor: Actor) => Promise<Session | undefined>
 }
 
 export async function cliRoutes(app: FastifyInstance, options: CliRoutes): Promise<void> {
   await app.register(consentRoutes, options)
+  await app.register(renewalRoutes, options)
   const check = checkerOf(CliTokenRequestSchema)
 
   // It has no session yet: the code and the verifier are its word.
@@ -52,6 +56,23 @@ function tokenOf({ secret, session }: Extract<CliExchange, { kind: 'ok' }>): Cli
   }
 }
 
+async function renewalRoutes(app: FastifyInstance, options: CliRoutes): Promise<void> {
+  requireSession(app)
+
+  app.post(paths.cliRenew, async (request, reply) => {
+    const actor = actorOf(request)
+    if (actor.session.kind !== 'cli') return refuse(request, reply, problem('forbidden', 403))
+    const session = await options.renew(actor)
+    if (!session) return refuse(request, reply.header('www-authenticate', 'Bearer'), problem('unauthorized', 401))
+    const { expiresAt, notAfter } = session
+    const renewal: CliRenewal = {
+      expiresAt: new Date(expiresAt).toISOString(),
+      notAfter: new Date(notAfter).toISOString(),
+    }
+    return reply.send(renewal)
+  })
+}
+
 async function consentRoutes(app: FastifyInstance, options: CliRoutes): Promise<void> {
   requireSession(app)
 
@@ -60,6 +81,11 @@ async function consentRoutes(app: FastifyInstance, options: CliRoutes): Promise<
     const consent = options.startConsent(queryOf(request), actor)
     if (consent.kind === 'refused') return refuse(request, reply, badRequest(consent.reason))
     return sendPage(request, reply, cliConsentPage({ ...consent, username: actor.session.identity.username }))
+  })
+
+  app.get(paths.cliCode, { exposeHeadRoute: false }, async (request, reply) => {
+    const code = queryOf(request).get('code') ?? ''
+    return sendPage(request, reply, codeForm.test(code) ? cliCodePage(code) : cliDeclinedPage)
   })
 
   app.post(paths.cliAuthorize, async (request, reply) => {
@@ -71,6 +97,9 @@ async function consentRoutes(app: FastifyInstance, options: CliRoutes): Promise<
     return sendStart(request, reply, grant.start, paths.console)
   })
 }
+
+/** What {@link CliConsent} leads to where the command line has no listener that a browser could reach. */
+const codeForm = /^[A-Za-z0-9\-._~]{1,2048}$/
 
 function sendDenial(request: FastifyRequest, reply: FastifyReply, location: string | undefined): FastifyReply {
   return location === undefined ? refuse(request, reply, staleConsent) : reply.redirect(location, 303)

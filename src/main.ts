@@ -8,21 +8,17 @@ import { systemClock } from '#lib/clock.ts'
 import { type CompiledCode, keepCompiled, readCompiled } from '#lib/compile-cache.ts'
 import { earlyHome } from '#settings/early-home.ts'
 
-const usage = `usage: gatehouse COMMAND
-
-  demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
+/** Those that run a gateway. */
+const ownCommands = `  demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
   serve               the gateway of a cluster
   check-config FILE   would Gatehouse start with these settings (--face serve: in a cluster)?
-
-gatehouse COMMAND --help says more.
 `
 
 const compiledFolder = 'compile-cache'
 
-/** The exit code: 0 done, 1 failed, 2 not understood. */
+/** The exit code: 0 done, 1 failed, 2 not understood; those of people's commands are {@link CliFault}'s. */
 export async function main(argv: readonly string[], program: NodeJS.Process): Promise<number> {
   const [command, ...args] = argv
-  const { stdout, stderr } = program
   switch (command) {
     case 'demo':
       return runDemo(args, program)
@@ -32,15 +28,19 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
       const { checkConfig } = await import('#cli/check-config.ts')
       return checkConfig(args, ioOf(program))
     }
-    case undefined:
-    case 'help':
-    case '--help':
-      stdout.write(usage)
-      return 0
     default:
-      stderr.write(`gatehouse: there is no command '${command}'\n${usage}`)
-      return 2
+      return runPerson(argv, program)
   }
+}
+
+/** Everything else is a command of a person, on whatever machine. */
+async function runPerson(argv: readonly string[], program: NodeJS.Process): Promise<number> {
+  const [{ personMain }, { personMachine }] = await Promise.all([
+    import('#cli/person.ts'),
+    import('#cli/person-machine.ts'),
+  ])
+  using machine = personMachine(program)
+  return personMain(argv, machine.io, { text: ownCommands, names: ['demo', 'serve', 'check-config'] })
 }
 
 /** Its folder of state has the compiled code of the start before, and what this one compiles. */

@@ -20,6 +20,7 @@ import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
 import { assetRoutes } from '#routes/assets.ts'
 import { cliRoutes } from '#routes/cli.ts'
+import { cliFileRoutes } from '#routes/cli-file.ts'
 import { consoleRoutes } from '#routes/console.ts'
 import { eventRoutes } from '#routes/events.ts'
 import { explainRoutes } from '#routes/explain.ts'
@@ -46,6 +47,7 @@ import { authorityOf, consoleOrigin, type Site } from '#workspace/address.ts'
 import type { Directory } from '#workspace/directory.ts'
 import type { Prober } from '#workspace/prober.ts'
 import type { Reviews } from '#workspace/reviews.ts'
+import { loadCliFile } from './cli-file.ts'
 import type { Identities } from './identity.ts'
 import { sessionDesk } from './session-desk.ts'
 
@@ -144,6 +146,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
   const { authenticator, cliLogins, assertions } = identities
   const returnTo = { externalScheme: site.scheme, isOwnAuthority: (authority: string) => authority === scope.authority }
   await app.register(assetRoutes)
+  await app.register(cliFileRoutes, { cliFile: await loadCliFile() })
   await app.register(loginRoutes, {
     parseReturnTo: (raw) => parseReturnTo(raw, returnTo),
     startLogin: (request) => identities.logins.start(request),
@@ -183,6 +186,12 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
       const exchange = await cliLogins.exchange(request)
       if (exchange.kind === 'refused') denied(parts, strangerAt(origin), `cli:${exchange.reason}`)
       return exchange
+    },
+    async renew({ session: { name, expiresAt } }) {
+      // So that one that asks all the time asks the issuer four times in a session's life.
+      const isDue = expiresAt - clock.now() < (parts.settings.sessions.renewEvery * 3) / 4
+      if (isDue) await identities.renewals.renewNow(name)
+      return identities.sessions.get(name)
     },
   })
   await app.register(jwksRoutes, { jwks: () => assertions.jwks() })

@@ -1,10 +1,11 @@
 /** What a command line asks for when it opens the browser to be logged in (RFC 8252, RFC 7636). Pure. */
 import { createHash, timingSafeEqual } from 'node:crypto'
+import { paths } from '#surface/urls.ts'
 import { hasRepeatedParameter } from './authorization-response.ts'
 import { displayText } from './session-record.ts'
 
 export interface CliRequest {
-  /** Of a listener on the person's own machine: `http://127.0.0.1:<port>/…` or `http://[::1]:<port>/…`. */
+  /** Of a listener on the person's own machine: `http://127.0.0.1:<port>/…` or `http://[::1]:<port>/…`; or our own page that shows the code. */
   readonly redirectUri: string
   readonly challenge: string
   /** The command line's own, given back to it. */
@@ -33,7 +34,7 @@ export function parseCliRequest(query: URLSearchParams): CliRequest | CliRequest
   if (hasRepeatedParameter(query)) return 'parameter_repeated'
   const redirectUri = query.get('redirect_uri') ?? ''
   const port = Number(loopback.exec(redirectUri)?.[1])
-  if (!(port >= 1024 && port <= 65535)) return 'redirect_uri_invalid'
+  if (!(port >= 1024 && port <= 65535) && redirectUri !== paths.cliCode) return 'redirect_uri_invalid'
   if (query.get('code_challenge_method') !== 'S256') return 'challenge_method_invalid'
   const challenge = query.get('code_challenge') ?? ''
   if (!challengeForm.test(challenge)) return 'challenge_invalid'

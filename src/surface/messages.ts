@@ -207,3 +207,7 @@ export const CliTokenSchema = Type.Object({
   notAfter: text,
 })
 export type CliToken = Immutable<Static<typeof CliTokenSchema>>
+
+/** `POST /.gatehouse/cli/renew`: how long the login of a command line is good now. */
+export const CliRenewalSchema = Type.Object({ expiresAt: text, notAfter: text })
+export type CliRenewal = Immutable<Static<typeof CliRenewalSchema>>

@@ -25,8 +25,22 @@ export const paths = {
   accept: '/.gatehouse/accept',
   /** On workspace hosts only: read-only status of that workspace. */
   status: '/.gatehouse/status',
+  /** WebSockets alone: bytes to a port of a workspace. */
+  tunnel: '/.gatehouse/tunnel',
   cliAuthorize: '/.gatehouse/cli/authorize',
   cliToken: '/.gatehouse/cli/token',
+  /** The command line itself, as one file. */
+  cliFile: '/.gatehouse/cli',
+  /** Shows a person the code that a command line without a browser asks for. */
+  cliCode: '/.gatehouse/cli/code',
+  /** A command line lengthens its session; in its own name alone. */
+  cliRenew: '/.gatehouse/cli/renew',
+  /** A certificate for a command line's own key. */
+  sshCertificate: '/.gatehouse/ssh/certificate',
+  /** What clients and pods trust by; the other two are lines of it for their files. */
+  sshTrust: '/.gatehouse/ssh/trust',
+  sshKnownHosts: '/.gatehouse/ssh/trust/known_hosts',
+  sshUserAuthorities: '/.gatehouse/ssh/trust/user_authorities',
   api: '/.gatehouse/api/v1',
 } as const
 

@@ -56,7 +56,7 @@ export const loggedOutPage: Page = {
 export interface ConsentQuestion {
   readonly device: string
   readonly username: string
-  /** Where the answer goes: the command line that waits on this machine. */
+  /** Where the answer goes: the command line that waits on this machine, or {@link paths.cliCode}. */
   readonly redirectUri: string
   /** Sealed; sent back with the decision. */
   readonly form: string
@@ -66,7 +66,7 @@ export function cliConsentPage({ device, username, redirectUri, form }: ConsentQ
   return {
     title: 'Log in a command line',
     isNarrow: true,
-    formTargets: [new URL(redirectUri).origin],
+    formTargets: redirectUri === paths.cliCode ? [] : [new URL(redirectUri).origin],
     body: html`<h1>Log in the command line on <q>${device}</q>?</h1>
 <p>It will be able to open, start, stop and share workspaces as <strong>${username}</strong>, until you end it on the page of your sessions.</p>
 <p class="soft">Agree only if you have just run <code>gatehouse login</code> yourself, on that machine.</p>
@@ -76,4 +76,23 @@ export function cliConsentPage({ device, username, redirectUri, form }: ConsentQ
 <button class="button quiet" name="decision" value="deny">No</button>
 </form>`,
   }
+}
+
+/** For a command line that no browser can reach; the code is worth nothing to any other one. */
+export function cliCodePage(code: string): Page {
+  return {
+    title: 'Code for the command line',
+    isNarrow: true,
+    body: html`<h1>One more step</h1>
+<p>Copy this code to the command line that waits for it. It is good once, for a minute.</p>
+<p><code class="code">${code}</code></p>
+<p class="soft">Give it to nobody: whoever asks you for it wants to be logged in as you.</p>`,
+  }
+}
+
+export const cliDeclinedPage: Page = {
+  title: 'The command line is not logged in',
+  isNarrow: true,
+  body: html`<h1>The command line is not logged in</h1>
+<p>You may close this window, and end the command with Ctrl-C.</p>`,
 }

@@ -144,6 +144,7 @@ function emptyBackend(): Backend {
     grant: async () => ({ kind: 'refused', reason: 'consent_invalid' }),
     deny: () => undefined,
     exchange: async () => ({ kind: 'refused', reason: 'code_invalid' }),
+    renew: async () => undefined,
   }
 }
 

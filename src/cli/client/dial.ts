@@ -1,0 +1,186 @@
+/**
+ * The one way to a gateway: straight or through a proxy, TLS with whatever authorities are trusted here. Requests and tunnels begin with it.
+ * A certificate that is not trusted is a fault, and nothing turns that off.
+ */
+import { readFile } from 'node:fs/promises'
+import { connect as connectTcp, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { connect as connectTls, getCACertificates, rootCertificates } from 'node:tls'
+import type { Milliseconds } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
+import { isLocalhostName, localhostLookup } from '#lib/localhost-lookup.ts'
+import { CliFault } from './cli-fault.ts'
+import type { Deployment } from './deployments.ts'
+import type { PersonIo } from './person-io.ts'
+import { codeOf } from './private-file.ts'
+import { type ProxyServer, proxyFor } from './proxy-choice.ts'
+
+type Place = Pick<Deployment, 'url' | 'caFile'>
+type DialIo = Pick<PersonIo, 'env' | 'clock' | 'signal'>
+
+const limit: Milliseconds = 15_000
+
+/** A connection to the gateway that is ready for HTTP/1.1. Throws `unreachable`, `proxy_failed`, `certificate_refused`, `timed_out`, `interrupted`. */
+export async function dialGateway(place: Place, io: DialIo, signal: AbortSignal = io.signal): Promise<Duplex> {
+  using deadline = deadlineOf(io.clock, limit, signal)
+  const url = new URL(place.url)
+  try {
+    const proxy = proxyFor(url, io.env)
+    const socket = proxy
+      ? await throughProxy(proxy, url, deadline.signal)
+      : await connected(hostOf(url), portOf(url), deadline.signal)
+    return url.protocol === 'https:'
+      ? await secured(socket, hostOf(url), await trustOf(place, io), deadline.signal)
+      : socket
+  } catch (error) {
+    throw faultOf(error, url, { isLate: deadline.isPast(), isOver: signal.aborted })
+  }
+}
+
+function hostOf(url: URL): string {
+  return url.hostname.replace(/^\[|\]$/g, '')
+}
+
+function portOf(url: URL): number {
+  return url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
+}
+
+function connected(host: string, port: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const socket = connectTcp({
+      host,
+      port,
+      noDelay: true,
+      ...(isLocalhostName(host) ? { lookup: localhostLookup } : {}),
+    })
+    settle(socket, 'connect', signal, resolve, reject)
+  })
+}
+
+/** Resolves with the socket at that event; at its failure or the signal's it is destroyed. */
+function settle<S extends Socket>(
+  socket: S,
+  event: string,
+  signal: AbortSignal,
+  resolve: (socket: S) => void,
+  reject: (error: unknown) => void,
+): void {
+  const stop = () => socket.destroy(signal.reason instanceof Error ? signal.reason : new Error('given up'))
+  signal.addEventListener('abort', stop, { once: true })
+  const onError = (error: unknown) => {
+    signal.removeEventListener('abort', stop)
+    socket.destroy()
+    reject(error)
+  }
+  const onClose = () => onError(new Error('the connection was closed'))
+  socket.once('error', onError).once('close', onClose)
+  socket.once(event, () => {
+    signal.removeEventListener('abort', stop)
+    socket.off('error', onError).off('close', onClose)
+    resolve(socket)
+  })
+}
+
+/** `ca: undefined` is what Node trusts by itself, `NODE_EXTRA_CA_CERTS` included. */
+async function trustOf({ caFile }: Place, { env }: DialIo): Promise<readonly string[] | undefined> {
+  if (caFile === undefined) return undefined
+  const own = await pemOf(caFile)
+  // Node 22.15 has it; before, `ca` takes the place of the variable's authorities too.
+  if (typeof getCACertificates === 'function') return [...getCACertificates('default'), own]
+  const extra = env.NODE_EXTRA_CA_CERTS ?? ''
+  return [...rootCertificates, ...(extra === '' ? [] : [await pemOf(extra)]), own]
+}
+
+async function pemOf(path: string): Promise<string> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new CliFault('certificate_refused', `the authorities in ${path} could not be read: ${String(error)}`)
+  })
+  if (text.includes('-----BEGIN CERTIFICATE-----')) return text
+  throw new CliFault('certificate_refused', `there is no certificate in ${path}`)
+}
+
+function secured(
+  socket: Socket,
+  host: string,
+  ca: readonly string[] | undefined,
+  signal: AbortSignal,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
+    const tls = connectTls({ socket, host, ...name, ALPNProtocols: ['http/1.1'], ...(ca ? { ca: [...ca] } : {}) })
+    settle(tls, 'secureConnect', signal, resolve, reject)
+  })
+}
+
+/** RFC 9110 section 9.3.6. */
+async function throughProxy(proxy: ProxyServer, target: URL, signal: AbortSignal): Promise<Socket> {
+  try {
+    const plain = await connected(proxy.host, proxy.port, signal)
+    const socket = proxy.isTls ? await secured(plain, proxy.host, undefined, signal) : plain
+    const authority = `${target.hostname}:${portOf(target)}`
+    const lines = [`CONNECT ${authority} HTTP/1.1`, `Host: ${authority}`]
+    if (proxy.authorization) lines.push(`Proxy-Authorization: ${proxy.authorization.reveal()}`)
+    const status = await asked(socket, `${lines.join('\r\n')}\r\n\r\n`, signal)
+    if (status === 200) return socket
+    socket.destroy()
+    const hint =
+      status === 407 ? { hint: `It wants a user and a password: ${proxy.variable}=http://USER:PASSWORD@…` } : {}
+    throw new CliFault('proxy_failed', `the proxy of ${proxy.variable} answered ${status}`, hint)
+  } catch (error) {
+    if (error instanceof CliFault || signal.aborted) throw error
+    throw new CliFault('proxy_failed', `the proxy of ${proxy.variable} does not answer: ${String(error)}`, {
+      cause: error,
+    })
+  }
+}
+
+const longestHead = 16 * 1024
+
+/** Sends it and reads one head, and not a byte behind it: what follows belongs to the gateway. Resolves with the status. */
+function asked(socket: Socket, text: string, signal: AbortSignal): Promise<number> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted()
+    let head = ''
+    const stop = () => finish(() => reject(signal.reason))
+    const onEnd = () => finish(() => reject(new Error('it closed the connection')))
+    const onReadable = () => {
+      for (let byte = socket.read(1); byte !== null; byte = socket.read(1)) {
+        head += String.fromCharCode(byte[0])
+        if (head.length > longestHead) return finish(() => reject(new Error('its answer is no HTTP')))
+        if (!head.endsWith('\r\n\r\n')) continue
+        const status = Number(/^HTTP\/1\.[01] (\d{3})[ \r]/.exec(head)?.[1])
+        return finish(() => (status > 0 ? resolve(status) : reject(new Error('its answer is no HTTP'))))
+      }
+    }
+    const finish = (settled: () => void) => {
+      signal.removeEventListener('abort', stop)
+      socket.off('readable', onReadable).off('error', onEnd).off('close', onEnd)
+      settled()
+    }
+    signal.addEventListener('abort', stop, { once: true })
+    socket.on('readable', onReadable).once('error', onEnd).once('close', onEnd)
+    socket.write(text)
+  })
+}
+
+/** Codes of OpenSSL's verification, as Node has them. */
+const untrusted =
+  /^(?:CERT_|UNABLE_TO_|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|ERR_TLS_CERT_|HOSTNAME_MISMATCH|INVALID_CA)/
+
+function faultOf(error: unknown, url: URL, { isLate, isOver }: { isLate: boolean; isOver: boolean }): unknown {
+  if (isOver) return new CliFault('interrupted', 'given up', { cause: error })
+  if (isLate) return new CliFault('timed_out', `${url.origin} did not answer in ${limit / 1000} s`, { cause: error })
+  if (error instanceof CliFault) return error
+  const code = codeOf(error) ?? ''
+  if (untrusted.test(code)) {
+    return new CliFault('certificate_refused', `the certificate of ${url.origin} is not trusted here (${code})`, {
+      hint: 'If an authority of your own has issued it: NODE_EXTRA_CA_CERTS=FILE, or "gatehouse login --ca-file FILE".',
+      cause: error,
+    })
+  }
+  return new CliFault('unreachable', `${url.origin} is not reached: ${code === '' ? String(error) : code}`, {
+    cause: error,
+  })
+}

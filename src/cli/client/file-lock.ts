@@ -1,0 +1,110 @@
+/**
+ * One process at a time, by a file that only one can make (`O_EXCL`). It names its holder, so that one whose holder is gone can be taken over.
+ * What it guards has to be harmless when done twice: after a crash a file system on a network may let two takers through.
+ */
+import { randomUUID } from 'node:crypto'
+import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { hostname } from 'node:os'
+import { dirname } from 'node:path'
+import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
+import { codeOf } from './private-file.ts'
+
+export interface LockOptions {
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  /** From then on its holder is taken for dead, whatever it was: longer than anything that is done under it. */
+  readonly longest: Milliseconds
+}
+
+const pause: Milliseconds = 50
+
+/** Waits for it. Disposing the lock gives it back; the lock of somebody who has taken over meanwhile is left alone. */
+export async function takeLock(path: string, options: LockOptions): Promise<AsyncDisposable> {
+  for (;;) {
+    const lock = await tryLock(path, options)
+    if (lock) return lock
+    await sleep(options.clock, pause, options.signal)
+  }
+}
+
+/** `undefined`: somebody else has it. */
+export async function tryLock(path: string, options: LockOptions): Promise<AsyncDisposable | undefined> {
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() })
+  if (await create(path, own)) return { [Symbol.asyncDispose]: () => release(path, own) }
+  const content = await read(path)
+  if (content !== undefined && (await isAbandoned(path, content, options))) await clear(path, content)
+  return undefined
+}
+
+async function create(path: string, content: string): Promise<boolean> {
+  try {
+    const file = await open(path, 'wx', 0o600)
+    try {
+      await file.writeFile(content)
+    } finally {
+      await file.close()
+    }
+    return true
+  } catch (error) {
+    // On Windows a file that is about to be deleted refuses everything for a moment.
+    if (['EEXIST', 'EPERM', 'EACCES'].includes(codeOf(error) ?? '') && (await read(path)) !== undefined) return false
+    throw error
+  }
+}
+
+async function release(path: string, own: string): Promise<void> {
+  if ((await read(path)) === own) await rm(path, { force: true })
+}
+
+async function read(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+async function isAbandoned(path: string, content: string, { clock, longest }: LockOptions): Promise<boolean> {
+  const holder = holderOf(content)
+  if (holder && holder.host === hostname() && !isAlive(holder.pid)) return true
+  try {
+    return clock.now() - (await stat(path)).mtimeMs > longest
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return false
+    throw error
+  }
+}
+
+/** `undefined` for one that is not written yet: its age alone tells then. */
+function holderOf(content: string): { readonly pid: number; readonly host: string } | undefined {
+  try {
+    const { pid, host }: { pid?: unknown; host?: unknown } = JSON.parse(content)
+    return typeof pid === 'number' && typeof host === 'string' ? { pid, host } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (error) {
+    return codeOf(error) !== 'ESRCH'
+  }
+}
+
+/** Takes away the lock that was judged, and no other: somebody may have cleared it meanwhile, and somebody else have taken it. */
+async function clear(path: string, judged: string): Promise<void> {
+  const aside = `${path}.${randomUUID()}`
+  try {
+    await rename(path, aside)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return
+    throw error
+  }
+  if ((await read(aside)) !== judged) await link(aside, path).catch(() => undefined)
+  await rm(aside, { force: true })
+}

@@ -1,0 +1,30 @@
+/** What a person's command sees of the machine it runs on. Nothing else of it is asked for, so that other machines can be played in tests. */
+import type { Clock } from '#lib/clock.ts'
+import type { Environment } from '#settings/environment.ts'
+
+export interface Output {
+  write(text: string): unknown
+}
+
+export interface PersonIo {
+  /** Results, and nothing but results. */
+  readonly stdout: Output
+  /** Progress and faults. */
+  readonly stderr: Output
+  readonly env: Environment
+  /** As `process.platform` has it. */
+  readonly platform: string
+  readonly homeFolder: string
+  /** What the machine calls itself. */
+  readonly machine: string
+  readonly cwd: () => string
+  readonly clock: Clock
+  /** Aborted by Ctrl-C and by the end of whoever started it. */
+  readonly signal: AbortSignal
+  /** Whether somebody sits in front of it who can be asked. */
+  readonly isTerminal: boolean
+  /** What the person types, up to the end of a line; `undefined` at the end of the input. */
+  readonly readLine: () => Promise<string | undefined>
+  /** `false`: there is none, or it could not be started. */
+  readonly openBrowser: (url: string) => Promise<boolean>
+}

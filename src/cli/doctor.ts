@@ -1,0 +1,54 @@
+/** `gatehouse doctor`: has this machine what desktop IDEs need, and is the gateway reached? Every check is a value; how to mend what is missing is said. */
+import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
+import { findDeployment } from './client/client.ts'
+import { type Deployment, readDeployments } from './client/deployments.ts'
+import type { PersonIo } from './client/person-io.ts'
+import { parseFormat, printJson, printTable } from './client/printing.ts'
+import { checkGateway } from './doctor/gateway.ts'
+import { machineProbes } from './doctor/machine-probes.ts'
+import { type Finding, markUntried, type Probes } from './doctor/probes.ts'
+import { checkPowerShell, checkSsh, checkSystem } from './doctor/system.ts'
+import { checkVsCode } from './doctor/vs-code.ts'
+
+/** 1 when anything is missing; what is not known is no fault. */
+export async function doctor(args: readonly string[], io: PersonIo): Promise<number> {
+  const { values, positionals } = readArguments(args, { ...commonOptions, ...formatOptions })
+  takePositionals(positionals, { least: 0, names: [] })
+  const format = parseFormat(values.output)
+  const deployments = await deploymentsOf(io, values.deployment)
+  const findings = [...(await checkMachine(machineProbes(io))), ...(await checkGateways(io, deployments))]
+  if (format === 'json') printJson(io.stdout, findings)
+  else print(io, findings)
+  return findings.some(({ verdict }) => verdict === 'missing') ? 1 : 0
+}
+
+/** What Remote-SSH needs on a person's machine. */
+export async function checkMachine(probes: Probes): Promise<readonly Finding[]> {
+  const [system, ssh, powerShell, vsCode] = await Promise.all([
+    checkSystem(probes),
+    checkSsh(probes),
+    checkPowerShell(probes),
+    checkVsCode(probes),
+  ])
+  return [system, ssh, ...powerShell, ...vsCode].map((finding) => markUntried(finding, probes))
+}
+
+async function deploymentsOf(io: PersonIo, named: string | undefined): Promise<readonly Deployment[]> {
+  return named === undefined ? (await readDeployments(io)).all : [await findDeployment(io, named)]
+}
+
+async function checkGateways(io: PersonIo, deployments: readonly Deployment[]): Promise<readonly Finding[]> {
+  const findings = await Promise.all(deployments.map((deployment) => checkGateway(io, deployment)))
+  if (findings.length > 0) return findings.flat()
+  const remedy = 'Log in at one: gatehouse login https://…'
+  return [{ check: 'gateway', verdict: 'missing', found: 'no gateway is known here', remedy }]
+}
+
+function print({ stdout, stderr }: PersonIo, findings: readonly Finding[]): void {
+  const rows = findings.map(({ check, verdict, found, untested }) => [
+    ...[check, verdict, untested === true ? `${found} (untested on a real system of this kind)` : found],
+  ])
+  printTable(stdout, ['CHECK', 'VERDICT', 'FOUND'], rows)
+  for (const { verdict, check, remedy } of findings)
+    if (verdict !== 'ok' && remedy !== undefined) stderr.write(`${check}: ${remedy}\n`)
+}

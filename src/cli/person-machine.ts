@@ -1,0 +1,75 @@
+/** This machine, as commands of a person see it. */
+import { spawn } from 'node:child_process'
+import { homedir, hostname } from 'node:os'
+import { createInterface } from 'node:readline'
+import { systemClock } from '#lib/clock.ts'
+import type { PersonIo } from './client/person-io.ts'
+
+/** Ctrl-C and a hang-up end what runs, in its own time; a second one at once. Disposing takes the handlers away. */
+export function personMachine(program: NodeJS.Process): { readonly io: PersonIo } & Disposable {
+  const ending = new AbortController()
+  const stop = () => {
+    if (ending.signal.aborted) program.exit(130)
+    ending.abort(new Error('interrupted'))
+  }
+  const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
+  for (const name of signals) program.on(name, stop)
+  const { stdout, stderr, stdin, env, platform } = program
+  // Whoever reads the results may have seen enough: `gatehouse list | head -1`.
+  stdout.on('error', () => program.exit(0))
+  const io: PersonIo = {
+    ...{ stdout, stderr, env, platform },
+    homeFolder: homedir(),
+    machine: hostname(),
+    cwd: () => program.cwd(),
+    clock: systemClock,
+    signal: ending.signal,
+    isTerminal: stdin.isTTY === true,
+    readLine: () => readLine(program),
+    openBrowser: (url) => openBrowser(url, { platform, env }),
+  }
+  return {
+    io,
+    [Symbol.dispose]() {
+      for (const name of signals) program.off(name, stop)
+    },
+  }
+}
+
+function readLine({ stdin }: NodeJS.Process): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const lines = createInterface({ input: stdin })
+    lines.once('line', (line) => {
+      resolve(line)
+      lines.close()
+    })
+    lines.once('close', () => resolve(undefined))
+  })
+}
+
+/** By the program that the system has for it; `BROWSER` names another one. What it prints is nobody's. */
+async function openBrowser(url: string, { platform, env }: Pick<PersonIo, 'platform' | 'env'>): Promise<boolean> {
+  const [program, ...args] = browserCommand(url, { platform, env }) ?? []
+  if (program === undefined) return false
+  return new Promise((resolve) => {
+    const child = spawn(program, args, { stdio: 'ignore', detached: true, windowsHide: true })
+    child.once('error', () => resolve(false))
+    child.once('spawn', () => {
+      child.unref()
+      resolve(true)
+    })
+  })
+}
+
+/** `undefined` where nobody could see it: no display, or a shell on another machine. Never by a shell, which would read the URL. */
+export function browserCommand(
+  url: string,
+  { platform, env }: Pick<PersonIo, 'platform' | 'env'>,
+): readonly [string, ...string[]] | undefined {
+  const own = env.BROWSER ?? ''
+  if (own !== '') return [own, url]
+  if (platform === 'darwin') return ['open', url]
+  if (platform === 'win32') return ['rundll32', 'url.dll,FileProtocolHandler', url]
+  const display = `${env.DISPLAY ?? ''}${env.WAYLAND_DISPLAY ?? ''}`
+  return display === '' ? undefined : ['xdg-open', url]
+}

@@ -1,0 +1,16 @@
+/** How long a command waits for what it has asked for. */
+import type { Milliseconds } from '#lib/clock.ts'
+import { parseDuration } from '#lib/duration.ts'
+import { usageFault } from './client/cli-fault.ts'
+
+export const waitOptions = {
+  'no-wait': { type: 'boolean', default: false },
+  timeout: { type: 'string', default: '10m' },
+} as const
+
+/** Throws `usage`. */
+export function parseWaitLimit(text: string): Milliseconds {
+  const limit = parseDuration(text) ?? 0
+  if (limit <= 0) throw usageFault(`--timeout is a span such as 90s or 10m, not '${text}'`)
+  return limit
+}
