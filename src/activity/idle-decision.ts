@@ -5,6 +5,7 @@
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { type Clocks, type Evidence, lastActive, longestKeep, merge } from './clocks.ts'
 import type { IdlePolicy } from './idle-policy.ts'
+import { type Load, leadOf } from './load.ts'
 import { unheardLease } from './workspace-record.ts'
 
 /** What the app itself said when it was asked. */
@@ -13,10 +14,12 @@ export type AppAnswer =
   | {
       readonly kind: 'said'
       readonly evidence: readonly Evidence[]
-      /** Something may be running of which it can't be told, such as a program in a terminal that prints nothing: counts as what is unknown. */
+      /** Something of which it can't be told what it is: counts as what is unknown. */
       readonly unclear?: string
-      /** Nobody can say which programs run in it: what a terminal was used for may run on. */
-      readonly isBlind?: true
+      /** A terminal is open, in which a program may run that prints nothing. */
+      readonly hasTerminals?: true
+      /** What was started in a terminal is known to it, and in what it says. */
+      readonly knowsPrograms?: true
     }
   /** Something runs in it now. */
   | { readonly kind: 'busy'; readonly source: string }
@@ -35,6 +38,7 @@ export interface IdleQuestion {
   /** Since when it is known without a gap what all replicas write; `undefined`: it is not. */
   readonly heardSince: Timestamp | undefined
   readonly app: AppAnswer
+  readonly load: Load
 }
 
 export type IdleReason =
@@ -48,6 +52,7 @@ export type IdleReason =
   | 'no-record'
   | 'not-heard'
   | 'not-asked'
+  | 'load-not-read'
   | 'app-failed'
   | 'policy-unknown'
   | 'stops-off'
@@ -133,6 +138,20 @@ export function needsTheApp(decision: IdleDecision): boolean {
   return decision.kind === 'unknown' && decision.reason === 'not-asked'
 }
 
+/** Whether its load should be known soon, or could still make a difference. */
+export function needsLoad(decision: IdleDecision, { timeout }: IdlePolicy, now: Timestamp): boolean {
+  switch (decision.kind) {
+    case 'idle':
+      return decision.because === 'inactivity'
+    case 'not-idle':
+      return decision.idleAt !== undefined && decision.idleAt - now <= leadOf(timeout)
+    case 'unknown':
+      return loadMatters.has(decision.reason)
+  }
+}
+
+const loadMatters: ReadonlySet<IdleReason> = new Set(['not-asked', 'load-not-read', 'app-failed'])
+
 export function decideIdle(question: IdleQuestion): IdleDecision {
   const { policy, now, startedAt, clocks } = question
   if (policy.pausedUntil !== undefined && now < policy.pausedUntil) {
@@ -154,7 +173,8 @@ export function decideIdle(question: IdleQuestion): IdleDecision {
 }
 
 /** By traffic nobody works and nothing runs; what can the others say against it? */
-function decideUnseen(seen: Evidence, { policy, now, heardSince, app, ...rest }: IdleQuestion): IdleDecision {
+function decideUnseen(seen: Evidence, question: IdleQuestion): IdleDecision {
+  const { policy, now, heardSince, app, load } = question
   const unknown = (reason: IdleReason, message: string): IdleDecision => ({
     kind: 'unknown',
     reason,
@@ -164,6 +184,7 @@ function decideUnseen(seen: Evidence, { policy, now, heardSince, app, ...rest }:
   if (heardSince === undefined || now - heardSince < settlingTime(policy.timeout)) {
     return unknown('not-heard', 'What the other replicas have seen is not known for certain.')
   }
+  if (load.kind === 'not-read') return unknown('load-not-read', 'It is not known yet how busy its processors are.')
   switch (app.kind) {
     case 'not-asked':
       return unknown('not-asked', 'It has not been asked itself yet.')
@@ -173,22 +194,31 @@ function decideUnseen(seen: Evidence, { policy, now, heardSince, app, ...rest }:
       const last = { at: now, source: app.source }
       return { kind: 'not-idle', reason: 'busy', message: sayActive(last), last, idleAt: now + policy.timeout }
     }
-    case 'said': {
-      const asked = { policy, now, heardSince, app, ...rest }
-      const said = app.evidence.map((one) => (one.at > now ? { ...one, at: now } : one))
-      const last = [...said, unclearIn(asked, app.unclear ?? unseenProgram(asked))].reduce<Evidence>(
-        (latest, one) => (one && one.at > latest.at ? one : latest),
-        seen,
-      )
-      return stillActive(last, asked) ?? { kind: 'idle', because: 'inactivity', last, idleFor: now - last.at }
-    }
+    case 'said':
+      return decideSaid(seen, app, question)
   }
 }
 
-/** A program that was started in a terminal of this run, of an app that says nothing of them. */
-function unseenProgram({ app, clocks, startedAt }: IdleQuestion): string | undefined {
+function decideSaid(seen: Evidence, app: AppAnswer & { kind: 'said' }, question: IdleQuestion): IdleDecision {
+  const { now, load } = question
+  const said = app.evidence.map((one) => (one.at > now ? { ...one, at: now } : one))
+  const used = load.kind === 'busy' ? { at: load.at, source: 'load:cpu' } : undefined
+  const unseen = unclearIn(question, app.unclear ?? unseenProgram(app, question))
+  const last = [...said, used, unseen].reduce<Evidence>(
+    (latest, one) => (one && one.at > latest.at ? one : latest),
+    seen,
+  )
+  return stillActive(last, question) ?? { kind: 'idle', because: 'inactivity', last, idleFor: now - last.at }
+}
+
+/** What was started in a terminal of this run may run on and print nothing: what it uses tells, and nothing else does where nobody knows of it. */
+function unseenProgram(app: AppAnswer & { kind: 'said' }, question: IdleQuestion): string | undefined {
+  const { clocks, startedAt, load } = question
+  if (load.kind === 'quiet') return undefined
+  if (load.kind === 'between') return 'load:between'
+  if (app.hasTerminals) return 'app:terminal-open'
   const isUsed = (clocks?.terminal?.at ?? Number.NEGATIVE_INFINITY) >= (startedAt ?? 0)
-  return app.kind === 'said' && app.isBlind && isUsed ? 'app:no-load-figures' : undefined
+  return isUsed && !app.knowsPrograms ? 'load:missing' : undefined
 }
 
 /** Bounded as everything is that is unknown. */
@@ -197,7 +227,7 @@ function unclearIn({ policy, now, clocks, startedAt }: IdleQuestion, source: str
   return lastActive(merge(clocks, { unknown: { at: now, source } }), startedAt, policy)
 }
 
-function stillActive(last: Evidence, { policy, now, clocks }: IdleQuestion): IdleDecision | undefined {
+function stillActive(last: Evidence, { policy, now, clocks, load }: IdleQuestion): IdleDecision | undefined {
   const keptUntil = clocks?.kept?.at ?? now
   if (keptUntil > Math.max(now, last.at + policy.timeout)) {
     const message = `It is kept until ${new Date(keptUntil).toISOString()}.`
@@ -205,7 +235,9 @@ function stillActive(last: Evidence, { policy, now, clocks }: IdleQuestion): Idl
   }
   if (now - last.at > policy.timeout) return undefined
   const reason = last.at > now ? 'busy' : 'active'
-  return { kind: 'not-idle', reason, message: sayActive(last), last, idleAt: last.at + policy.timeout }
+  const isBlind = load.kind === 'missing' && (last.source === 'load:missing' || last.source === 'app:terminal-open')
+  const why = isBlind ? ` Whether a program of a terminal still runs can't be told: ${load.problem}.` : ''
+  return { kind: 'not-idle', reason, message: sayActive(last) + why, last, idleAt: last.at + policy.timeout }
 }
 
 /** Tells of no person: who may ask for more reads the evidence itself. */

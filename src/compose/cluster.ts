@@ -107,6 +107,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
     missingPolicies: () => policies.missing(),
     manifestProblems: () => [],
     announceStop: (workspace, message) => writeEvent({ client, clock }, workspace, { reason: 'IdleShutdown', message }),
+    ...(settings.load.enabled ? { readLoad: runtime.load } : {}),
     ...(parts.env.GATEHOUSE_POD ? { replica: parts.env.GATEHOUSE_POD } : {}),
     keepHouse: housekeeper(parts, { client, resources, policies }),
   })

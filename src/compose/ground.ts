@@ -7,7 +7,7 @@ import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Reviewer } from '#resources/reviewer.ts'
-import type { Instances } from '#runtime/contract.ts'
+import type { Instances, ReadLoad } from '#runtime/contract.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import type { MissingPolicy } from '#surface/messages.ts'
 import type { Trust } from '#workspace/access.ts'
@@ -36,6 +36,8 @@ export interface Ground {
   readonly keepHouse?: (chores: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>
   /** Tells those who look at a workspace that it is stopped; the log does in any case. */
   readonly announceStop?: (workspace: Workspace, message: string) => Promise<void>
+  /** How busy the processors of an instance are; absent where nobody can tell, or is to. */
+  readonly readLoad?: ReadLoad
   /** Of this process among those that share a store, and the same after a restart; a new one each time if absent. */
   readonly replica?: string
   /** What the administrator of a cluster should know: policies that are missing, and what is off by it. */

@@ -3,9 +3,11 @@ import { ActivityWriter } from '#activity/activity-writer.ts'
 import type { IdlePolicy } from '#activity/idle-policy.ts'
 import { IdleRules } from '#activity/idle-rules.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
+import { sight } from '#activity/sight.ts'
 import { messageOf } from '#errors.ts'
 import { askApp } from '#operator/app-inquiry.ts'
 import { IdleStops } from '#operator/idle-stops.ts'
+import { LoadWatch } from '#operator/load-watch.ts'
 import { reflect } from '#resources/reflect.ts'
 import { placeOf, type Site, urlOf } from '#workspace/address.ts'
 import type { Directory } from '#workspace/directory.ts'
@@ -45,7 +47,15 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
   tasks.run('activity', (signal) => writer.run(signal))
   tasks.run('templates', (signal) => followTemplates(ground, rules, signal))
   const publicPath: Parameters<typeof askApp>[0]['publicPath'] = (ref, port) => placeOf(site(), ref, port).prefix
+  const busy = settings.load.busyMillicores / 1000
+  const loads = new LoadWatch({
+    readLoad: ground.readLoad,
+    rule: { busy, quiet: busy / 2 },
+    isBusy: ({ ref, uid }) => recorder.record({ ...ref, uid }, sight('busy', 'load:cpu')),
+    clock,
+  })
   return new IdleStops({
+    loads,
     ...{ directory, rules, recorder, writer, resources, namespace, clock, log, audit },
     ask: (entry, policy, signal) => askApp({ dial, publicPath, clock, signal }, entry, policy.endpoint),
     mayStop: () => trust?.starts !== false,

@@ -108,6 +108,7 @@ async function begin(parts: LaptopParts, begun: AsyncDisposableStack): Promise<O
     ...{ ...parts, settings, secrets, runtime, metrics },
     resources: store.resources,
     dial: dialEndpoint,
+    ...(settings.load.enabled ? { readLoad: runtime.load } : {}),
     // Whoever may write into the folder owns this machine.
     authorshipOf: (share) => (manifests.isFromManifest(shareKind, share.metadata) ? 'ManifestGranted' : undefined),
     manifestProblems: () => manifests.problems(),

@@ -71,7 +71,8 @@ function sumOf(answers: readonly AppAnswer[]): AppAnswer {
     kind: 'said',
     evidence: said.flatMap(({ evidence }) => evidence),
     ...(unclear === undefined ? {} : { unclear }),
-    ...(said.every(({ isBlind }) => isBlind) ? { isBlind: true } : {}),
+    ...(said.some(({ hasTerminals }) => hasTerminals) ? { hasTerminals: true } : {}),
+    ...(said.some(({ knowsPrograms }) => knowsPrograms) ? { knowsPrograms: true } : {}),
   }
 }
 
@@ -102,26 +103,22 @@ function readTime(body: string, field: readonly string[], path: string): AppAnsw
   const at = timeIn(value)
   if (at === undefined)
     return { kind: 'failed', problem: `what it answered to ${sayPath(path)} has no time in that field` }
-  return { kind: 'said', evidence: [{ at, source: 'endpoint' }] }
+  return { kind: 'said', evidence: [{ at, source: 'endpoint' }], knowsPrograms: true }
 }
 
-/** Every one that there is; of other apps nobody knows what runs in them. */
+/** Every one that there is; other apps say nothing. */
 async function askJupyters(parts: InquiryParts, entry: WorkspaceEntry): Promise<AppAnswer> {
   const { appType, image } = entry.workspace.spec
   const asked = entry.ports.map((port): Promise<AppAnswer> | undefined => {
     const isMain = port === entry.ports[0]
     const profile = profileOf({ appType, image, portName: port.name, port: port.port, isMain })
-    if (profile === 'jupyterlab' || (profile === 'generic' && isMain)) return askJupyter(parts, entry, port, profile)
-    return isMain || profile === 'code-editor' || profile === 'rstudio' ? Promise.resolve(blind) : undefined
+    const mayBeJupyter = profile === 'jupyterlab' || (profile === 'generic' && isMain)
+    return mayBeJupyter ? askJupyter(parts, entry, port, profile) : undefined
   })
-  const answers = await Promise.all(asked)
-  const known = answers.filter((answer) => answer !== undefined)
-  const isBlind = known.some((answer) => answer.kind === 'said' && answer.isBlind)
-  const sum = sumOf(known)
-  return sum.kind === 'said' && isBlind ? { ...sum, isBlind } : sum
+  return sumOf(await Promise.all(asked.filter((answer) => answer !== undefined)))
 }
 
-const blind: AppAnswer & { readonly kind: 'said' } = { kind: 'said', evidence: [], isBlind: true }
+const silent: AppAnswer & { readonly kind: 'said' } = { kind: 'said', evidence: [] }
 
 type List = readonly Readonly<Record<string, unknown>>[]
 
@@ -141,8 +138,8 @@ async function askJupyter(
     listOf(parts, entry, port, endpoint, 'terminals'),
   ])
   if (profile === 'generic') {
-    if ('absent' in kernels) return blind
-    if ('problem' in kernels) return { ...blind, unclear: 'app:strange-answer' }
+    if ('absent' in kernels) return silent
+    if ('problem' in kernels) return { ...silent, unclear: 'app:strange-answer' }
   }
   if (!('list' in kernels)) return { kind: 'failed', problem: 'absent' in kernels ? kernels.absent : kernels.problem }
   // A Jupyter without terminals has no such list.
@@ -154,10 +151,13 @@ function told(kernels: List, terminals: List): AppAnswer {
   const states = kernels.map(({ execution_state: state }) => state)
   if (states.includes('busy')) return { kind: 'busy', source: 'app:kernel-busy' }
   const evidence = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(terminals, 'app:terminal')]
-  // A kernel that never gets ready looks as one that is about to. A program in a terminal that prints nothing looks as one that waits for a command.
-  if (!states.every((state) => state === 'idle' || state === 'dead'))
-    return { kind: 'said', evidence, unclear: 'app:kernel-state' }
-  return { kind: 'said', evidence, ...(terminals.length > 0 ? { unclear: 'app:terminal-open' } : {}) }
+  const isClear = states.every((state) => state === 'idle' || state === 'dead')
+  return {
+    ...{ kind: 'said', evidence },
+    // One that never gets ready looks as one that is about to.
+    ...(isClear ? {} : { unclear: 'app:kernel-state' }),
+    ...(terminals.length > 0 ? { hasTerminals: true } : {}),
+  }
 }
 
 async function listOf(

@@ -10,6 +10,7 @@ import {
   decideIdle,
   type IdleDecision,
   lookAgainAt,
+  needsLoad,
   needsTheApp,
   writeEvery,
 } from '#activity/idle-decision.ts'
@@ -30,6 +31,7 @@ import { ActivityBook } from './activity-book.ts'
 import { collectActivity } from './activity-collection.ts'
 import { GapWatch } from './gap-watch.ts'
 import { verdictOf } from './idle-words.ts'
+import type { LoadWatch } from './load-watch.ts'
 import { StopsUnderWay } from './stops-under-way.ts'
 
 export interface IdleStopsParts {
@@ -37,6 +39,7 @@ export interface IdleStopsParts {
   readonly rules: Pick<IdleRules, 'of'>
   readonly recorder: Pick<ActivityRecorder, 'clocksOf' | 'record'>
   readonly writer: ActivityWriter
+  readonly loads: LoadWatch
   readonly resources: Resources
   /** Gatehouse's own. */
   readonly namespace: string
@@ -84,7 +87,8 @@ export class IdleStops {
     const book = new ActivityBook(this.#parts)
     try {
       const collecting = collectActivity({ ...this.#parts, book }, signal)
-      await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting])
+      const reading = this.#parts.loads.run(signal)
+      await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting, reading])
     } finally {
       this.#cases.clear()
       this.#parts.writer.unsay()
@@ -145,10 +149,13 @@ export class IdleStops {
 
   /** By what is in memory, and it is its turn to be asked. */
   #mightBeIdle(book: ActivityBook, entry: WorkspaceEntry, policy: IdlePolicy): boolean {
+    const { clock, loads } = this.#parts
     const decision = this.#decide(book, entry, policy, { kind: 'not-asked' })
+    const run = entry.instance && book.of(entry.uid, entry.instance.instanceUid)?.run
+    if (needsLoad(decision, policy, clock.now())) loads.want({ entry, timeout: policy.timeout, startedAt: run?.since })
     const isAsked = needsTheApp(decision) || decision.kind === 'idle'
     if (!isAsked) this.#note(entry, decision)
-    return isAsked && (this.#cases.get(entry.uid)?.askAt ?? 0) <= this.#parts.clock.now()
+    return isAsked && (this.#cases.get(entry.uid)?.askAt ?? 0) <= clock.now()
   }
 
   /** From what is known; `fresh`: instead of what the watch brought. */
@@ -159,7 +166,7 @@ export class IdleStops {
     app: AppAnswer,
     fresh?: Activity,
   ): IdleDecision {
-    const { clock, mayStop, recorder, writer } = this.#parts
+    const { clock, loads, mayStop, recorder, writer } = this.#parts
     const { instance, state } = entry
     if (!mayStop()) return { kind: 'unknown', reason: 'stops-off', message: 'Stops are off: a policy is missing.' }
     if (!instance || state.phase !== 'Running') {
@@ -176,7 +183,15 @@ export class IdleStops {
     }
     const clocks = written && merge(written.clocks, recorder.clocksOf(entry.uid))
     const { heardSince } = book
-    return decideIdle({ policy, now, startedAt: run?.since, clocks, heardSince, app })
+    return decideIdle({
+      policy,
+      now,
+      startedAt: run?.since,
+      clocks,
+      heardSince,
+      app,
+      load: loads.of({ entry, timeout: policy.timeout }),
+    })
   }
 
   /** Asks, reads, decides, and stops. */

@@ -3,7 +3,7 @@
  * The gateway learns of instances here and nowhere else; pod types never leave `runtime/pods`.
  */
 import type { Brand } from '#lib/brand.ts'
-import type { Timestamp } from '#lib/clock.ts'
+import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 
@@ -62,6 +62,31 @@ export type InstanceEvent =
   | { readonly type: 'synced'; readonly instances: readonly Instance[] }
   | { readonly type: 'applied'; readonly instance: Instance }
   | { readonly type: 'gone'; readonly ref: WorkspaceRef; readonly instanceUid: InstanceUid }
+
+/** How much of the processors an instance uses. */
+export type LoadReading =
+  | {
+      readonly kind: 'used'
+      /** The span that it is of, and its end by the clock of whoever reads. */
+      readonly at: Timestamp
+      readonly span: Milliseconds
+      /** On average; 1 is one processor at full use. */
+      readonly cores: number
+      /** Cores that it can't go beyond. */
+      readonly limit?: number | undefined
+      /** Something may not have been counted: this proves work, but no rest. */
+      readonly isPartial?: boolean | undefined
+    }
+  /** What is used is known from the second reading on. */
+  | { readonly kind: 'first' }
+  /** For people. `isEverywhere`: not of this instance alone, so that it need not be asked for others for a while. */
+  | { readonly kind: 'missing'; readonly problem: string; readonly isEverywhere?: boolean }
+
+/** Reads what one instance uses. Rejects where nobody could be asked. */
+export type ReadLoad = (
+  of: Pick<Instance, 'ref' | 'workspaceUid' | 'instanceUid'>,
+  signal: AbortSignal,
+) => Promise<LoadReading>
 
 /** What should run. Made by the operator from a Workspace; names no template and no user. */
 export interface Plan {

@@ -36,6 +36,7 @@ export function buildSettings(raw: RawSettings): Settings {
       uploadIdle: span(limits.uploadIdle),
       downloadIdle: span(limits.downloadIdle),
     },
+    load: raw.load,
     drain: { grace: span(raw.drain.grace) },
     environmentAliases,
     log,

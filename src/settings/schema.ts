@@ -176,6 +176,18 @@ export const settingsSchema = keys({
   limits: section('What a client may ask of the gateway.', {
     headerBytes: count('Bytes of a request head.', 16_384, { minimum: 4096, maximum: 1_048_576 }),
     headerFields: count('Fields of a request head.', 200, { minimum: 20, maximum: 1900 }),
+  load: section('How busy the processors of a workspace are, as evidence of work that traffic does not show.', {
+    enabled: Type.Boolean({
+      default: true,
+      description:
+        'Ask before a workspace is stopped: the metrics API in a cluster (needs `get` on `pods.metrics.k8s.io`), the processes on a laptop.',
+    }),
+    busyMillicores: count(
+      'Thousandths of a processor from which on something runs; below half of it nothing does. Less where a pod may use but little.',
+      200,
+      { minimum: 2, maximum: 1_000_000 },
+    ),
+  }),
     targetLength: count('Bytes of a request target.', 8192, { minimum: 1024, maximum: 65_536 }),
     bodyBytes: count("Bytes of a body sent to Gatehouse's own API.", 65_536, { minimum: 1024, maximum: 16_777_216 }),
     headerTimeout: duration("Time for a client to send a request head, and a body to Gatehouse's own API.", '10s'),

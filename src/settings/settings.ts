@@ -30,6 +30,7 @@ export interface Settings {
   readonly start: { readonly timeout: Milliseconds }
   readonly limits: Limits
   readonly drain: { readonly grace: Milliseconds }
+  readonly load: { readonly enabled: boolean; readonly busyMillicores: number }
   readonly environmentAliases: { readonly dataiku: boolean }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
   readonly machines: readonly MachineSettings[]

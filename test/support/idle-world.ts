@@ -9,9 +9,10 @@ import type { Clock } from '#lib/clock.ts'
 import type { AuditEvent } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
 import { IdleStops, type IdleStopsParts } from '#operator/idle-stops.ts'
+import { LoadWatch } from '#operator/load-watch.ts'
 import { openEmbeddedStore } from '#resources/embedded/store.ts'
 import { reflect } from '#resources/reflect.ts'
-import type { InstanceUid } from '#runtime/contract.ts'
+import type { InstanceUid, ReadLoad } from '#runtime/contract.ts'
 import { Directory } from '#workspace/directory.ts'
 import { templateKind } from '#workspace/template.ts'
 import { type Workspace, workspaceKind } from '#workspace/workspace.ts'
@@ -69,7 +70,12 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
     directory.applyInstances({ type: 'synced', instances: [instance(of, { instanceUid: name as InstanceUid })] })
   run(workspace, 'run-1')
 
-  const answers = { app: { kind: 'said', evidence: [] } as AppAnswer, asked: 0, mayStop: true }
+  const answers = {
+    app: { kind: 'said', evidence: [] } as AppAnswer,
+    asked: 0,
+    mayStop: true,
+    readLoad: undefined as ReadLoad | undefined,
+  }
   const events: string[] = []
   const audited: AuditEvent[] = []
   const openReplica = (replica: string, its: Clock = clock): Replica => {
@@ -113,7 +119,14 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
   /** Has the lease until it is disposed. */
   const lead = ({ recorder, writer }: Replica, ask?: Ask, leading: Clock = clock) => {
     const term = new AbortController()
+    const loads = new LoadWatch({
+      readLoad: answers.readLoad,
+      rule: { busy: 0.2, quiet: 0.1 },
+      isBusy: () => recorder.record({ ...ref, uid }, sight('busy', 'load:cpu')),
+      clock: leading,
+    })
     const stops = new IdleStops({
+      loads,
       ...{ directory, rules, recorder, writer, resources, namespace: 'gatehouse', clock: leading, log },
       ask:
         ask ??

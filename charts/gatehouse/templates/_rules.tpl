@@ -67,6 +67,11 @@
   resources: [connectionaccessreviews]
   verbs: [create]
 {{- end }}
+{{- if .load }}
+- apiGroups: [metrics.k8s.io]
+  resources: [pods]
+  verbs: [get]
+{{- end }}
 {{- if .logs }}
 - apiGroups: [""]
   resources: [pods/log]

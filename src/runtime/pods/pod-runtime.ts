@@ -13,7 +13,7 @@ import type { Network } from '#lib/network.ts'
 import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { ApiClient } from '#resources/kubernetes/api-client.ts'
-import type { Endpoint, InstanceEvent, Instances } from '#runtime/contract.ts'
+import type { Endpoint, InstanceEvent, Instances, ReadLoad } from '#runtime/contract.ts'
 import { InstanceFeed } from '#runtime/instance-feed.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { apiServerAddresses } from './api-addresses.ts'
@@ -22,6 +22,7 @@ import type { Pod } from './pod.ts'
 import type { ReservedAddresses } from './pod-addresses.ts'
 import { dialPod, type PodDialParts } from './pod-dial.ts'
 import { PodEvents } from './pod-events.ts'
+import { readPodLoad } from './pod-load.ts'
 import { readPodLog } from './pod-log.ts'
 import { type InstanceChange, PodTable } from './pod-table.ts'
 import { type Known, PodWatches } from './pod-watches.ts'
@@ -51,6 +52,8 @@ export interface PodRuntimeOptions {
 export interface PodRuntime extends Instances {
   /** As {@link dialPod}. */
   dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex>
+  /** As the metrics API says. */
+  readonly load: ReadLoad
   /** For how long it has not been proven that nothing is missing of what is known of the pods. */
   readonly age: Milliseconds
   /** Nothing is asked for any more, after the signal. */
@@ -108,6 +111,12 @@ class ClusterPods implements PodRuntime {
   ): Promise<readonly string[]> {
     const pod = this.#table.podOf({ ref, workspaceUid })
     return pod ? readPodLog(this.#options.client, pod, lines) : []
+  }
+
+  readonly load: ReadLoad = async (of, signal) => {
+    const pod = this.#table.podOf(of)
+    if (pod?.instanceUid !== of.instanceUid) return { kind: 'missing', problem: 'its pod is another one' }
+    return readPodLoad(this.#options.client, pod, signal)
   }
 
   dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex> {

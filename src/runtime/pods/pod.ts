@@ -5,7 +5,8 @@ import type { WireObject } from '#resources/kubernetes/wire-object.ts'
 import type { Followed } from '#resources/source.ts'
 import type { InstanceUid } from '#runtime/contract.ts'
 import { type Container, readContainers } from './container.ts'
-import { fieldsOf, objectsOf, textOf, timeOf } from './json-fields.ts'
+import { type Fields, fieldsOf, objectsOf, textOf, timeOf } from './json-fields.ts'
+import { cpuOf } from './quantity.ts'
 
 export interface Pod extends Followed {
   /** Its UID. */
@@ -28,6 +29,8 @@ export interface Pod extends Followed {
   readonly initContainers: readonly Container[]
   /** The one that people work in: named `workspace`, or else the first. */
   readonly main: Container | undefined
+  /** Cores that all of it together may use; `undefined` where one of its containers has no limit. */
+  readonly cpuLimit: number | undefined
 }
 
 export interface PodCondition {
@@ -65,7 +68,13 @@ export function readPod({ metadata, deletionTimestamp, body }: WireObject): Pod 
     })),
     initContainers: readContainers(status.initContainerStatuses),
     main: readContainers(status.containerStatuses).find(({ name }) => name === main),
+    cpuLimit: cpuLimitOf(objectsOf(spec.containers)),
   }
+}
+
+function cpuLimitOf(containers: readonly Fields[]): number | undefined {
+  const limits = containers.map(({ resources }) => cpuOf(fieldsOf(fieldsOf(resources).limits).cpu))
+  return limits.reduce((sum, one) => (sum === undefined || one === undefined ? undefined : sum + one), 0)
 }
 
 /** Without labels and annotations, which nobody asks for and which may be long. */

@@ -5,10 +5,11 @@ import { join, resolve } from 'node:path'
 import { GatewayError } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
-import type { InstanceEvent, Plan, Runtime } from '#runtime/contract.ts'
+import type { InstanceEvent, Plan, ReadLoad, Runtime } from '#runtime/contract.ts'
 import { InstanceFeed } from '#runtime/instance-feed.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { defaultLogLimit, OutputLog, readLastLines } from './output-log.ts'
+import { ProcessLoad } from './process-load.ts'
 import { InstanceRecords } from './records.ts'
 import { makeSocketsFolder, removeSocketsFolder } from './socket-folder.ts'
 import { Supervisor } from './supervisor.ts'
@@ -31,6 +32,8 @@ export interface ProcessRuntimeOptions {
 export interface ProcessRuntime extends Runtime {
   /** A home belongs to a name; so does what was printed there. */
   logs(ref: WorkspaceRef, options: { lines: number }): Promise<readonly string[]>
+  /** As the processes of the instance use it. */
+  readonly load: ReadLoad
   readonly ended: Promise<void>
 }
 
@@ -60,6 +63,7 @@ class LocalProcesses implements ProcessRuntime {
   readonly #records: InstanceRecords
   readonly #sockets: string
   readonly #feed = new InstanceFeed()
+  readonly #load: ProcessLoad
   readonly #supervisors = new Map<string, { readonly supervisor: Supervisor; readonly output: OutputLog }>()
   /** The last thing asked for of each workspace: one after the other. */
   readonly #queues = new Map<string, Promise<void>>()
@@ -68,6 +72,7 @@ class LocalProcesses implements ProcessRuntime {
     this.#options = options
     this.#records = records
     this.#sockets = sockets
+    this.#load = new ProcessLoad(options.clock)
     this.ended = this.#endWith(options.signal)
   }
 
@@ -87,6 +92,12 @@ class LocalProcesses implements ProcessRuntime {
 
   remove(ref: WorkspaceRef): Promise<void> {
     return this.#inTurn(ref, () => this.#remove(ref))
+  }
+
+  readonly load: ReadLoad = async ({ ref, instanceUid }, signal) => {
+    const group = this.#supervisors.get(refKey(ref))?.supervisor.group
+    if (group?.instanceUid !== instanceUid) return { kind: 'missing', problem: 'it does not run any more' }
+    return this.#load.read(group, signal)
   }
 
   logs(ref: WorkspaceRef, options: { lines: number }): Promise<readonly string[]> {

@@ -13,6 +13,7 @@ import { InstanceStory } from './instance-story.ts'
 import { type Exit, freeLoopbackPort, launch } from './launch.ts'
 import type { OutputLog } from './output-log.ts'
 import { endGroup } from './process-group.ts'
+import type { RunningGroup } from './process-load.ts'
 import type { InstanceRecords } from './records.ts'
 import { closeSocketsToOthers, makeInstanceFolder } from './socket-folder.ts'
 
@@ -52,12 +53,18 @@ export class Supervisor {
   readonly #parts: SupervisorParts
   readonly #story: InstanceStory
   readonly #stop = new AbortController()
+  #group: RunningGroup | undefined
 
   constructor(plan: Plan, parts: SupervisorParts) {
     this.plan = plan
     this.#parts = parts
     this.#story = new InstanceStory(plan, parts.clock, parts.feed)
     this.done = this.#run().finally(() => this.#story.end())
+  }
+
+  /** What runs now. */
+  get group(): RunningGroup | undefined {
+    return this.#group
   }
 
   async stop(): Promise<void> {
@@ -135,6 +142,7 @@ export class Supervisor {
     const launched = await launch(invocation, home, output, log)
     try {
       await records.keep(instanceUid, launched.pid)
+      this.#group = { instanceUid, leader: launched.pid }
       log.info({ instance: instanceUid, pid: launched.pid }, 'a workspace was started')
       this.#story.runs(sayStart(argv, place), endpoints)
       const exit = await firstOf(launched.exited, signal)
@@ -147,6 +155,7 @@ export class Supervisor {
       this.#story.exited(sayExit(exit, output.lastLine))
       return { kind: 'exited', exit }
     } finally {
+      this.#group = undefined
       await endGroup({ group: launched.pid, mark: instanceUid }, { grace: stopGrace, clock, log })
     }
   }

@@ -11,6 +11,7 @@ import {
   writeEvery,
 } from '#activity/idle-decision.ts'
 import type { IdlePolicy } from '#activity/idle-policy.ts'
+import type { Load } from '#activity/load.ts'
 import { unheardLease } from '#activity/workspace-record.ts'
 
 const minute = 60_000
@@ -20,7 +21,10 @@ const now = 100 * hour
 const ago = (span: number, source = 'x') => ({ at: now - span, source })
 const quiet: AppAnswer = { kind: 'said', evidence: [] }
 
-const blind: AppAnswer = { kind: 'said', evidence: [], isBlind: true }
+const terminals: AppAnswer = { kind: 'said', evidence: [], hasTerminals: true }
+const knowing: AppAnswer = { kind: 'said', evidence: [], knowsPrograms: true }
+const atRest: Load = { kind: 'quiet' }
+const unread: Load = { kind: 'missing', problem: 'there is no metrics API' }
 
 const half: IdlePolicy = {
   ...{ timeout: 30 * minute, endpoint: undefined, connectedCounts: false },
@@ -32,7 +36,8 @@ type Asked = Omit<Partial<IdleQuestion>, 'policy'> & { readonly policy?: Partial
 function question(fields: Asked = {}): IdleQuestion {
   const { policy, ...rest } = fields
   return {
-    ...{ now, startedAt: now - 50 * hour, clocks: {}, heardSince: now - 50 * hour, app: quiet, ...rest },
+    ...{ now, startedAt: now - 50 * hour, clocks: {}, heardSince: now - 50 * hour },
+    ...{ app: quiet, load: unread, ...rest },
     policy: { ...half, ...policy },
   }
 }
@@ -75,40 +80,65 @@ describe('who is idle', () => {
     ['an app at work', { app: { kind: 'busy', source: 'app:kernel' } }, 'not-idle: busy'],
     ['an endpoint of 29 minutes ago', { app: { kind: 'said', evidence: [ago(29 * minute)] } }, 'not-idle: active'],
     ['an endpoint of 31 minutes ago', { app: { kind: 'said', evidence: [ago(31 * minute)] } }, 'idle: inactivity'],
-    [
-      'a terminal that is open',
-      { app: { kind: 'said', evidence: [], unclear: 'app:terminal-open' }, startedAt: now - 8 * hour },
-      'not-idle: active',
-    ],
+    ['a terminal that is open', { app: terminals, startedAt: now - 8 * hour }, 'not-idle: active'],
     [
       'a terminal that is open, eight hours and the timeout after the last gesture',
-      { app: { kind: 'said', evidence: [], unclear: 'app:terminal-open' }, startedAt: now - 8.5 * hour - 1 },
+      { app: terminals, startedAt: now - 8.5 * hour - 1 },
       'idle: inactivity',
     ],
+    ['a terminal that is open, where nothing works', { app: terminals, load: atRest }, 'idle: inactivity'],
     [
-      'a terminal that was used in an app that says nothing of its programs',
-      { app: blind, clocks: { terminal: ago(7 * hour), interactive: ago(7 * hour) } },
+      'a terminal that was used, and of its load nothing is known',
+      { clocks: { terminal: ago(7 * hour), interactive: ago(7 * hour) } },
       'not-idle: active',
     ],
     [
       'such a terminal, eight hours and the timeout after the last gesture',
-      { app: blind, clocks: { terminal: ago(9 * hour), interactive: ago(8.5 * hour + 1) } },
+      { clocks: { terminal: ago(9 * hour), interactive: ago(8.5 * hour + 1) } },
       'idle: inactivity',
     ],
     [
       'such a terminal, used in a run before this one',
-      { app: blind, clocks: { terminal: ago(2 * hour) }, startedAt: now - hour },
+      { clocks: { terminal: ago(2 * hour) }, startedAt: now - hour },
       'idle: inactivity',
     ],
     [
-      'such an app in which no terminal was used',
-      { app: blind, clocks: { interactive: ago(hour) } },
+      'such a terminal, where nothing works',
+      { clocks: { terminal: ago(hour), interactive: ago(hour) }, load: atRest },
       'idle: inactivity',
     ],
     [
-      'a terminal that was used in an app that told what runs in it',
-      { clocks: { terminal: ago(hour), interactive: ago(hour) } },
+      'such a terminal, where it is not known yet whether anything does',
+      { clocks: { terminal: ago(hour), interactive: ago(hour) }, load: { kind: 'not-read' } },
+      'unknown: load-not-read',
+    ],
+    [
+      'such a terminal in an app whose endpoint tells what runs in it',
+      { app: knowing, clocks: { terminal: ago(hour), interactive: ago(hour) } },
       'idle: inactivity',
+    ],
+    ['no terminal was used, and of its load nothing is known', { clocks: {} }, 'idle: inactivity'],
+    ['processors at work a minute ago', { load: { kind: 'busy', at: now - minute } }, 'not-idle: active'],
+    ['processors at work before the timeout', { load: { kind: 'busy', at: now - hour } }, 'idle: inactivity'],
+    [
+      'processors neither at rest nor at work',
+      { load: { kind: 'between' }, clocks: { interactive: ago(7 * hour) } },
+      'not-idle: active',
+    ],
+    [
+      'such processors, eight hours and the timeout after the last gesture',
+      { load: { kind: 'between' }, clocks: { interactive: ago(8.5 * hour + 1) } },
+      'idle: inactivity',
+    ],
+    [
+      'a load that is not known yet, and traffic within the timeout',
+      { load: { kind: 'not-read' }, clocks: { interactive: ago(minute) } },
+      'not-idle: active',
+    ],
+    [
+      'a load that is not known yet, after the longest life',
+      { load: { kind: 'not-read' }, policy: { maxLifetime: hour } },
+      'idle: lifetime',
     ],
     ['an endpoint in the future is one of now', { app: { kind: 'said', evidence: [ago(-hour)] } }, 'not-idle: active'],
     [
@@ -162,7 +192,12 @@ const app: fc.Arbitrary<AppAnswer> = fc.oneof(
   fc.constant<AppAnswer>({ kind: 'busy', source: 'x' }),
   fc.array(evidence, { maxLength: 2 }).map((said): AppAnswer => ({ kind: 'said', evidence: said })),
 )
+const load: fc.Arbitrary<Load> = fc.oneof(
+  fc.constantFrom<Load>({ kind: 'not-read' }, { kind: 'between' }, atRest, unread),
+  span.map((before): Load => ({ kind: 'busy', at: now - Math.abs(before) })),
+)
 const asked = fc.record({
+  load,
   clocks: fc.option(clocks, { nil: undefined }),
   startedAt: fc.option(
     span.map((before) => now - Math.abs(before)),
@@ -183,7 +218,8 @@ describe('for whatever is known', () => {
         if (decideIdle(question(fields)).kind !== 'idle') return
         const since = now - fields.policy.timeout
         const { interactive, busy } = fields.clocks ?? {}
-        for (const at of [interactive?.at, busy?.at, fields.startedAt]) expect(at ?? 0).toBeLessThan(since)
+        const used = fields.load.kind === 'busy' ? fields.load.at : 0
+        for (const at of [interactive?.at, busy?.at, fields.startedAt, used]) expect(at ?? 0).toBeLessThan(since)
       }),
     )
   })
@@ -196,6 +232,7 @@ describe('for whatever is known', () => {
         expect(fields.startedAt).toBeDefined()
         expect(fields.heardSince).toBeDefined()
         expect(fields.app.kind).toBe('said')
+        expect(fields.load.kind).not.toBe('not-read')
       }),
     )
   })
@@ -215,7 +252,14 @@ describe('for whatever is known', () => {
     fc.assert(
       fc.property(asked, (fields) => {
         const app = quiet
-        const later = question({ ...fields, clocks: fields.clocks ?? {}, startedAt: now, heardSince: now, app })
+        const later = question({
+          ...fields,
+          clocks: fields.clocks ?? {},
+          startedAt: now,
+          heardSince: now,
+          app,
+          load: unread,
+        })
         const end = now + 24 * hour + longestUnknown + fields.policy.timeout + 1
         expect(decideIdle({ ...later, now: end }).kind).toBe('idle')
       }),

@@ -73,7 +73,11 @@ describe('the endpoint of the owner', () => {
     ['a number as a text', `{"lastActiveTimestamp": "${at / 1000}.0"}`, ['lastActiveTimestamp']],
   ])('is understood in %s', async (_, body, field) => {
     await using app = await appWith({ ...quiet, '/api/idle': body })
-    expect(await app.ask({ ...idle, field })).toEqual({ kind: 'said', evidence: [{ at, source: 'endpoint' }] })
+    expect(await app.ask({ ...idle, field })).toEqual({
+      kind: 'said',
+      evidence: [{ at, source: 'endpoint' }],
+      knowsPrograms: true,
+    })
   })
 
   test.each<[claim: string, answer: string | number, problem: string]>([
@@ -164,7 +168,7 @@ describe("Jupyter's own lists", () => {
     const list = '[{"name": "1", "last_activity": "2026-11-21T10:00:00Z"}]'
     await using app = await appWith({ ...quiet, [terminals]: list })
     const evidence = [{ at, source: 'app:terminal' }]
-    expect(await app.ask()).toEqual({ kind: 'said', evidence, unclear: 'app:terminal-open' })
+    expect(await app.ask()).toEqual({ kind: 'said', evidence, hasTerminals: true })
   })
 
   test('work counts, whatever becomes of the endpoint', async () => {
@@ -183,7 +187,7 @@ describe("Jupyter's own lists", () => {
 
   test('an app of which nobody knows what it is need not be Jupyter, but may be', async () => {
     await using other = await appWith({})
-    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [], isBlind: true })
+    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [] })
     await using jupyter = await appWith({ ...quiet, [kernels]: kernel('busy') })
     expect((await jupyter.ask(undefined, { appType: 'mine' })).kind).toBe('busy')
   })
@@ -197,12 +201,12 @@ describe("Jupyter's own lists", () => {
   ])('such an app that answers %s may be one, and it can not be told what runs in it', async (_, answer) => {
     await using other = await appWith({ ...quiet, [kernels]: answer })
     const asked = await other.ask(undefined, { appType: 'mine' })
-    expect(asked).toEqual({ kind: 'said', evidence: [], unclear: 'app:strange-answer', isBlind: true })
+    expect(asked).toEqual({ kind: 'said', evidence: [], unclear: 'app:strange-answer' })
   })
 
   test('a page in place of a list is that of another app', async () => {
     await using other = await appWith({ [kernels]: '<!doctype html>', [terminals]: '<!doctype html>' })
-    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [], isBlind: true })
+    expect(await other.ask(undefined, { appType: 'mine' })).toEqual({ kind: 'said', evidence: [] })
     expect((await other.ask()).kind).toBe('failed')
   })
 
@@ -225,11 +229,10 @@ describe("Jupyter's own lists", () => {
     expect(await editor.ask(undefined, { appType: 'code-editor', ports })).toEqual({
       kind: 'said',
       evidence: [],
-      isBlind: true,
     })
     expect(editor.seen).toEqual([])
     const told = await editor.ask(idle, { appType: 'code-editor', ports })
-    expect(told).toEqual({ kind: 'said', evidence: [{ at, source: 'endpoint' }] })
+    expect(told).toEqual({ kind: 'said', evidence: [{ at, source: 'endpoint' }], knowsPrograms: true })
   })
 
   test('a Jupyter at another port is asked as well', async () => {
