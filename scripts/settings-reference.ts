@@ -70,6 +70,7 @@ function isReference(schema: TObject): boolean {
 
 function kindOf(schema: TSchema): string {
   if (Type.IsArray(schema)) return Type.IsObject(schema.items) ? 'list of objects' : `list of ${kindOf(schema.items)}`
+  if (Type.IsRecord(schema)) return 'objects by name'
   if (Type.IsObject(schema)) return '`{file}` or `{env}`'
   if (Type.IsBoolean(schema)) return '`true` or `false`'
   if (Type.IsInteger(schema)) return 'number'

@@ -56,7 +56,7 @@ export function see(clocks: Clocks, { class: is, source }: Sight, at: Timestamp,
 }
 
 /** Sources of {@link Sight}. */
-const terminals = /^(?:editor:terminal|terminals?:|rpc:console)/
+const terminals = /^(?:editor:terminal|terminals?:|rpc:console|ssh:)/
 
 /** Of each clock the later. */
 export function merge(one: Clocks, other: Clocks): Clocks {

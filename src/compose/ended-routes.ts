@@ -2,16 +2,21 @@
  * A route is a port of an instance at its address. When it is over, because the instance ends, is gone or has another address, its connections
  * are closed and never used again: an address may be another workspace's the next moment.
  */
+import { readPart } from '#gateway/part.ts'
 import type { EndReason, StreamGroup, StreamIndex } from '#live/streams.ts'
 import type { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import type { Upstream } from '#proxy/upstream.ts'
 import type { Endpoint, Endpoints, Instance } from '#runtime/contract.ts'
 import { isSameEndpoint } from '#runtime/endpoint.ts'
+import { webUi } from '#workspace/connections.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import type { Dial } from '#workspace/probe.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
 
-const restarting: EndReason = { code: 1012, reason: 'workspace restarting' }
+const restarting: EndReason = {
+  ...{ code: 1012, reason: 'workspace restarting' },
+  ofTunnel: { code: 1011, reason: 'what ran of the workspace is gone' },
+}
 
 /** Connections to one port of one instance. */
 export function upstreamBy(dial: Dial) {
@@ -40,7 +45,10 @@ export function forgetEndedRoutes({ directory, client, streams }: RouteParts): v
     const ended = endedPorts(before.ports, instance.endpoints, isGone ? undefined : after)
     for (const port of ended) client.forget(routeKey(instance, port))
     // Those of a workspace that is deleted or wanted no more are told so by who ends them.
-    if (ended.length > 0 && after?.uid === before.uid) endStreams(streams.ofWorkspace(before.uid), ended, isGone)
+    if (after?.uid !== before.uid) return
+    const groups = streams.ofWorkspace(before.uid)
+    if (ended.length > 0) endStreams(groups, ended, isGone)
+    endTunnels(groups, instance.endpoints, isGone ? undefined : after.instance?.endpoints)
   })
 }
 
@@ -55,6 +63,15 @@ function endedPorts(
   return ports
     .map(({ port }) => port)
     .filter((port) => !isSameEndpoint(endpoints.get(port), now(port)) && endpoints.get(port) !== undefined)
+}
+
+/** Their ports need not be declared. */
+function endTunnels(groups: readonly StreamGroup[], before: Endpoints, after: Endpoints | undefined): void {
+  for (const group of groups) {
+    const { port, connectionType } = readPart(group.key.part)
+    if (connectionType === webUi || isSameEndpoint(before.get(port), after?.get(port))) continue
+    group.end(restarting)
+  }
 }
 
 function endStreams(groups: readonly StreamGroup[], ports: readonly number[], isGone: boolean): void {

@@ -5,6 +5,8 @@ import { TenantCookies } from '#gateway/handover.ts'
 import { Passes } from '#gateway/passes.ts'
 import { decideAllLive, type RevocationParts, revokeOnChange } from '#gateway/revocation.ts'
 import { Sightings } from '#gateway/sightings.ts'
+import type { TunnelPolicy } from '#gateway/tunnel-policy.ts'
+import { Tunnels } from '#gateway/tunnels.ts'
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
 import { expectBody } from '#http/body-deadline.ts'
 import { trustedNetworks } from '#http/forwarded.ts'
@@ -57,6 +59,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     ...{ site, directory, streams, cookies, authenticator, identities },
     ...(state.reviews ? { reviews: state.reviews } : {}),
     policy: policyOf(settings, ground.trust),
+    tunnels: tunnelPolicyOf(settings),
     handovers: identities.handovers,
     sessionOf: (name: string) => {
       const parsed = parseSessionName(name)
@@ -78,6 +81,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     upstreamOf: upstreamBy(ground.dial),
     isAwaited: (instance, port) => prober.isAwaited(instance, port),
     carriers: carriersOf(state, identities),
+    tunnelling: tunnellingOf(state, tunnelPolicyOf(settings)),
     tenants,
     workspaceHost: new WorkspaceHost({ ...shared, tenants, renderPage, onRefusedTicket: refusedTickets(state) }),
     witness,
@@ -123,6 +127,16 @@ function siteOf({ domain, external, routing }: Settings): Site {
 
 function policyOf({ access, administrators }: Settings, trust: Trust | undefined): AccessPolicy {
   return { defaultAccessType: access.defaultAccessType, administrators, ...(trust ? { trust } : {}) }
+}
+
+function tunnelPolicyOf({ connections, insecure }: Settings): TunnelPolicy {
+  return { connections, insecureDirectSsh: insecure.includes('insecureDirectSsh') }
+}
+
+function tunnellingOf({ ground, recorder, ...state }: State, policy: TunnelPolicy): Tunnels {
+  const { connectTimeout } = ground.settings.limits
+  const sightings = new Sightings(recorder, ground.log)
+  return new Tunnels({ ...ground, ...state, policy, connectTimeout, sightings })
 }
 
 function carriersOf(state: State, identities: Identities): Carriers {

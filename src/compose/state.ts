@@ -12,6 +12,7 @@ import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import { standsForMany } from '#server/crowd.ts'
 import { dropOnChange } from '#workspace/reviewing.ts'
 import { Reviews } from '#workspace/reviews.ts'
+import { Slots } from '#workspace/slots.ts'
 import { keepAccounts } from './accounts.ts'
 import { forgetEndedRoutes } from './ended-routes.ts'
 import type { Ground } from './ground.ts'
@@ -38,6 +39,8 @@ export interface State {
   readonly recorder: ActivityRecorder
   readonly witness: Witness
   readonly turnstile: Turnstile
+  /** Places for what is counted across replicas. */
+  readonly slots: Slots
   readonly nextRequestId: () => string
 }
 
@@ -65,12 +68,15 @@ export function openState(ground: Ground): State {
   })
   const replica = ground.replica ?? keeping.replica
   const idle = openIdle({ ground, site: () => present.site, directory, recorder, tasks, replica })
-  keepHouse(tasks, keeping, idle, ground)
+  const slots = new Slots({ ...ground, namespace: settings.sessions.stateNamespace, holder: keeping.replica })
+  tasks.run('slots', (signal) => slots.run(signal))
+  keepHouse(tasks, keeping, slots, idle, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })
   tasks.run('rounds', (signal) => goRound(streams, clock, signal))
   const witness = new Witness({ audit, metrics, clock })
   return {
-    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder, idle, witness },
+    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder },
+    ...{ idle, witness, slots },
     turnstile: new Turnstile({ limits: settings.limits, isExempt: standsForMany(settings), clock }),
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),
@@ -83,6 +89,7 @@ const housekeepingEvery = 5 * 60_000
 function keepHouse(
   tasks: Tasks,
   { sessions, once }: Keeping,
+  slots: Slots,
   idle: IdleStops,
   { clock, keepHouse: inTurn }: Ground,
 ): void {
@@ -91,6 +98,7 @@ function keepHouse(
       await sleep(clock, housekeepingEvery, signal)
       await sessions.collectExpired()
       await once.collectExpired()
+      await slots.collect()
     }
   }
   const chores = async (signal: AbortSignal) => {

@@ -14,6 +14,7 @@ import type { Endpoint, Instance } from '#runtime/contract.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { type AccessPolicy, decideAccess, type Grant, isAdministrator } from '#workspace/access.ts'
 import { placeOf, type Site } from '#workspace/address.ts'
+import { webUi } from '#workspace/connections.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import { mayConnect } from '#workspace/reviewing.ts'
 import type { Reviews, Standing } from '#workspace/reviews.ts'
@@ -22,6 +23,7 @@ import type { WorkspacePort } from '#workspace/workspace.ts'
 import { fixedHeadersOf, policyOf } from './forwarding.ts'
 import type { Pass, Passes } from './passes.ts'
 import type { Place } from './target.ts'
+import { portOfTunnel, type TunnelPolicy, unmetByTunnel } from './tunnel-policy.ts'
 import type { Visit } from './visit.ts'
 
 export type DenyReason =
@@ -36,6 +38,12 @@ export type DenyReason =
   | 'review-unavailable'
   | 'store-unavailable'
   | 'not-synced'
+  /** Of a tunnel: its kind is none that the administrator has named, or what it needs is not there. */
+  | 'connection-type-not-configured'
+  | 'agent-needed'
+  | 'memory-too-small'
+  /** Of a tunnel: the run of the workspace that it was to lead to is over. */
+  | 'instance-changed'
 
 /** A decision, or what has to be asked before there can be one. */
 export type Admission =
@@ -65,10 +73,12 @@ export type Settled =
   | { readonly kind: 'login'; readonly reason: AnonymousReason; readonly navigation: boolean }
   | Denial
 
+export type DenyStatus = 400 | 403 | 404 | 409 | 424 | 503
+
 export interface Denial {
   readonly kind: 'deny'
   readonly reason: DenyReason
-  readonly status: 403 | 404 | 503
+  readonly status: DenyStatus
   readonly detail: string
   readonly session: Session | undefined
   readonly ref: WorkspaceRef | undefined
@@ -96,13 +106,11 @@ export interface AdmissionParts {
   readonly isOwnCookie: (name: string) => boolean
   /** Is this port known not to answer yet? Ports without a probe of their own are tried when asked for. */
   readonly isAwaited: (instance: Instance, port: WorkspacePort) => boolean
+  readonly tunnels: TunnelPolicy
 }
 
-/** Browsers and plain clients alike use workspaces by this connection type. */
-const connectionType = 'web-ui'
-
 export function admit(parts: AdmissionParts, arrival: Arrival, authentication: Authentication): Admission {
-  if (authentication.kind === 'session') {
+  if (authentication.kind === 'session' && !arrival.place.tunnel) {
     const hot = findPass(parts, arrival, authentication.session)
     if (hot && isSameOriginOrSafe(arrival, authentication, parts.site)) return { kind: 'forward', pass: hot }
   }
@@ -163,7 +171,7 @@ function admitSession(
   navigation: boolean,
 ): Admission {
   const { session } = authentication
-  const deny = (reason: DenyReason, status: 403 | 404 | 503, detail = '', ref?: WorkspaceRef): Admission => ({
+  const deny = (reason: DenyReason, status: DenyStatus, detail = '', ref?: WorkspaceRef): Admission => ({
     kind: 'deny',
     reason,
     status,
@@ -175,12 +183,12 @@ function admitSession(
   const verdict = judge(arrival, authentication, parts.site)
   if (verdict !== 'allowed') return deny('cross-origin', 403, verdict.refused)
   if (!parts.directory.isComplete) return deny('not-synced', 503)
-  const { address } = arrival.place
-  const entry = parts.directory.find(address.name)
+  const { place } = arrival
+  const entry = parts.directory.find(place.address.name)
   // To those who may see everything, "there is none" says nothing they could not know.
   if (!entry) return deny('no-such-workspace', isAdministrator(session.identity, parts.policy) ? 404 : 403)
-  const [main] = entry.ports
-  const port = address.port === undefined ? main : entry.ports.find((candidate) => candidate.port === address.port)
+  const port = portAt(parts, entry, place)
+  const connectionType = place.tunnel?.connectionType ?? webUi
   const wanted = { port: port ?? undeclared, connectionType }
   const decision = decideAccess(entry, session.identity, wanted, parts.policy, parts.clock.now())
   if (!decision.allowed) return deny(decision.reason, 403, '', entry.ref)
@@ -195,17 +203,29 @@ function admitSession(
     case 'allowed':
       break
   }
+  const unmet = unmetByTunnel(parts.tunnels, entry, place.tunnel)
+  if (unmet) return deny(unmet.reason, unmet.status, unmet.detail, entry.ref)
   // Only those who may use every port learn that this one does not exist.
   if (!port) return deny('no-such-port', 404, '', entry.ref)
-  if (address.port === main.port) return { kind: 'moved', ...placeOf(parts.site, entry.ref, undefined) }
+  if (isMainByNumber(place, entry)) return { kind: 'moved', ...placeOf(parts.site, entry.ref, undefined) }
   const { grant } = decision
-  return carryTo(parts, { session, entry, port, grant, validUntil: review.until }, navigation)
+  return carryTo(parts, { session, entry, port, connectionType, grant, validUntil: review.until }, navigation)
+}
+
+function portAt(parts: AdmissionParts, entry: WorkspaceEntry, { address, tunnel }: Place): WorkspacePort | undefined {
+  if (tunnel) return portOfTunnel(parts.tunnels, entry, tunnel.connectionType, address.port)
+  return entry.ports.find(({ port }) => port === (address.port ?? entry.ports[0].port))
+}
+
+/** A tunnel has no URL to be moved from. */
+function isMainByNumber({ address, tunnel }: Place, { ports: [main] }: WorkspaceEntry): boolean {
+  return !tunnel && address.port === main.port
 }
 
 /** Everything is permitted: to what runs, where something does. */
 function carryTo(
   parts: AdmissionParts,
-  permitted: Pick<Pass, 'session' | 'entry' | 'port' | 'grant' | 'validUntil'>,
+  permitted: Pick<Pass, 'session' | 'entry' | 'port' | 'connectionType' | 'grant' | 'validUntil'>,
   navigation: boolean,
 ): Settled {
   const { session, entry, port } = permitted

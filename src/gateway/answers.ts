@@ -38,9 +38,9 @@ export class Answers {
         return this.led(leaveForLogin(this.#parts, visit.place, visit.head.cookie), visit)
       }
       case 'deny': {
-        const { reason, status, navigation } = admission
+        const { reason, status, detail, navigation } = admission
         const extra = status === 503 ? comeAgain(2) : []
-        return this.refusal(visit.requestId, problemOfDenial(reason, status), navigation, extra)
+        return this.refusal(visit.requestId, problemOfDenial(reason, status, detail), navigation, extra)
       }
       case 'starting':
         return this.starting(visit, admission)

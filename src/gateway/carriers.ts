@@ -160,7 +160,8 @@ function endOf(cut: Outcome['cut'], pass: Pass): StreamEnd {
   }
 }
 
-function about(visit: Visit, pass: Pass) {
+/** Who has which port of which workspace open, for the audit trail. */
+export function about(visit: Visit, pass: Pass) {
   return {
     ...actorOf(visit, pass.session),
     workspace: refKey(pass.entry.ref),

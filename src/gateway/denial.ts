@@ -2,7 +2,7 @@
 import type { RequestHead } from '#http/request-head.ts'
 import { readHandshake } from '#http/upgrade-handshake.ts'
 import type { Problem } from '#surface/problem.ts'
-import type { DenyReason } from './admission.ts'
+import type { DenyReason, DenyStatus } from './admission.ts'
 
 const notYours: Problem = {
   code: 'forbidden',
@@ -21,7 +21,8 @@ const crossOrigin: Problem = {
   title: 'A page of another origin asked for this. It was not done.',
 }
 
-export function problemOfDenial(reason: DenyReason, status: 403 | 404 | 503): Problem {
+/** `detail` is told where it was written for the person: of what a tunnel lacks. */
+export function problemOfDenial(reason: DenyReason, status: DenyStatus, detail = ''): Problem {
   switch (reason) {
     case 'cross-origin':
       return crossOrigin
@@ -38,8 +39,19 @@ export function problemOfDenial(reason: DenyReason, status: 403 | 404 | 503): Pr
     case 'port-not-granted':
     case 'connection-type-not-granted':
       return notYours
+    case 'connection-type-not-configured':
+      return { code: 'connection_type_not_configured', status, title: 'This kind of connection is not offered here.' }
+    case 'agent-needed':
+      return { code: 'agent_needed', status, title: 'SSH into workspaces is not set up here.', detail: agentNeeded }
+    case 'memory-too-small':
+      return { code: 'memory_too_small', status, title: 'The workspace has too little memory for this.', detail }
+    case 'instance-changed':
+      return { code: 'instance_changed', status, title: 'The workspace was started again since.' }
   }
 }
+
+const agentNeeded =
+  'It needs an agent beside the workspace, or an administrator who accepts that its port is reached without one (insecureDirectSsh).'
 
 export const loginNeeded: Problem = { code: 'unauthorized', status: 401, title: 'You are not logged in.' }
 export const stoppedNow: Problem = { code: 'workspace_stopped', status: 424, title: 'The workspace is stopped.' }

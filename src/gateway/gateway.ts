@@ -14,7 +14,7 @@ import type { Renewals } from '#identity/renewals.ts'
 import type { Log } from '#observe/log.ts'
 import { isShut } from '#proxy/upstream.ts'
 import type { ReviewQuestion } from '#resources/reviewer.ts'
-import { problem } from '#surface/problem.ts'
+import { type Problem, problem } from '#surface/problem.ts'
 import { type AdmissionParts, admit, undecided, waitedFor } from './admission.ts'
 import { Answers } from './answers.ts'
 import type { Carriers } from './carriers.ts'
@@ -26,6 +26,8 @@ import { clearedFirst, type HandoverParts, type TenantCookies } from './handover
 import type { Pass } from './passes.ts'
 import { addressOf, KnownHosts, type Received, type ReceiveLimits, type ReceiveParts, receive } from './receive.ts'
 import { comeAgain, type RenderPage, type Reply, redirect, sendReply } from './reply.ts'
+import { type AimedTunnel, aimTunnel } from './tunnel-aim.ts'
+import type { Tunnels } from './tunnels.ts'
 import { type Excess, problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Origin, type OwnSurface, type Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
@@ -38,6 +40,7 @@ export interface GatewayParts extends AdmissionParts, HandoverParts {
   readonly carriers: Carriers
   readonly tenants: TenantCookies
   readonly workspaceHost: WorkspaceHost
+  readonly tunnelling: Tunnels
   readonly turnstile: Turnstile
   readonly witness: Witness
   readonly renewals: Pick<Renewals, 'touch'>
@@ -90,15 +93,15 @@ export class Gateway {
   upgrade(request: ClientRequest, socket: Duplex, head: Buffer, connection: Connection): void {
     const { carriers } = this.#parts
     const reply = (answer: Reply) => carriers.refuseUpgrade(socket, answer)
-    this.#enter(
-      { request, response: undefined, connection, expectsContinue: false },
-      {
-        reply,
-        forward: (visit, pass) =>
-          carriers.upgrade(visit, pass, socket, head, (fault) => reply(this.#faulted(visit, pass, fault))),
-        again: (gateway) => gateway.upgrade(request, socket, head, connection),
+    const exit: Exit = {
+      reply,
+      forward: (visit, pass) => {
+        if (visit.place.tunnel) this.#tunnel(visit, pass, socket, head, exit)
+        else carriers.upgrade(visit, pass, socket, head, (fault) => reply(this.#faulted(visit, pass, fault)))
       },
-    )
+      again: (gateway) => gateway.upgrade(request, socket, head, connection),
+    }
+    this.#enter({ request, response: undefined, connection, expectsContinue: false }, exit)
   }
 
   /** A listener refused something that never became a request. */
@@ -130,8 +133,14 @@ export class Gateway {
     exit.reply(entry.connection.isCrowded ? { ...reply, isLast: true } : reply)
   }
 
-  #aim(entry: Entry, { head, target }: Received, known: Authentication | undefined, origin: Origin, exit: Exit): void {
+  #aim(entry: Entry, received: Received, known: Authentication | undefined, origin: Origin, exit: Exit): void {
+    const { head, target } = received
     const { request, response, expectsContinue } = entry
+    const tunnel = aimTunnel(this.#parts.site, received, request.rawHeaders, response === undefined)
+    if (tunnel) {
+      this.#aimTunnel(entry, tunnel, origin, exit)
+      return
+    }
     if (target.kind === 'moved') {
       exit.reply(redirect(308, target.location))
       return
@@ -157,6 +166,23 @@ export class Gateway {
     const excess = this.#open(known, response)
     if (excess) exit.reply(this.#turnAway(origin, isNavigation(request.method ?? '', head), excess, known))
     else this.#parts.ownSurface(request, response, origin, expectsContinue)
+  }
+
+  /** Whoever asks for one is asked who he is anew: what a cookie says is of no interest. */
+  #aimTunnel({ request, connection }: Entry, tunnel: AimedTunnel, origin: Origin, exit: Exit): void {
+    if (tunnel.kind === 'refused') {
+      this.#parts.witness.refused(origin, tunnel.problem.code)
+      exit.reply(this.#answers.refusal(origin.requestId, tunnel.problem, false, tunnel.headers))
+      return
+    }
+    const asked = { known: undefined, began: this.#parts.clock.now(), expectsContinue: false, isBearer: true }
+    this.#visit({ ...origin, ...asked, ...tunnel, isUpgrade: true, request, memory: connection.memory }, exit)
+  }
+
+  #tunnel(visit: Visit, pass: Pass, socket: Duplex, head: Buffer, exit: Exit): void {
+    const refuse = (of: Problem, fields: readonly string[]) =>
+      exit.reply(this.#answers.refusal(visit.requestId, of, false, fields))
+    this.#settle(this.#parts.tunnelling.open(visit, pass, socket, head, refuse), visit, exit, visit.request)
   }
 
   /** Counts an answer of the own surface for as long as it is under way; what is forwarded is counted by who carries it. */

@@ -11,14 +11,18 @@ import type { Clock, Timestamp } from '#lib/clock.ts'
 import { StreamGroup, type StreamIndex } from '#live/streams.ts'
 import type { Upstream } from '#proxy/upstream.ts'
 import type { Grant } from '#workspace/access.ts'
+import { webUi } from '#workspace/connections.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
 import type { WorkspacePort } from '#workspace/workspace.ts'
 import type { HeaderList } from './forwarding.ts'
+import { partOf } from './part.ts'
 
 export interface Pass {
   readonly session: Session
   readonly entry: WorkspaceEntry
   readonly port: WorkspacePort
+  /** `web-ui`, or what its tunnels are. */
+  readonly connectionType: string
   readonly grant: Grant
   /** What was decided beside the grant is looked at again from then on. */
   readonly validUntil: Timestamp
@@ -66,11 +70,11 @@ export class Passes {
     this.#clock = clock
   }
 
-  /** A pass of the present generation for this very session snapshot; without one the decision has to be made. */
+  /** A pass of the present generation for this very session snapshot, of the web; without one the decision has to be made. */
   find(session: Session, workspaceUid: string, port: number, generation: number): Pass | undefined {
     const latest = this.#latest.get(session)
     const isThis = latest?.pass.entry.uid === workspaceUid && latest.pass.port.port === port
-    const kept = isThis ? latest : this.#kept.get(passKey(session.name, workspaceUid, port))
+    const kept = isThis ? latest : this.#kept.get(passKey(session.name, workspaceUid, String(port)))
     if (!kept || kept.generation !== generation || kept.pass.session !== session || this.#clock.now() >= kept.until)
       return undefined
     if (!isThis) this.#latest.set(session, kept)
@@ -78,7 +82,8 @@ export class Passes {
   }
 
   keep(decided: Decided, generation: number): Pass {
-    const key = passKey(decided.session.name, decided.entry.uid, decided.port.port)
+    const part = partOf({ port: decided.port.port, connectionType: decided.connectionType })
+    const key = passKey(decided.session.name, decided.entry.uid, part)
     const { workspace, ports } = decided.entry
     const profile = profileOf({
       appType: workspace.spec.appType,
@@ -87,21 +92,20 @@ export class Passes {
       port: decided.port.port,
       isMain: decided.port === ports[0],
     })
-    const group = this.#groupOf(key, decided)
+    const group = this.#groupOf(key, part, decided)
     const pass: Pass = { ...decided, group, profile, isWitnessed: false, told: undefined }
     if (this.#kept.size >= mostPasses) this.#forgetOldest()
     this.#kept.delete(key)
     const kept = { pass, generation, until: endOf(pass) }
     this.#kept.set(key, kept)
-    this.#latest.set(pass.session, kept)
+    if (pass.connectionType === webUi) this.#latest.set(pass.session, kept)
     return pass
   }
 
   /** Streams outlive the pass they were opened under, and a pass its streams: who is kept or live has the group. */
-  #groupOf(key: string, { session, entry, port }: Decided): StreamGroup {
+  #groupOf(key: string, part: string, { session, entry }: Decided): StreamGroup {
     const kept = this.#kept.get(key)?.pass.group
     if (kept) return kept
-    const part = String(port.port)
     const isThis = (group: StreamGroup) => group.key.workspace === entry.uid && group.key.part === part
     const live = this.#streams.ofSession(session.name).find(isThis)
     return live ?? new StreamGroup({ session: session.name, workspace: entry.uid, part }, this.#streams)
@@ -122,6 +126,6 @@ function endOf(pass: Pass): Timestamp {
 }
 
 /** Session names and UIDs hold no space. */
-function passKey(session: string, workspaceUid: string, port: number): string {
-  return `${session} ${workspaceUid} ${port}`
+function passKey(session: string, workspaceUid: string, part: string): string {
+  return `${session} ${workspaceUid} ${part}`
 }

@@ -7,13 +7,17 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { EndReason, StreamGroup, StreamIndex } from '#live/streams.ts'
 import type { Log } from '#observe/log.ts'
 import { type AccessPolicy, decideAccess, type Grant } from '#workspace/access.ts'
+import { webUi } from '#workspace/connections.ts'
 import type { Directory, DirectoryChange, WorkspaceEntry } from '#workspace/directory.ts'
 import { mayConnect } from '#workspace/reviewing.ts'
 import type { Decision, Reviews } from '#workspace/reviews.ts'
+import { readPart } from './part.ts'
+import { portOfTunnel, type TunnelPolicy } from './tunnel-policy.ts'
 
 const accessEnded: EndReason = { code: 1008, reason: 'access ended' }
 const notConfirmed: EndReason = { code: 1008, reason: 'access not confirmed' }
 const sessionEnded: EndReason = { code: 1008, reason: 'session ended' }
+const sessionExpired: EndReason = { ...sessionEnded, ofTunnel: { code: 4001, reason: 'session expired' } }
 const stopping: EndReason = { code: 1001, reason: 'workspace stopping' }
 const deleted: EndReason = { code: 1001, reason: 'workspace deleted' }
 
@@ -22,12 +26,14 @@ const reviewedEvery: Milliseconds = 5_000
 
 export type SessionChange =
   | { readonly type: 'changed'; readonly session: Session }
-  | { readonly type: 'ended'; readonly session: Session }
+  /** `why`: `expired` where its time was up. */
+  | { readonly type: 'ended'; readonly session: Session; readonly why?: string }
 
 export interface RevocationParts {
   readonly directory: Directory
   readonly streams: StreamIndex
   readonly policy: AccessPolicy
+  readonly tunnels: TunnelPolicy
   readonly reviews?: Reviews
   readonly clock: Clock
   readonly log: Log
@@ -45,7 +51,7 @@ export function revokeOnChange(parts: RevocationParts): Disposable {
     for (const group of streams.ofSession(change.session.name)) {
       endIf(
         group,
-        change.type === 'ended' ? sessionEnded : verdictOf(parts, group, directory.findByUid(group.key.workspace)),
+        change.type === 'ended' ? endOf(change.why) : verdictOf(parts, group, directory.findByUid(group.key.workspace)),
       )
     }
   })
@@ -101,6 +107,10 @@ function decideEach(parts: RevocationParts, groups: readonly StreamGroup[]): voi
   if (failures.length > 0) throw new AggregateError(failures, 'streams could not be ended')
 }
 
+function endOf(why: string | undefined): EndReason {
+  return why === 'expired' ? sessionExpired : sessionEnded
+}
+
 function endIf(group: StreamGroup, reason: EndReason | undefined): void {
   if (reason) group.end(reason)
 }
@@ -120,15 +130,13 @@ function verdictOf(
   if (entry.workspace.spec.desiredStatus === 'Stopped') return stopping
   const session = parts.sessionOf(group.key.session)
   if (!session) return sessionEnded
-  const port = entry.ports.find((candidate) => String(candidate.port) === group.key.part)
+  const { port: number, connectionType } = readPart(group.key.part)
+  const isWeb = connectionType === webUi
+  const port = isWeb
+    ? entry.ports.find((candidate) => candidate.port === number)
+    : portOfTunnel(parts.tunnels, entry, connectionType, number)
   if (!port) return accessEnded
-  const decision = decideAccess(
-    entry,
-    session.identity,
-    { port, connectionType: 'web-ui' },
-    parts.policy,
-    parts.clock.now(),
-  )
+  const decision = decideAccess(entry, session.identity, { port, connectionType }, parts.policy, parts.clock.now())
   return decision.allowed ? reviewOf(parts, group, { entry, session, grant: decision.grant }) : accessEnded
 }
 

@@ -4,9 +4,11 @@ import type { Onlooker } from '#activity/onlooker.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
 import type { SocketActivity } from '#activity/socket-activity.ts'
+import type { Clock } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import { valuesOf } from '#proxy/accept-key.ts'
 import type { Pass } from './passes.ts'
+import { type TunnelSights, tunnelSights } from './tunnel-sights.ts'
 import type { Visit } from './visit.ts'
 
 const upload = sight('busy', 'transfer:upload')
@@ -71,6 +73,18 @@ export class Sightings {
   /** One that was opened is closed. Once. */
   closed(socket: SocketActivity): void {
     this.#note(() => socket.end())
+  }
+
+  /** A tunnel was opened. To be told what passes. */
+  tunnelled(pass: Pass, clock: Clock): TunnelSights | undefined {
+    return this.#note(() => {
+      const sights = tunnelSights(this.#onlookerOf(pass), pass.connectionType, clock)
+      return {
+        observe: (from, bytes) => this.#note(() => sights.observe(from, bytes)),
+        look: () => this.#note(() => sights.look()),
+        end: () => this.#note(() => sights.end()),
+      }
+    })
   }
 
   #onlookerOf({ entry, session }: Pass): Onlooker {

@@ -7,7 +7,16 @@ import type { Authority } from '#http/authority.ts'
 import { climbsAbove, type RequestTarget } from '#http/request-target.ts'
 import type { CookieScope } from '#identity/authentication.ts'
 import { ownPrefix, paths } from '#surface/urls.ts'
+import type { Dialect } from '#tunnel/protocol.ts'
 import { authorityOf, parseHostLabel, parsePathSegments, type Site, type WorkspaceAddress } from '#workspace/address.ts'
+
+/** What of a tunnel is said beside its place. */
+export interface TunnelAim {
+  readonly dialect: Dialect
+  readonly connectionType: string
+  /** The run of the workspace that another tunnel of the client leads to; it wants no other one. */
+  readonly instance: string | undefined
+}
 
 /** A port of a workspace as named by a URL; whether it exists is not known here. */
 export interface Place {
@@ -18,6 +27,8 @@ export interface Place {
   readonly rest: string
   /** Raw, with its `?`; or `''`. */
   readonly query: string
+  /** Set by `tunnel-aim.ts` alone: it is a tunnel that is asked for, and the address names its port. */
+  readonly tunnel?: TunnelAim
 }
 
 export type Target =

@@ -99,6 +99,7 @@ const titles: { readonly [Limit in LimitName]: string } = {
   requests: 'That was too much at once.',
   logins: 'Too many people try to log in from your address.',
   streams: 'You have too much open at once.',
+  tunnels: 'There are as many tunnels open as there may be.',
 }
 
 export function problemOfExcess({ limit }: Excess): Problem {

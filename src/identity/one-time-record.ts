@@ -1,4 +1,4 @@
-/** `OneTimeRecord`: its existence says that something has happened (a ticket was used) or is settled (whom a username belongs to). */
+/** `OneTimeRecord`: its existence says that something has happened (a ticket was used), is settled (whom a username belongs to), or is taken (a place). */
 import { createHash } from 'node:crypto'
 import Type, { type Static } from 'typebox'
 import { GatewayError } from '#errors.ts'
@@ -16,6 +16,10 @@ const OneTimeSpec = Type.Union([
     issuer: Type.String(),
     subject: Type.String(),
   }),
+  /** One of the places that somebody, or something, has for what may be open at once. */
+  Type.Object({ purpose: Type.Literal('slot'), of: Type.String(), holder: Type.String() }),
+  /** Whoever holds places is alive; another one takes its place while he is. */
+  Type.Object({ purpose: Type.Literal('holder'), holder: Type.String(), expiresAt: rfc3339 }),
 ])
 
 export type OneTimeSpec = Static<typeof OneTimeSpec>
@@ -30,7 +34,7 @@ export const oneTimeKind: ResourceKind<OneTimeRecord> = {
   plural: 'onetimerecords',
   parseSpec(value) {
     const spec = parse(value)
-    if (spec.purpose === 'once' && !isInstant(spec.expiresAt)) {
+    if ('expiresAt' in spec && !isInstant(spec.expiresAt)) {
       throw new GatewayError('invalid_resource', '/expiresAt is no date')
     }
     return spec

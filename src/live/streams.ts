@@ -10,6 +10,8 @@ import { type StreamKind, streamKinds } from '#observe/audit.ts'
 export interface EndReason {
   readonly code: 1001 | 1008 | 1011 | 1012
   readonly reason: string
+  /** What a tunnel is told instead, whose client acts on more codes than browsers do. */
+  readonly ofTunnel?: { readonly code: 1011 | 4001; readonly reason: string }
 }
 
 export interface LiveStream {

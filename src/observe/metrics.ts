@@ -41,10 +41,10 @@ export type Outcome =
 
 export type Direction = 'in' | 'out'
 /** By a close code of ours, or by one of the two peers. */
-export type StreamEnd = 'client' | 'upstream' | 'revoked' | 'workspace-stopped' | 'drained' | 'failed'
+export type StreamEnd = 'client' | 'upstream' | 'revoked' | 'workspace-stopped' | 'drained' | 'expired' | 'failed'
 export type Attempt = 'ok' | 'refused' | 'failed'
 /** What somebody had too much of. */
-export type LimitName = 'connections' | 'requests' | 'logins' | 'streams'
+export type LimitName = 'connections' | 'requests' | 'logins' | 'streams' | 'tunnels'
 export type Gauged = 'streams' | 'sessions' | 'workspaces' | 'lost-log-lines' | 'faults' | 'policies'
 
 /** One series of a counter. */

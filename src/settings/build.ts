@@ -3,9 +3,17 @@ import { GatewayError } from '#errors.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { parseDuration } from '#lib/duration.ts'
 import { type Network, parseNetwork } from '#lib/network.ts'
+import { parseQuantity } from '#lib/quantity.ts'
 import type { InsecureName } from './insecure.ts'
-import type { RawIssuer, RawListener, RawMachine, RawSettings } from './schema.ts'
-import type { IssuerSettings, ListenerSettings, MachineSettings, Routing, Settings } from './settings.ts'
+import type { RawConnections, RawIssuer, RawListener, RawMachine, RawSettings } from './schema.ts'
+import type {
+  ConnectionSettings,
+  IssuerSettings,
+  ListenerSettings,
+  MachineSettings,
+  Routing,
+  Settings,
+} from './settings.ts'
 
 export function buildSettings(raw: RawSettings): Settings {
   const { managerName, domain, home, external, operations, administrators, locked, access } = raw
@@ -24,9 +32,11 @@ export function buildSettings(raw: RawSettings): Settings {
     administrators,
     locked,
     access,
+    connections: buildConnections(raw.connections),
     sessions: { ...sessions, renewEvery: span(sessions.renewEvery), horizon: span(sessions.horizon) },
     probe: { period: span(probe.period), timeout: span(probe.timeout), failures: probe.failures },
     start: { timeout: span(raw.start.timeout) },
+    load: raw.load,
     limits: {
       ...limits,
       headerTimeout: span(limits.headerTimeout),
@@ -36,7 +46,6 @@ export function buildSettings(raw: RawSettings): Settings {
       uploadIdle: span(limits.uploadIdle),
       downloadIdle: span(limits.downloadIdle),
     },
-    load: raw.load,
     drain: { grace: span(raw.drain.grace) },
     environmentAliases,
     log,
@@ -69,6 +78,15 @@ export function buildIssuer(raw: RawIssuer, isHttpAllowed: boolean): IssuerSetti
   return { ...rest, displayName: raw.displayName ?? raw.id, caFile: raw.caFile, isHttpAllowed }
 }
 
+export function buildConnections(raw: RawConnections): readonly ConnectionSettings[] {
+  return Object.entries(raw).map(([pattern, { port, maxPerWorkspace, maxPerUser, idle, max, minMemory }]) => ({
+    ...{ pattern, port, maxPerWorkspace, maxPerUser },
+    idle: idle === undefined ? undefined : span(idle),
+    max: max === undefined ? undefined : span(max),
+    minMemory: minMemory === undefined ? undefined : parsed(parseQuantity(minMemory), String(minMemory)),
+  }))
+}
+
 function buildMachine({ kind, tokenReview, usernamePrefix, ...rest }: RawMachine): MachineSettings {
   return kind === 'cluster' ? { ...rest, kind, tokenReview } : { ...rest, kind, usernamePrefix }
 }
@@ -79,6 +97,7 @@ function insecureNames(raw: RawSettings): readonly InsecureName[] {
     insecureHttpExternal: raw.insecureHttpExternal,
     insecureWideBind: raw.insecureWideBind,
     insecureTrustEveryProxy: raw.insecureTrustEveryProxy,
+    insecureDirectSsh: raw.insecureDirectSsh,
     'cluster.insecureOwnerAnnotation': raw.cluster.insecureOwnerAnnotation,
     'routing.insecureSharedOrigin': raw.routing.insecureSharedOrigin,
   }
@@ -90,6 +109,7 @@ const insecureOrder: readonly InsecureName[] = [
   'insecureHttpExternal',
   'insecureWideBind',
   'insecureTrustEveryProxy',
+  'insecureDirectSsh',
   'cluster.insecureOwnerAnnotation',
   'routing.insecureSharedOrigin',
 ]

@@ -70,9 +70,14 @@ export function readEnvironment(env: Environment): EnvironmentLayer {
 function readValue(text: string, schema: TSchema): unknown {
   if (Type.IsBoolean(schema)) return text === 'true' ? true : text === 'false' ? false : text
   if (Type.IsInteger(schema)) return /^\d{1,15}$/.test(text) ? Number(text) : text
+  if (isOfObjects(schema)) return readStructure(text)
   if (!Type.IsArray(schema)) return text
-  if (Type.IsObject(schema.items) || text.startsWith('[')) return readStructure(text)
+  if (text.startsWith('[')) return readStructure(text)
   return text.split(',').map((item) => item.trim())
+}
+
+function isOfObjects(schema: TSchema): boolean {
+  return Type.IsRecord(schema) || (Type.IsArray(schema) && Type.IsObject(schema.items))
 }
 
 function readStructure(text: string): unknown {

@@ -26,6 +26,7 @@ const switches = {
   'insecure-http-issuer': ['insecureHttpIssuer'],
   'insecure-http-external': ['insecureHttpExternal'],
   'insecure-trust-every-proxy': ['insecureTrustEveryProxy'],
+  'insecure-direct-ssh': ['insecureDirectSsh'],
   'insecure-shared-origin': ['routing', 'insecureSharedOrigin'],
 } as const
 

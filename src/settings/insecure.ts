@@ -5,6 +5,8 @@ export const insecureMeanings = {
   insecureHttpExternal: 'Browsers may use plain HTTP on a name other than localhost: cookies can be read on the way.',
   insecureWideBind: 'Plain listeners may be reached from other machines: whoever is on the way reads everything.',
   insecureTrustEveryProxy: 'Every peer is believed about client addresses: anybody can claim any of them.',
+  insecureDirectSsh:
+    'SSH of workspaces is reached at a port of their pods, without an agent: what else reaches that port reaches their SSH server.',
   'cluster.insecureOwnerAnnotation':
     'Owners are who an annotation names, although no admission policy keeps others from writing it.',
   'routing.insecureSharedOrigin':

@@ -26,7 +26,7 @@
 import { type Static, Type } from 'typebox'
 import { issuerSchema, keys, settingsSchema } from './schema.ts'
 
-const { domain, routing, locked, administrators, access } = settingsSchema.properties
+const { domain, routing, connections, locked, administrators, access } = settingsSchema.properties
 const { id: _id, clientSecret: _clientSecret, caFile: _caFile, ...issuer } = issuerSchema.properties
 
 /** A key of a Secret: `tls.crt`, `client-secret`. */
@@ -38,28 +38,11 @@ export const managedIssuerSchema = keys({
   clientSecretRef: Type.Optional(keys({ name: Type.String({ format: 'subdomain' }), key: secretKey })),
 })
 
-/** Kubernetes' own spelling of an amount: `8Gi`, `1.5G`. */
-const quantity = '^[0-9]{1,15}(\\.[0-9]{1,3})?(m|k|M|G|T|P|Ki|Mi|Gi|Ti|Pi)?$'
-
-/** Kinds of connection by name, or by a pattern with `*`. */
-const connectionSchema = keys({
-  port: Type.Optional(Type.Integer({ minimum: 1, maximum: 65_535 })),
-  maxPerWorkspace: Type.Optional(Type.Integer({ minimum: 1 })),
-  maxPerUser: Type.Optional(Type.Integer({ minimum: 1 })),
-  idle: Type.Optional(Type.String({ format: 'duration' })),
-  max: Type.Optional(Type.String({ format: 'duration' })),
-  minMemory: Type.Optional(Type.Union([Type.Integer({ minimum: 1 }), Type.String({ pattern: quantity })])),
-})
-
 export const managedSchema = keys({
   domain,
   routing: Type.Optional(routing),
   oidc: Type.Optional(Type.Array(managedIssuerSchema)),
-  connections: Type.Optional(
-    Type.Record(Type.String({ pattern: '^[a-z0-9*]([a-z0-9*-]{0,61}[a-z0-9*])?$' }), connectionSchema, {
-      additionalProperties: false,
-    }),
-  ),
+  connections: Type.Optional(connections),
   locked: Type.Optional(locked),
   administrators: Type.Optional(administrators),
   access: Type.Optional(access),

@@ -3,7 +3,7 @@
  * Finds every problem before it gives up, and says where each stands in the object.
  */
 import { createHash } from 'node:crypto'
-import { buildIssuer, buildRouting } from './build.ts'
+import { buildConnections, buildIssuer, buildRouting } from './build.ts'
 import { checkValue, type Entry, type PartReader, partReader, type Readable } from './check.ts'
 import type { InsecureName } from './insecure.ts'
 import {
@@ -146,6 +146,7 @@ function settingsOf(
     domain: raw.domain,
     routing: buildRouting(raw.domain, routing),
     oidc: given.has('oidc') ? issuers.map(({ value }) => buildIssuer(rawIssuerOf(value), isHttpAllowed)) : base.oidc,
+    connections: given.has('connections') && raw.connections ? buildConnections(raw.connections) : base.connections,
     locked: [...new Set([...base.locked, ...(raw.locked ?? [])])],
     administrators: given.has('administrators') && raw.administrators ? raw.administrators : base.administrators,
     access: given.has('access') && raw.access ? raw.access : base.access,

@@ -3,6 +3,7 @@
  * After defaults are filled in every key is present; {@link RawSettings} is what has passed it. Units and cross-checks come later.
  */
 import { type Static, type TObjectOptions, type TProperties, Type } from 'typebox'
+import { connectionsSchema } from './connections-schema.ts'
 import { usualHome } from './early-home.ts'
 import { insecureMeanings } from './insecure.ts'
 
@@ -154,6 +155,7 @@ export const settingsSchema = keys({
   insecureHttpExternal: flag(insecureMeanings.insecureHttpExternal),
   insecureWideBind: flag(insecureMeanings.insecureWideBind),
   insecureTrustEveryProxy: flag(insecureMeanings.insecureTrustEveryProxy),
+  insecureDirectSsh: flag(insecureMeanings.insecureDirectSsh),
   administrators: section('Who may do everything, with a grant of its own in the audit.', {
     groups: names('Groups, as mapped.'),
     users: names('Usernames, as mapped.'),
@@ -162,6 +164,7 @@ export const settingsSchema = keys({
   access: section('Access to workspaces that say nothing of their own.', {
     defaultAccessType: oneOf(['OwnerOnly', 'Public'], 'OwnerOnly', 'Meaning of an unset `accessType`.'),
   }),
+  connections: connectionsSchema,
   sessions: section('How long a login lasts.', {
     renewEvery: duration('A session is renewed at the issuer this often.', '1h'),
     horizon: duration('No session lasts longer.', '12h'),
@@ -173,9 +176,6 @@ export const settingsSchema = keys({
     failures: count('Failures after which a start counts as failed.', 30, { minimum: 1, maximum: 100_000 }),
   }),
   start: section('Starting workspaces.', { timeout: duration('Time for a start, image pulls included.', '10m') }),
-  limits: section('What a client may ask of the gateway.', {
-    headerBytes: count('Bytes of a request head.', 16_384, { minimum: 4096, maximum: 1_048_576 }),
-    headerFields: count('Fields of a request head.', 200, { minimum: 20, maximum: 1900 }),
   load: section('How busy the processors of a workspace are, as evidence of work that traffic does not show.', {
     enabled: Type.Boolean({
       default: true,
@@ -188,6 +188,9 @@ export const settingsSchema = keys({
       { minimum: 2, maximum: 1_000_000 },
     ),
   }),
+  limits: section('What a client may ask of the gateway.', {
+    headerBytes: count('Bytes of a request head.', 16_384, { minimum: 4096, maximum: 1_048_576 }),
+    headerFields: count('Fields of a request head.', 200, { minimum: 20, maximum: 1900 }),
     targetLength: count('Bytes of a request target.', 8192, { minimum: 1024, maximum: 65_536 }),
     bodyBytes: count("Bytes of a body sent to Gatehouse's own API.", 65_536, { minimum: 1024, maximum: 16_777_216 }),
     headerTimeout: duration("Time for a client to send a request head, and a body to Gatehouse's own API.", '10s'),
@@ -264,6 +267,7 @@ export const settingsSchema = keys({
 })
 
 export type RawSettings = Static<typeof settingsSchema>
+export type RawConnections = RawSettings['connections']
 export type RawMachine = Static<typeof machineSchema>
 export type RawListener = Static<typeof listenerSchema>
 export type RawIssuer = Static<typeof issuerSchema>

@@ -21,6 +21,8 @@ export interface Settings {
   readonly administrators: { readonly groups: readonly string[]; readonly users: readonly string[] }
   readonly locked: readonly string[]
   readonly access: { readonly defaultAccessType: 'OwnerOnly' | 'Public' }
+  /** Which tunnels there may be; empty: all, with the usual bounds. */
+  readonly connections: readonly ConnectionSettings[]
   readonly sessions: {
     readonly renewEvery: Milliseconds
     readonly horizon: Milliseconds
@@ -28,9 +30,9 @@ export interface Settings {
   }
   readonly probe: { readonly period: Milliseconds; readonly timeout: Milliseconds; readonly failures: number }
   readonly start: { readonly timeout: Milliseconds }
+  readonly load: { readonly enabled: boolean; readonly busyMillicores: number }
   readonly limits: Limits
   readonly drain: { readonly grace: Milliseconds }
-  readonly load: { readonly enabled: boolean; readonly busyMillicores: number }
   readonly environmentAliases: { readonly dataiku: boolean }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
   readonly machines: readonly MachineSettings[]
@@ -95,6 +97,21 @@ export interface IssuerSettings {
   readonly caFile: string | undefined
   /** Somebody accepted plain HTTP for it. */
   readonly isHttpAllowed: boolean
+}
+
+/** Bounds of connections of one kind; what is undefined is as usual. */
+export interface ConnectionSettings {
+  /** A connection type, or several by a `*`. */
+  readonly pattern: string
+  /** Of SSH. */
+  readonly port: number | undefined
+  readonly maxPerWorkspace: number | undefined
+  readonly maxPerUser: number | undefined
+  /** In which nothing passes. */
+  readonly idle: Milliseconds | undefined
+  readonly max: Milliseconds | undefined
+  /** Bytes, of the workspace. */
+  readonly minMemory: number | undefined
 }
 
 /** Whose tokens let machines in. */

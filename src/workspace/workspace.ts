@@ -55,6 +55,8 @@ const WorkspaceSpec = Type.Object({
   executionProfileRef: Type.Optional(Type.Object({ name: Name })),
   /** Judged by whoever decides by it: a fault in it stops nothing, and hides no workspace. */
   idleShutdown: Type.Optional(Type.Unknown()),
+  /** Of its container. Read by `memoryOf` alone. */
+  resources: Type.Optional(Type.Unknown()),
 })
 
 export type WorkspaceSpec = Static<typeof WorkspaceSpec>

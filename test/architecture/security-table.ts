@@ -19,8 +19,8 @@ export interface SecurityTables {
 /** How long the list is. */
 export const listLength = 90
 
-/** What of the list does not exist here: access tokens of people, links that are shares, a store of sessions beside the API server, tunnels. */
-export const mayNotApply: ReadonlySet<number> = new Set([52, 53, 64, 66, 67, 86])
+/** What of the list does not exist here: access tokens of people, links that are shares, a store of sessions beside the API server. */
+export const mayNotApply: ReadonlySet<number> = new Set([52, 53, 66, 86])
 
 const row = /^\|\s*(\d+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|$/
 

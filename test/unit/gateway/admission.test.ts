@@ -63,6 +63,7 @@ function world(given: Given = {}) {
     }),
     isOwnCookie: () => false,
     isAwaited: () => false,
+    tunnels: { connections: [], insecureDirectSsh: false },
   }
   return { parts, directory, clock }
 }

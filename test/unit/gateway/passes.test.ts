@@ -16,6 +16,7 @@ function world() {
     session: session(who),
     entry,
     port: port(),
+    connectionType: 'web-ui',
     grant: { kind: 'owner' },
     validUntil: Number.POSITIVE_INFINITY,
     upstream: { key: 'nowhere', dial: () => Promise.reject(new Error('not dialled here')) },

@@ -39,6 +39,7 @@ function world(makeReviews?: (clock: FakeClock) => Reviews) {
     clock,
     log,
     ...(reviews ? { reviews } : {}),
+    tunnels: { connections: [], insecureDirectSsh: true },
     policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
     sessionOf: (name) => sessions.get(name),
     subscribeSessions(listener) {

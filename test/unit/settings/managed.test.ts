@@ -48,6 +48,10 @@ describe('what a manager says', () => {
       locked: ['idp:mallory'],
       administrators: { groups: ['idp:admins'], users: [] },
       access: { defaultAccessType: 'Public' },
+      connections: [
+        { pattern: 'web-ui' },
+        { pattern: '*-remote', port: 2222, idle: 3_600_000, max: 43_200_000, minMemory: 8 * 2 ** 30 },
+      ],
     })
     expect(issuer).toMatchObject({
       ...idp,

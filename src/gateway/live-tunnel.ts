@@ -1,0 +1,139 @@
+/** A tunnel that is open: ended with what it rests on, by its own limits of time, and when its place is lost; written down when it opens and closes. */
+import type { Duplex } from 'node:stream'
+import type { WebSocket } from 'ws'
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import type { Counted } from '#lib/tallies.ts'
+import type { EndReason, LiveStream } from '#live/streams.ts'
+import type { Audit } from '#observe/audit.ts'
+import type { Metrics, StreamEnd } from '#observe/metrics.ts'
+import { Bridge } from '#tunnel/bridge.ts'
+import { type Closing, closeCodes, type Dialect, type Notice } from '#tunnel/protocol.ts'
+import type { Bounds } from '#workspace/connections.ts'
+import type { Slot } from '#workspace/slots.ts'
+import { about } from './carriers.ts'
+import type { Pass } from './passes.ts'
+import type { Sightings } from './sightings.ts'
+import type { TunnelSights } from './tunnel-sights.ts'
+import type { Visit } from './visit.ts'
+
+export interface LiveTunnelParts {
+  readonly visit: Visit
+  readonly pass: Pass
+  readonly dialect: Dialect
+  readonly bounds: Pick<Bounds, 'idle' | 'max'>
+  readonly slot: Slot
+  /** Among what its identity has open. */
+  readonly open: Counted
+  readonly socket: WebSocket
+  readonly upstream: Duplex
+  readonly audit: Audit
+  readonly metrics: Metrics
+  readonly clock: Clock
+  /** Absent: nobody wants to know who is working. */
+  readonly sightings?: Sightings
+}
+
+const broke: Closing = { code: closeCodes.gone, reason: 'the connection to the workspace broke' }
+const idle: Closing = { code: closeCodes.expired, reason: 'nothing passed for too long' }
+const over: Closing = { code: closeCodes.expired, reason: 'it was open for as long as it may be' }
+const displaced: Closing = { code: closeCodes.busy, reason: 'its place is taken' }
+
+/** Ahead of an end that can be foreseen, or half of the time where that is less. */
+const warnAhead: Milliseconds = 5 * 60_000
+
+export class LiveTunnel implements LiveStream {
+  readonly kind = 'tunnel'
+  readonly isLasting = true
+  readonly #parts: LiveTunnelParts
+  readonly #bridge: Bridge
+  readonly #sights: TunnelSights | undefined
+  readonly #began: Timestamp
+  #movedAt: Timestamp
+  #moved = 0
+  /** What was foreseen, and told. */
+  readonly #warned = new Set<Notice['why']>()
+
+  constructor(parts: LiveTunnelParts) {
+    const { visit, pass, socket, upstream, dialect, clock, audit, metrics, slot } = parts
+    this.#parts = parts
+    this.#began = clock.now()
+    this.#movedAt = this.#began
+    this.#sights = parts.sightings?.tunnelled(pass, clock)
+    pass.group.add(this)
+    metrics.streamsOpened('tunnel').add()
+    audit.record({ event: 'stream-opened', ...about(visit, pass), kind: 'tunnel' })
+    slot.lost.addEventListener('abort', this.#onLost, { once: true })
+    this.#bridge = new Bridge({
+      ...{ socket, dialect, clock, stream: { readable: upstream, writable: upstream }, onBreak: broke },
+      observe: (from, bytes) => this.#sights?.observe(from === 'socket' ? 'client' : 'upstream', bytes.length),
+      onClosed: (bridge) => this.#closed(bridge),
+    })
+  }
+
+  look(now: Timestamp): void {
+    const { max, idle: longestIdle } = this.#parts.bounds
+    const moved = this.#bridge.bytesFromSocket + this.#bridge.bytesFromStream
+    if (moved !== this.#moved) {
+      this.#moved = moved
+      this.#movedAt = now
+      this.#warned.delete('idle')
+    }
+    this.#sights?.look()
+    if (this.#isOver('limit', now - this.#began, max)) this.#bridge.end(over)
+    else if (this.#isOver('idle', now - this.#movedAt, longestIdle)) this.#bridge.end(idle)
+    else this.#bridge.beat()
+  }
+
+  end({ code, reason, ofTunnel }: EndReason): void {
+    this.#bridge.end(ofTunnel ?? { code, reason })
+  }
+
+  /** Warns ahead of it, once. */
+  #isOver(why: Notice['why'], passed: Milliseconds, most: Milliseconds): boolean {
+    if (passed >= most) return true
+    const rest = most - passed
+    if (rest > Math.min(warnAhead, most / 2) || this.#warned.has(why)) return false
+    this.#warned.add(why)
+    this.#bridge.tell({ notice: 'closing-soon', why, in: rest })
+    return false
+  }
+
+  readonly #onLost = (): void => this.#bridge.end(displaced)
+
+  #closed({ bytesFromSocket: bytesIn, bytesFromStream: bytesOut, cut, closedBy }: Bridge): void {
+    const { visit, pass, slot, open, audit, metrics, clock } = this.#parts
+    slot.lost.removeEventListener('abort', this.#onLost)
+    slot.leave()
+    open.leave()
+    pass.group.delete(this)
+    this.#sights?.end()
+    metrics.streamsClosed('tunnel', cut === 'ended' ? endOf(closedBy.code) : ends[cut ?? 'socket']).add()
+    metrics.streamBytes('tunnel', 'in').add(bytesIn)
+    metrics.streamBytes('tunnel', 'out').add(bytesOut)
+    const duration = clock.now() - this.#began
+    // What a client gives as its reason is its own word.
+    const reason = cut === 'ended' ? closedBy.reason : cut === undefined ? 'closed' : ends[cut]
+    const line = { ...about(visit, pass), kind: 'tunnel', reason, duration, bytesIn, bytesOut } as const
+    audit.record({ event: 'stream-closed', ...line })
+  }
+}
+
+const ends = { socket: 'client', stream: 'upstream' } as const
+
+function endOf(code: number): StreamEnd {
+  switch (code) {
+    case closeCodes.stopping:
+      return 'workspace-stopped'
+    case closeCodes.restarting:
+      return 'drained'
+    case closeCodes.expired:
+      return 'expired'
+    case closeCodes.gone:
+      return 'upstream'
+    case closeCodes.notTaken:
+    case closeCodes.busy:
+      return 'failed'
+    default:
+      return 'revoked'
+  }
+}

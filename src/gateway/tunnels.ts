@@ -1,0 +1,154 @@
+/**
+ * Carries an admitted tunnel out: its place among those that may be open at once, a connection to its port, and then the 101. Until then every refusal
+ * is an answer of HTTP that a program can read. It is live from the moment it is admitted, so that whatever is taken back meanwhile ends it.
+ */
+import type { Duplex } from 'node:stream'
+import { GatewayError, messageOf } from '#errors.ts'
+import { reset } from '#http/reset.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
+import type { EndReason, LiveStream } from '#live/streams.ts'
+import type { Log } from '#observe/log.ts'
+import { isShut } from '#proxy/upstream.ts'
+import { type Problem, problem } from '#surface/problem.ts'
+import { acceptTunnel } from '#tunnel/endpoint.ts'
+import type { Dialect } from '#tunnel/protocol.ts'
+import { type Bounds, boundsOf } from '#workspace/connections.ts'
+import type { Slot, Slots } from '#workspace/slots.ts'
+import { LiveTunnel, type LiveTunnelParts } from './live-tunnel.ts'
+import type { Pass } from './passes.ts'
+import { comeAgain } from './reply.ts'
+import type { TunnelPolicy } from './tunnel-policy.ts'
+import { problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
+import { hasLeft, type Visit } from './visit.ts'
+import type { Witness } from './witness.ts'
+
+export interface TunnelsParts extends Pick<LiveTunnelParts, 'audit' | 'metrics' | 'sightings'> {
+  readonly policy: TunnelPolicy
+  readonly slots: Pick<Slots, 'take'>
+  readonly turnstile: Pick<Turnstile, 'open'>
+  readonly witness: Pick<Witness, 'limited' | 'failed'>
+  readonly connectTimeout: Milliseconds
+  readonly clock: Clock
+  readonly log: Log
+}
+
+/** Answers in the tunnel's place. Flat fields. */
+type Refuse = (problem: Problem, fields: readonly string[]) => void
+
+interface Opening {
+  readonly visit: Visit
+  readonly pass: Pass
+  readonly dialect: Dialect
+  readonly bounds: Bounds
+  readonly socket: Duplex
+  /** What came behind the request. */
+  readonly head: Buffer
+}
+
+const nothingListens: Problem = {
+  code: 'nothing_listens',
+  status: 424,
+  title: 'Nothing listens at this port of the workspace.',
+  detail: 'For SSH its image has to run an SSH server there.',
+}
+
+export class Tunnels {
+  readonly #parts: TunnelsParts
+
+  constructor(parts: TunnelsParts) {
+    this.#parts = parts
+  }
+
+  /** Settles when it is open, or refused. */
+  async open(visit: Visit, pass: Pass, socket: Duplex, head: Buffer, refuse: Refuse): Promise<void> {
+    const bounds = boundsOf(this.#parts.policy.connections, pass.connectionType)
+    const dialect = visit.place.tunnel?.dialect
+    if (!bounds || !dialect) throw new GatewayError('internal', 'a tunnel of no kind')
+    const waiting = new Waiting()
+    pass.group.add(waiting)
+    try {
+      await this.#open({ visit, pass, dialect, bounds, socket, head }, waiting, refuse)
+    } finally {
+      pass.group.delete(waiting)
+    }
+  }
+
+  async #open(opening: Opening, waiting: Waiting, refuse: Refuse): Promise<void> {
+    const { visit, pass, socket, bounds } = opening
+    const taken = await this.#parts.slots.take(roomsOf(pass, bounds))
+    if (taken.kind === 'full') {
+      const { session } = pass
+      const excess = { limit: 'tunnels', of: session.identity.username, retryAfter: comeBackIn } as const
+      this.#parts.witness.limited(visit, excess, session)
+      const detail = taken.room.of.startsWith('user ') ? 'Yours are as many as one person may have.' : fullWorkspace
+      refuse({ ...problemOfExcess(excess), detail }, retryFields(excess))
+      return
+    }
+    let upstream: Duplex | undefined
+    try {
+      upstream = await this.#dial(pass, waiting.signal)
+    } catch (error) {
+      taken.slot.leave()
+      if (waiting.signal.aborted) reset(socket)
+      else this.#refuseFor(error, visit, refuse)
+      return
+    }
+    if (waiting.signal.aborted || hasLeft(visit) || !this.#begin(opening, upstream, taken.slot)) {
+      taken.slot.leave()
+      upstream.destroy()
+      reset(socket)
+    }
+  }
+
+  /** `false`: the client has left. */
+  #begin({ visit, pass, dialect, bounds, socket, head }: Opening, upstream: Duplex, slot: Slot): boolean {
+    const instance = pass.entry.instance?.instanceUid ?? ''
+    const accepted = acceptTunnel({ request: visit.request, socket, head, dialect, instance })
+    if (!accepted) return false
+    const open = this.#parts.turnstile.open(pass.session.identity.username)
+    new LiveTunnel({ ...this.#parts, visit, pass, dialect, bounds, slot, open, socket: accepted, upstream })
+    return true
+  }
+
+  async #dial({ upstream }: Pass, signal: AbortSignal): Promise<Duplex> {
+    const { clock, connectTimeout } = this.#parts
+    using deadline = deadlineOf(clock, connectTimeout, signal)
+    return await upstream.dial(deadline.signal)
+  }
+
+  #refuseFor(error: unknown, visit: Visit, refuse: Refuse): void {
+    if (!(error instanceof GatewayError)) throw error
+    const { log, witness } = this.#parts
+    log.warn({ requestId: visit.requestId, code: error.code, reason: messageOf(error) }, 'a tunnel could not be opened')
+    witness.failed(visit, error)
+    if (isShut(error)) refuse(nothingListens, comeAgain(5))
+    else refuse(problem(error.code, error.status), error.retryable ? comeAgain(2) : [])
+  }
+}
+
+const fullWorkspace = 'This workspace has as many as one may have.'
+/** Nobody can tell when somebody closes one. */
+const comeBackIn: Milliseconds = 10_000
+
+function roomsOf({ entry, session }: Pass, { maxPerWorkspace, maxPerUser }: Bounds) {
+  return [
+    { of: `user ${session.identity.username}`, most: maxPerUser },
+    { of: `workspace ${entry.uid}`, most: maxPerWorkspace },
+  ]
+}
+
+/** In the place of a tunnel that is not open yet. */
+class Waiting implements LiveStream {
+  readonly kind = 'tunnel'
+  readonly isLasting = true
+  readonly #ending = new AbortController()
+
+  get signal(): AbortSignal {
+    return this.#ending.signal
+  }
+
+  end({ reason }: EndReason): void {
+    this.#ending.abort(new GatewayError('upstream_unreachable', reason))
+  }
+}

@@ -1,0 +1,242 @@
+/**
+ * One end of a tunnel: a WebSocket and a byte stream made one, with back-pressure, half-close and pings. The same at the gateway, whose stream leads
+ * to a workspace, and at the command line, whose stream is its standard input and output. Has no timer of its own while it is open: who owns it
+ * calls {@link Bridge.beat}. There may be thousands that say nothing for hours, so one holds next to nothing.
+ */
+import type { Readable, Writable } from 'node:stream'
+import type { RawData, WebSocket } from 'ws'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import {
+  type Closing,
+  closeCodes,
+  type Dialect,
+  highMark,
+  longestMessage,
+  lowMark,
+  mostUnanswered,
+  type Notice,
+} from './protocol.ts'
+
+/** A socket is both; standard input and output are one each. */
+export interface ByteStream {
+  readonly readable: Readable
+  readonly writable: Writable
+}
+
+export interface BridgeParts {
+  readonly socket: WebSocket
+  readonly stream: ByteStream
+  readonly dialect: Dialect
+  readonly clock: Clock
+  /** Absent: this side takes no text. */
+  readonly onText?: (text: string) => void
+  /** Sees what passes, and must neither keep nor change it. */
+  readonly observe?: (from: 'socket' | 'stream', bytes: Buffer) => void
+  /** What the other side is told when the stream breaks. */
+  readonly onBreak: Closing
+  /** Once, when both are closed. */
+  readonly onClosed: (bridge: Bridge) => void
+}
+
+/** Who ended it otherwise than by saying all there was: a side that broke or left, or {@link Bridge.end}. */
+export type BridgeCut = 'socket' | 'stream' | 'ended' | undefined
+
+/** What a socket that was told to close may take to do so. */
+const longestClosing: Milliseconds = 1_000
+/** What the stream may take to send on what it has, when nobody is left to answer it. */
+const longestFlush: Milliseconds = 10_000
+
+const nothing = Buffer.alloc(0)
+const done: Closing = { code: closeCodes.done, reason: 'done' }
+const noText: Closing = { code: closeCodes.notTaken, reason: 'text is not taken' }
+
+export class Bridge {
+  bytesFromSocket = 0
+  bytesFromStream = 0
+  cut: BridgeCut
+  /** As the other side gave them, or this one; 1006 where nobody did. */
+  closedBy: { readonly code: number; readonly reason: string } = { code: 1006, reason: '' }
+  readonly #parts: BridgeParts
+  /** Messages, pings and pongs. */
+  #heard = 0
+  #heardBefore = 0
+  #hasAsked = false
+  #unanswered = 0
+  #socketHasEnded = false
+  #streamHasEnded = false
+  #isClosing = false
+  #isHeldBack = false
+  #timer: Disposable | undefined
+  #openSides = 2
+
+  constructor(parts: BridgeParts) {
+    this.#parts = parts
+    const { socket, stream } = parts
+    socket.binaryType = 'nodebuffer'
+    socket.on('message', (data, isBinary) => this.#fromSocket(data, isBinary))
+    const hear = () => {
+      this.#heard += 1
+    }
+    socket.on('ping', hear).on('pong', hear)
+    // 'close' follows, and is acted on.
+    socket.on('error', ignore)
+    socket.once('close', (code, reason) => this.#socketClosed(code, reason.toString()))
+    const { readable, writable } = stream
+    readable.on('data', (bytes: Buffer) => this.#fromStream(bytes))
+    readable.once('end', () => this.#streamEnded())
+    writable.on('drain', () => socket.resume())
+    for (const side of new Set([readable, writable])) side.on('error', () => this.#streamBroke())
+    writable.once('close', () => this.#streamClosed())
+    if (socket.isPaused) socket.resume()
+  }
+
+  /** Both are closed, the socket with this, the stream at once. Later calls change nothing. */
+  end(closing: Closing): void {
+    if (this.#isClosing) return
+    this.cut ??= 'ended'
+    this.#close(closing)
+  }
+
+  /** Nothing where the other side knows no notices. */
+  tell(notice: Notice): void {
+    if (this.#parts.dialect === 'tunnel' && !this.#isClosing) this.#parts.socket.send(JSON.stringify(notice))
+  }
+
+  /** To be called every `pingEvery`: asks whether the other side is there, and gives up on one that has said nothing for so long. */
+  beat(): void {
+    const { socket } = this.#parts
+    if (this.#isClosing || socket.readyState !== socket.OPEN) return
+    const isSilent = this.#heard === this.#heardBefore
+    this.#heardBefore = this.#heard
+    // Whoever is not read from is not heard, and one that has yet to read what was sent has not seen the ping.
+    const canTell = !socket.isPaused && socket.bufferedAmount === 0
+    if (!isSilent) this.#unanswered = 0
+    else if (canTell && this.#hasAsked) this.#unanswered += 1
+    if (this.#unanswered >= mostUnanswered) {
+      this.cut ??= 'socket'
+      socket.terminate()
+      return
+    }
+    this.#hasAsked = true
+    socket.ping(nothing)
+  }
+
+  #fromSocket(data: RawData, isBinary: boolean): void {
+    const { socket, stream, dialect, observe, onText } = this.#parts
+    this.#heard += 1
+    if (this.#isClosing || this.#socketHasEnded) return
+    const bytes = bytesOf(data)
+    if (!isBinary) {
+      if (onText) onText(bytes.toString())
+      else this.end(noText)
+      return
+    }
+    if (bytes.length === 0) {
+      if (dialect === 'tunnel') this.#socketEnded()
+      return
+    }
+    this.bytesFromSocket += bytes.length
+    observe?.('socket', bytes)
+    if (!stream.writable.write(bytes)) socket.pause()
+  }
+
+  #fromStream(bytes: Buffer): void {
+    if (this.#isClosing) return
+    const { socket, stream, observe } = this.#parts
+    this.bytesFromStream += bytes.length
+    observe?.('stream', bytes)
+    for (let at = 0; at < bytes.length; at += longestMessage) {
+      socket.send(bytes.subarray(at, at + longestMessage), this.#onSent)
+    }
+    if (socket.bufferedAmount < highMark) return
+    this.#isHeldBack = true
+    stream.readable.pause()
+  }
+
+  readonly #onSent = (): void => {
+    if (!this.#isHeldBack || this.#parts.socket.bufferedAmount > lowMark) return
+    this.#isHeldBack = false
+    this.#parts.stream.readable.resume()
+  }
+
+  /** The other side has said all it had to say. */
+  #socketEnded(): void {
+    this.#socketHasEnded = true
+    this.#parts.stream.writable.end()
+    if (this.#streamHasEnded) this.#close(done)
+  }
+
+  #streamEnded(): void {
+    if (this.#streamHasEnded || this.#isClosing) return
+    this.#streamHasEnded = true
+    const { socket, dialect } = this.#parts
+    if (dialect === 'plain' || this.#socketHasEnded) this.#close(done)
+    else socket.send(nothing)
+  }
+
+  /** After its last word nothing of it is lost. */
+  #streamBroke(): void {
+    if (this.#isClosing) return
+    if (!this.#streamHasEnded) this.cut ??= 'stream'
+    this.#close(this.#streamHasEnded ? done : this.#parts.onBreak)
+  }
+
+  #close(closing: Closing): void {
+    const { socket, stream, clock } = this.#parts
+    this.#isClosing = true
+    this.closedBy = closing
+    socket.close(closing.code, closing.reason)
+    // What it still says is thrown away, but read: its own close must be seen.
+    socket.resume()
+    this.#timer = clock.after(longestClosing, () => socket.terminate())
+    // Where all was said, what is on its way to the workspace still gets there.
+    if (closing === done) this.#flush()
+    else destroy(stream)
+  }
+
+  #socketClosed(code: number, reason: string): void {
+    this.#timer?.[Symbol.dispose]()
+    if (!this.#isClosing) {
+      this.#isClosing = true
+      this.closedBy = { code, reason }
+      // Some clients say nothing when they are done (1005), as browsers do.
+      const isProper = code === closeCodes.done || code === 1005
+      if (!isProper) this.cut ??= 'socket'
+      if (isProper) this.#flush()
+      else destroy(this.#parts.stream)
+    }
+    this.#sideClosed()
+  }
+
+  #flush(): void {
+    const { stream, clock } = this.#parts
+    const timer = clock.after(longestFlush, () => destroy(stream))
+    stream.writable.end(() => {
+      timer[Symbol.dispose]()
+      destroy(stream)
+    })
+    stream.readable.resume()
+  }
+
+  #streamClosed(): void {
+    this.#streamBroke()
+    this.#sideClosed()
+  }
+
+  #sideClosed(): void {
+    this.#openSides -= 1
+    if (this.#openSides === 0) this.#parts.onClosed(this)
+  }
+}
+
+function destroy({ readable, writable }: ByteStream): void {
+  readable.destroy()
+  writable.destroy()
+}
+
+function bytesOf(data: RawData): Buffer {
+  if (Array.isArray(data)) return Buffer.concat(data)
+  return Buffer.isBuffer(data) ? data : Buffer.from(data)
+}
+
+function ignore(): void {}

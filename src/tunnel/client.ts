@@ -1,0 +1,89 @@
+/** The client's end of a tunnel's handshake, over a connection that somebody else has made: straight, through a proxy, with TLS or without. */
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocket } from 'ws'
+import type { Milliseconds } from '#lib/clock.ts'
+import { instanceHeader, longestMessage, tunnelProtocol } from './protocol.ts'
+
+export interface TunnelWish {
+  /** Ready for HTTP/1.1. It is the tunnel's from here on. */
+  readonly connection: Duplex
+  /** `host[:port]` of the gateway. */
+  readonly authority: string
+  /** Path and query, as the gateway has it. */
+  readonly target: string
+  /** The value of that field. */
+  readonly authorization: string
+}
+
+export type OpenedTunnel =
+  | {
+      readonly kind: 'open'
+      readonly socket: WebSocket
+      /** Which run of the workspace it leads to, where the gateway says so. */
+      readonly instance: string | undefined
+    }
+  | {
+      readonly kind: 'refused'
+      readonly status: number
+      readonly contentType: string
+      readonly requestId: string | undefined
+      readonly body: string
+    }
+
+/** The gateway finds a place and connects before it answers. */
+const longestHandshake: Milliseconds = 30_000
+const longestBody = 65_536
+
+/** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is resumed, as a bridge does. */
+export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
+  const { connection, authority, target, authorization } = wish
+  // What encrypts is below it already.
+  const socket = new WebSocket(`ws://${authority}${target}`, [tunnelProtocol], {
+    createConnection: () => connection,
+    headers: { Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
+    ...{ perMessageDeflate: false, maxPayload: longestMessage, handshakeTimeout: longestHandshake },
+  })
+  return new Promise((resolve, reject) => {
+    let instance: string | undefined
+    const fail = (error: Error) => {
+      connection.destroy()
+      reject(error)
+    }
+    socket.once('error', fail)
+    socket.once('upgrade', (answer) => {
+      instance = fieldOf(answer, instanceHeader)
+    })
+    socket.once('open', () => {
+      socket.off('error', fail)
+      // What has come with the answer waits for whoever is told of it.
+      socket.pause()
+      resolve({ kind: 'open', socket, instance })
+    })
+    socket.once('unexpected-response', (_request, answer) => {
+      textOf(answer).then((body) => {
+        connection.destroy()
+        const { statusCode: status = 0 } = answer
+        const contentType = fieldOf(answer, 'content-type') ?? ''
+        resolve({ kind: 'refused', status, contentType, requestId: fieldOf(answer, 'x-request-id'), body })
+      }, fail)
+    })
+  })
+}
+
+function fieldOf({ headers }: IncomingMessage, name: string): string | undefined {
+  const value = headers[name.toLowerCase()]
+  return typeof value === 'string' ? value : undefined
+}
+
+async function textOf(answer: IncomingMessage): Promise<string> {
+  const pieces: Buffer[] = []
+  let length = 0
+  for await (const chunk of answer) {
+    const piece = Buffer.from(chunk)
+    length += piece.length
+    if (length > longestBody) throw new Error('the answer is too long')
+    pieces.push(piece)
+  }
+  return Buffer.concat(pieces).toString()
+}

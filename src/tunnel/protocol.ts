@@ -1,0 +1,85 @@
+/**
+ * What the two ends of a tunnel agree on: an opaque byte stream in a WebSocket (RFC 6455), `gatehouse.tunnel.v1`.
+ *
+ * - A binary message is bytes of the stream, at most {@link longestMessage} of them, never compressed.
+ * - An empty binary message ends its direction; the other one goes on. When both have ended, the gateway closes with 1000.
+ * - Text comes from the gateway alone, and is a {@link Notice}. Text of a client is answered with 1003, as is anything else with what RFC 6455 says.
+ * - Each side sends a ping every {@link pingEvery}; one that hears nothing at all after two of them, and has nothing of its own on the way, is alone.
+ *
+ * The plain dialect, of clients that know no subprotocol of ours (`websocat --binary`), is binary messages alone: whoever has ended has closed.
+ */
+import type { Milliseconds } from '#lib/clock.ts'
+
+export const tunnelProtocol = 'gatehouse.tunnel.v1'
+
+export type Dialect = 'tunnel' | 'plain'
+
+/** Bytes; between two of them a ping has its turn. */
+export const longestMessage = 65_536
+
+/** Less than half of what balancers wait for by default, which is a minute. */
+export const pingEvery: Milliseconds = 20_000
+/** Pings in a row. */
+export const mostUnanswered = 2
+
+/** Bytes that wait to be sent: no more is read from the other side from the one on, and again from the other on. */
+export const highMark = 262_144
+export const lowMark = 65_536
+
+/** Why a tunnel was closed (RFC 6455 section 7.4.1, and its registry of codes; 4000 and more are each protocol's own). */
+export const closeCodes = {
+  /** Both sides have said all they had to say, or one of them left. */
+  done: 1000,
+  /** The workspace stops, or was deleted. */
+  stopping: 1001,
+  /** Text, or another thing that this side does not take. */
+  notTaken: 1003,
+  /** The right to it was taken back, or the session ended. Coming back does not help. */
+  revoked: 1008,
+  /** What it led to is gone: the pod, or its end of the connection. */
+  gone: 1011,
+  /** The gateway ends or restarts: come back. */
+  restarting: 1012,
+  /** It had no place among the tunnels that may be open: come back later. */
+  busy: 1013,
+  /** The time of its session, or its own, was up: log in, or come back. */
+  expired: 4001,
+} as const
+
+export type CloseCode = (typeof closeCodes)[keyof typeof closeCodes]
+
+/** RFC 6455 section 5.5: a code and, in at most 123 bytes, a reason for people. */
+export interface Closing {
+  readonly code: CloseCode
+  readonly reason: string
+}
+
+/** Said by the gateway while the tunnel is open. */
+export interface Notice {
+  /** It will be closed, unless bytes pass (`idle`) or whatever happens (`limit`). */
+  readonly notice: 'closing-soon'
+  readonly why: 'idle' | 'limit'
+  /** Milliseconds from now. */
+  readonly in: Milliseconds
+}
+
+/** `undefined` for anything that is none: a newer gateway may say more. */
+export function readNotice(text: string): Notice | undefined {
+  const value = parsed(text)
+  if (typeof value !== 'object' || value === null || !('notice' in value) || value.notice !== 'closing-soon')
+    return undefined
+  const why = 'why' in value && (value.why === 'idle' || value.why === 'limit') ? value.why : undefined
+  const rest = 'in' in value && typeof value.in === 'number' ? value.in : undefined
+  return why === undefined || rest === undefined ? undefined : { notice: value.notice, why, in: rest }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
+
+/** Of the 101: which run of the workspace it leads to. */
+export const instanceHeader = 'Gatehouse-Instance'

@@ -1,0 +1,115 @@
+/**
+ * Kinds of connection: which of them there may be, which port each leads to, and what bounds it. A share may be for some of them alone. What a client
+ * calls its tunnel is its own word, so that no kind leads further than another one of its family: SSH to the one port of SSH, forwarding to
+ * declared ports that are not that one.
+ */
+import type { Milliseconds } from '#lib/clock.ts'
+import { parseQuantity } from '#lib/quantity.ts'
+import type { ConnectionSettings } from '#settings/settings.ts'
+import type { Workspace, WorkspacePort } from './workspace.ts'
+
+/** Browsers and plain clients alike use workspaces by this one; no tunnel is of it. */
+export const webUi = 'web-ui'
+/** SSH by nobody in particular, as `ssh-access.ts` calls it too. */
+export const sshRemote = 'ssh-remote'
+/** SSH by a client that knows no tunnel of ours; the name is upstream's. */
+export const sshOverWebSocket = 'ssh-over-websocket'
+/** A port as it is. */
+export const portForward = 'port-forward'
+
+/** Those of desktop IDEs are SSH, each by its own name: `vscode-remote`. */
+const ofIde = /^[a-z0-9](?:[a-z0-9-]{0,54}[a-z0-9])?-remote$/
+
+/** A kind that tunnels may be of, or nothing. */
+export function readConnectionType(text: string): string | undefined {
+  return text === sshOverWebSocket || text === portForward || ofIde.test(text) ? text : undefined
+}
+
+export interface Bounds {
+  /** Of SSH. */
+  readonly port: number
+  readonly maxPerWorkspace: number
+  readonly maxPerUser: number
+  readonly idle: Milliseconds
+  readonly max: Milliseconds
+  /** Bytes; 0: any. */
+  readonly minMemory: number
+}
+
+const usual: Bounds = {
+  ...{ port: 2222, maxPerWorkspace: 10, maxPerUser: 10 },
+  ...{ idle: 60 * 60_000, max: 12 * 3_600_000, minMemory: 0 },
+}
+/** An IDE's own server runs beside the work. */
+const usualOfIde: Bounds = { ...usual, minMemory: 8 * 2 ** 30 }
+
+/** `undefined`: settings name kinds, and this is none of them. Of several that fit the one that says most. */
+export function boundsOf(settings: readonly ConnectionSettings[], connectionType: string): Bounds | undefined {
+  const isIde = ofIde.test(connectionType) && connectionType !== sshRemote
+  const base = isIde ? usualOfIde : usual
+  if (settings.length === 0) return base
+  const [closest] = settings
+    .filter(({ pattern }) => matches(pattern, connectionType))
+    .toSorted((a, b) => literal(b.pattern) - literal(a.pattern))
+  return closest && { ...base, ...defined(closest) }
+}
+
+function matches(pattern: string, name: string): boolean {
+  const parts = pattern.split('*')
+  const [first = '', ...others] = parts
+  const last = others.pop()
+  if (last === undefined) return name === pattern
+  if (!name.startsWith(first) || !name.endsWith(last) || name.length < first.length + last.length) return false
+  let at = first.length
+  for (const part of others) {
+    const found = name.indexOf(part, at)
+    if (found === -1) return false
+    at = found + part.length
+  }
+  return at <= name.length - last.length
+}
+
+/** A name itself says more than any pattern. */
+function literal(pattern: string): number {
+  return pattern.includes('*') ? pattern.replaceAll('*', '').length : Number.POSITIVE_INFINITY
+}
+
+function defined({ pattern: _, ...bounds }: ConnectionSettings): Partial<Bounds> {
+  const entries: Partial<{ -readonly [Key in keyof Bounds]: Bounds[Key] }> = {}
+  const names = ['port', 'maxPerWorkspace', 'maxPerUser', 'idle', 'max', 'minMemory'] as const
+  for (const name of names) {
+    const value = bounds[name]
+    if (value !== undefined) entries[name] = value
+  }
+  return entries
+}
+
+/**
+ * Where a tunnel of this kind leads: to the port of SSH, whether the workspace declares it or not, or to the declared port that was asked for, which
+ * is not SSH's. `wanted` is looked at by forwarding alone, or has to be the port of SSH. `undefined`: there is no such port.
+ */
+export function tunnelPort(
+  ports: readonly WorkspacePort[],
+  connectionType: string,
+  wanted: number | undefined,
+  bounds: Bounds,
+): WorkspacePort | undefined {
+  const declared = (number: number) => ports.find(({ port }) => port === number)
+  if (connectionType !== portForward) {
+    if (wanted !== undefined && wanted !== bounds.port) return undefined
+    return declared(bounds.port) ?? { name: 'ssh', port: bounds.port, expose: false, path: 'preserve' }
+  }
+  return wanted === undefined || wanted === bounds.port ? undefined : declared(wanted)
+}
+
+/** Bytes that its container is given, as far as it says; a limit before a request. */
+export function memoryOf(workspace: Workspace): number | undefined {
+  const { resources } = workspace.spec
+  return parseQuantity(field(field(resources, 'limits'), 'memory') ?? field(field(resources, 'requests'), 'memory'))
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === 'object' && value !== null
+    ? Object.entries(value).find(([key]) => key === name)?.[1]
+    : undefined
+}

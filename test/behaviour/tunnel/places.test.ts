@@ -1,0 +1,107 @@
+import { expect, test } from 'vitest'
+import type { Resources } from '#resources/contract.ts'
+import type { Settings } from '#settings/settings.ts'
+import { dateFollows } from '#test/support/date-follows.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
+import { type FaultyResources, faultyResources } from '#test/support/faulty-resources.ts'
+import { type OpenTunnel, type TunnelAsked, type TunnelScene, tunnelScene } from '#test/support/tunnel-scene.ts'
+import { renewEvery, silence } from '#workspace/slots.ts'
+import { shareFor } from './shares.ts'
+
+const bounds = { port: undefined, idle: undefined, max: undefined, minMemory: undefined }
+
+function atMost(maxPerWorkspace: number | undefined, maxPerUser: number | undefined) {
+  const connections = [{ ...bounds, pattern: '*', maxPerWorkspace, maxPerUser }]
+  return (of: Settings): Settings => ({ ...of, connections })
+}
+
+async function openMany(scene: TunnelScene, bearer: string, count: number, port?: number): Promise<OpenTunnel[]> {
+  const all = Array.from({ length: count }, () => scene.open(bearer, port === undefined ? {} : { port }))
+  return Promise.all(all)
+}
+
+function leave(tunnels: readonly OpenTunnel[]): void {
+  for (const tunnel of tunnels) tunnel[Symbol.dispose]()
+}
+
+/** Until it is not refused any more. */
+async function opensAgain(scene: TunnelScene, bearer: string): Promise<OpenTunnel> {
+  let opened: OpenTunnel | undefined
+  await scene.world.until(async () => {
+    const answer = await scene.ask({ bearer })
+    if (answer.kind === 'open') opened = answer
+    return opened !== undefined
+  }, 'one more is let in')
+  if (!opened) throw new Error('it was refused')
+  return opened
+}
+
+test('[SP7.6] the eleventh tunnel of a workspace is refused, over all replicas, and one person has a limit of his own; when one is closed there is room for another', async () => {
+  await using scene = await tunnelScene({ authorshipOf: () => 'ManifestGranted', settings: atMost(undefined, 8) })
+  await shareFor(scene, 'for-bob')
+  const [alice, bob] = [await scene.bearer('alice'), await scene.bearer('bob')]
+  const { port } = await scene.world.replica()
+  const tunnels = [...(await openMany(scene, bob, 2, port)), ...(await openMany(scene, alice, 8))]
+  const whose = async (asked: TunnelAsked) => {
+    const { status, code, headers, problem } = await scene.refused(asked)
+    expect([status, code, headers['retry-after']]).toEqual([429, 'too_many_tunnels', '10'])
+    return problem.detail
+  }
+  expect(await whose({ bearer: alice })).toBe('Yours are as many as one person may have.')
+  expect(await whose({ bearer: bob })).toBe('This workspace has as many as one may have.')
+  expect(await whose({ bearer: bob, port })).toBe('This workspace has as many as one may have.')
+  expect(await scene.world.figure('gatehouse_limited_total', 'limit="tunnels"')).toBe(2)
+  tunnels.at(-1)?.ws.close()
+  tunnels.push(await opensAgain(scene, bob))
+  expect(await whose({ bearer: bob })).toBe('This workspace has as many as one may have.')
+  leave(tunnels)
+})
+
+test('places of a replica that is gone are free again when it has been silent for a minute, and not before', async () => {
+  const clock = fakeClock()
+  using _ = dateFollows(clock)
+  await using scene = await tunnelScene({ clock, settings: atMost(2, undefined) })
+  const bearer = await scene.bearer('alice')
+  const { port, store } = await replicaOf(scene)
+  const tunnels = await openMany(scene, bearer, 2, port)
+  for (let round = 0; round < 10; round += 1) await clock.advance(renewEvery)
+  expect((await scene.refused({ bearer })).status).toBe(429)
+  // From here on the other replica shows no more that it is there.
+  const cut = store.fail('create', 'delete', 'get')
+  await clock.advance(silence - renewEvery)
+  expect((await scene.refused({ bearer })).status).toBe(429)
+  await clock.advance(silence)
+  const mine = await openMany(scene, bearer, 2)
+  expect((await scene.refused({ bearer })).status).toBe(429)
+
+  // It comes back, and finds its places taken.
+  cut[Symbol.dispose]()
+  await clock.advance(renewEvery)
+  for (const tunnel of tunnels) expect(await tunnel.closed).toMatchObject({ code: 1013, reason: 'its place is taken' })
+  for (const tunnel of mine) expect(tunnel.ws.readyState).toBe(tunnel.ws.OPEN)
+  leave(mine)
+})
+
+test('while the store is away nobody is let in, and who is in stays', async () => {
+  await using scene = await tunnelScene()
+  const bearer = await scene.bearer('alice')
+  const { port, store } = await replicaOf(scene)
+  using tunnel = await scene.open(bearer, { port })
+  using _ = store.fail('create')
+  expect(await scene.refused({ bearer, port })).toMatchObject({ status: 503, code: 'store_unavailable' })
+  expect(tunnel.ws.readyState).toBe(tunnel.ws.OPEN)
+})
+
+/** One more gateway, whose way to the store can be broken. */
+async function replicaOf({ world }: TunnelScene) {
+  const stores: FaultyResources[] = []
+  const resources = (shared: Resources) => {
+    const store = faultyResources(shared)
+    stores.push(store)
+    return store
+  }
+  const { port } = await world.replica({ resources })
+  const [store] = stores
+  if (!store) throw new Error('the replica has no store')
+  return { port, store }
+}
