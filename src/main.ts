@@ -40,7 +40,7 @@ async function runPerson(argv: readonly string[], program: NodeJS.Process): Prom
     import('#cli/person-machine.ts'),
   ])
   using machine = personMachine(program)
-  return personMain(argv, machine.io, { text: ownCommands, names: ['demo', 'serve', 'check-config'] })
+  return await personMain(argv, machine.io, { text: ownCommands, names: ['demo', 'serve', 'check-config'] })
 }
 
 /** Its folder of state has the compiled code of the start before, and what this one compiles. */

@@ -102,11 +102,11 @@ async function ask({ deployment, device, isElsewhere }: Wish, io: PersonIo): Pro
     }
     return `${deployment.url}${paths.cliAuthorize}?${new URLSearchParams(request)}`
   }
-  if (isElsewhere) return { code: await typedCode(urlFor(deployment.url + paths.cliCode), io), verifier }
+  if (isElsewhere) return { code: await typedCode(urlFor(paths.cliCode), io), verifier }
   await using listener = await loginListener(state, io)
   const url = urlFor(listener.redirectUri)
   const isOpen = await io.openBrowser(url)
-  if (!isOpen) return { code: await typedCode(urlFor(deployment.url + paths.cliCode), io), verifier }
+  if (!isOpen) return { code: await typedCode(urlFor(paths.cliCode), io), verifier }
   io.stderr.write(
     `Agree in the browser that was opened. If none was, open this address on this machine:\n\n  ${url}\n\n`,
   )

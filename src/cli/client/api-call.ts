@@ -83,7 +83,6 @@ function sent(
   return new Promise((resolve, reject) => {
     const outgoing = request({
       ...head,
-      agent: false,
       createConnection: () => socket,
       setDefaultHeaders: false,
       signal,

@@ -1,9 +1,9 @@
 /**
  * One process at a time, by a file that only one can make (`O_EXCL`). It names its holder, so that one whose holder is gone can be taken over.
- * What it guards has to be harmless when done twice: after a crash a file system on a network may let two takers through.
+ * What it guards has to be harmless when done twice: one who is stopped for longer than anybody waits for him goes on beside his successor.
  */
 import { randomUUID } from 'node:crypto'
-import { link, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
@@ -33,7 +33,7 @@ export async function tryLock(path: string, options: LockOptions): Promise<Async
   const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() })
   if (await create(path, own)) return { [Symbol.asyncDispose]: () => release(path, own) }
   const content = await read(path)
-  if (content !== undefined && (await isAbandoned(path, content, options))) await clear(path, content)
+  if (content !== undefined && (await isAbandoned(path, content, options))) await clear(path, content, options)
   return undefined
 }
 
@@ -47,8 +47,9 @@ async function create(path: string, content: string): Promise<boolean> {
     }
     return true
   } catch (error) {
-    // On Windows a file that is about to be deleted refuses everything for a moment.
-    if (['EEXIST', 'EPERM', 'EACCES'].includes(codeOf(error) ?? '') && (await read(path)) !== undefined) return false
+    if (codeOf(error) === 'EEXIST') return false
+    // On Windows one that is about to be deleted refuses everything for a moment.
+    if (codeOf(error) === 'EPERM' && (await read(path)) !== undefined) return false
     throw error
   }
 }
@@ -69,12 +70,7 @@ async function read(path: string): Promise<string | undefined> {
 async function isAbandoned(path: string, content: string, { clock, longest }: LockOptions): Promise<boolean> {
   const holder = holderOf(content)
   if (holder && holder.host === hostname() && !isAlive(holder.pid)) return true
-  try {
-    return clock.now() - (await stat(path)).mtimeMs > longest
-  } catch (error) {
-    if (codeOf(error) === 'ENOENT') return false
-    throw error
-  }
+  return clock.now() - (await changedAt(path)) > longest
 }
 
 /** `undefined` for one that is not written yet: its age alone tells then. */
@@ -96,15 +92,30 @@ function isAlive(pid: number): boolean {
   }
 }
 
-/** Takes away the lock that was judged, and no other: somebody may have cleared it meanwhile, and somebody else have taken it. */
-async function clear(path: string, judged: string): Promise<void> {
-  const aside = `${path}.${randomUUID()}`
+/**
+ * Takes away the lock that was judged, and no other: meanwhile somebody may have cleared it and somebody else have taken it. Only one clears at a time,
+ * and the holder that was judged is gone, so that between the second look and the removal nobody else changes it.
+ */
+async function clear(path: string, judged: string, { clock, longest }: LockOptions): Promise<void> {
+  const clearing = `${path}.clearing`
+  if (!(await create(clearing, ''))) {
+    // Whoever was at it is gone as well.
+    if (clock.now() - (await changedAt(clearing)) > longest) await rm(clearing, { force: true })
+    return
+  }
   try {
-    await rename(path, aside)
+    if ((await read(path)) === judged) await rm(path, { force: true })
+  } finally {
+    await rm(clearing, { force: true })
+  }
+}
+
+/** Of a file that is gone: now and ever. */
+async function changedAt(path: string): Promise<number> {
+  try {
+    return (await stat(path)).mtimeMs
   } catch (error) {
-    if (codeOf(error) === 'ENOENT') return
+    if (codeOf(error) === 'ENOENT') return Number.POSITIVE_INFINITY
     throw error
   }
-  if ((await read(aside)) !== judged) await link(aside, path).catch(() => undefined)
-  await rm(aside, { force: true })
 }
