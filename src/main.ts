@@ -12,6 +12,7 @@ import { earlyHome } from '#settings/early-home.ts'
 const ownCommands = `  demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
   serve               the gateway of a cluster
   check-config FILE   would Gatehouse start with these settings (--face serve: in a cluster)?
+  idle simulate       what another idle timeout would have saved, and whom it would have hit
 `
 
 const compiledFolder = 'compile-cache'
@@ -28,6 +29,13 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
       const { checkConfig } = await import('#cli/check-config.ts')
       return checkConfig(args, ioOf(program))
     }
+    case 'idle': {
+      const [{ idle }, { openRecords }] = await Promise.all([
+        import('#cli/idle.ts'),
+        import('#compose/idle-records.ts'),
+      ])
+      return idle(args, { ...ioOf(program), clock: systemClock, openRecords })
+    }
     default:
       return runPerson(argv, program)
   }
@@ -40,7 +48,7 @@ async function runPerson(argv: readonly string[], program: NodeJS.Process): Prom
     import('#cli/person-machine.ts'),
   ])
   using machine = personMachine(program)
-  return await personMain(argv, machine.io, { text: ownCommands, names: ['demo', 'serve', 'check-config'] })
+  return await personMain(argv, machine.io, { text: ownCommands, names: ['demo', 'serve', 'check-config', 'idle'] })
 }
 
 /** Its folder of state has the compiled code of the start before, and what this one compiles. */

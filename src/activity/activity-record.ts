@@ -8,6 +8,7 @@ import type { Timestamp } from '#lib/clock.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
 import { parserOf } from '#resources/parsing.ts'
 import { type Clocks, type Evidence, merge } from './clocks.ts'
+import { mergeHistories, readHistory, sayHistory } from './history.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
 
 const text = Type.String({ minLength: 1, maxLength: 253 })
@@ -47,6 +48,8 @@ const ActivitySpec = Type.Object({
   ),
   /** The run of it that is going on, and since when. */
   run: Type.Optional(Type.Object({ instance: text, since: rfc3339 })),
+  /** {@link sayHistory}. One that can't be read says nothing, and makes nothing else unreadable. */
+  history: Type.Optional(Type.Unknown()),
   /** What was decided of it last, by the replica that decides. */
   verdict: Type.Optional(
     Type.Object({ idle: Type.Boolean(), reason: text, message: Type.String({ maxLength: 1024 }) }),
@@ -111,6 +114,8 @@ export interface Activity {
   readonly run?: Run | undefined
   readonly verdict?: ActivitySpec['verdict']
   readonly accessURL?: string | undefined
+  /** Texts of {@link sayHistory} that are yet to be merged. */
+  readonly history?: readonly string[]
   /** There is more of it that nobody understands. */
   readonly isUnreadable?: boolean | undefined
 }
@@ -131,7 +136,8 @@ export function activityOf({ spec }: WorkspaceActivity): Activity {
   }
   const { run, verdict, accessURL, unreadable: isUnreadable } = spec
   const since = run && { instance: run.instance, since: Date.parse(run.since) }
-  return { clocks, run: since, verdict, accessURL, isUnreadable }
+  const history = typeof spec.history === 'string' ? { history: [spec.history] } : {}
+  return { clocks, run: since, verdict, accessURL, isUnreadable, ...history }
 }
 
 export function activitySpec(
@@ -140,7 +146,8 @@ export function activitySpec(
   activity: Activity,
   writtenAt?: Timestamp,
 ): ActivitySpec {
-  const { clocks, run, verdict, accessURL } = activity
+  const { clocks, run, verdict, accessURL, history = [] } = activity
+  const past = writtenAt === undefined ? '' : sayHistory(mergeHistories(history.map(readHistory)), writtenAt)
   const times: Partial<Record<(typeof timeFields)[number]['field'], string>> = {}
   const evidence: Partial<Record<(typeof timeFields)[number]['field'], Static<typeof Source>>> = {}
   for (const { clock, field } of timeFields) {
@@ -159,6 +166,7 @@ export function activitySpec(
     ...(run ? { run: { instance: run.instance, since: rfc3339Of(run.since) } } : {}),
     ...(verdict ? { verdict: { ...verdict, message: verdict.message.slice(0, 1024) } } : {}),
     ...(accessURL === undefined ? {} : { accessURL }),
+    ...(past === '' ? {} : { history: past }),
   }
 }
 
@@ -169,6 +177,7 @@ export function mergeActivity(one: Activity, other: Activity): Activity {
     run: laterRun(one.run, other.run),
     verdict: one.verdict ?? other.verdict,
     accessURL: one.accessURL ?? other.accessURL,
+    ...(one.history || other.history ? { history: [...(one.history ?? []), ...(other.history ?? [])] } : {}),
     isUnreadable: one.isUnreadable || other.isUnreadable,
   }
 }

@@ -18,6 +18,7 @@ import {
   type WorkspaceActivity,
 } from './activity-record.ts'
 import { type Clocks, see } from './clocks.ts'
+import { type History, mark, marks, marksAt, mostSpans, sayHistory, spanOf } from './history.ts'
 import { writeEvery } from './idle-decision.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
@@ -50,6 +51,9 @@ interface Draft {
   verdict: Activity['verdict']
   /** What others knew who are gone. */
   adopted: Activity | undefined
+  /** Marks that are not in the store yet, and since when there are some. */
+  recent: Map<number, number>
+  recentSince: Timestamp
   isWanted: boolean
   /** A write that has not ended. */
   underWay: Promise<boolean> | undefined
@@ -63,6 +67,8 @@ const lookEvery: Milliseconds = 1_000
 const mostAtOnce = 16
 const pauseAfterFault: Milliseconds = 5_000
 const mostTries = 3
+/** Marks of the past are in no hurry. */
+const longestUnwritten: Milliseconds = 30 * 60_000
 /** Of the last round: who ends a process waits no longer. */
 const longestEnd: Milliseconds = 5_000
 /** What is written is heard of by whoever decides. */
@@ -109,6 +115,23 @@ export class ActivityWriter {
     if (!isSame) draft.isWanted = true
   }
 
+  /** It ran from one moment to the other, and does not any more. */
+  ran(workspace: WatchedWorkspace, from: Timestamp, to: Timestamp): void {
+    const draft = this.#draftOf(workspace)
+    const first = Math.max(spanOf(from), spanOf(to) - mostSpans)
+    for (let span = first; span <= spanOf(to); span += 1) mark(draft.recent, [[span, marks.ran]])
+    draft.isWanted = true
+  }
+
+  /** It was not idle, by what was asked for and passes by nobody. Waits for another reason to write for a while. */
+  held(workspace: WatchedWorkspace, at: Timestamp): void {
+    const draft = this.#draftOf(workspace)
+    const now = this.#parts.clock.now()
+    if (draft.recent.size === 0) draft.recentSince = now
+    mark(draft.recent, [[spanOf(Math.min(at, now)), marks.unknown]])
+    if (now - draft.recentSince > longestUnwritten) draft.isWanted = true
+  }
+
   /** Somebody else decides from here on. */
   unsay(): void {
     for (const draft of this.#drafts.values()) {
@@ -147,6 +170,7 @@ export class ActivityWriter {
     const nothing = { stored: undefined, written: {}, run: undefined, verdict: undefined, adopted: undefined }
     const draft: Draft = {
       ...{ workspace: { namespace, name, uid }, ...nothing },
+      ...{ recent: new Map<number, number>(), recentSince: 0 },
       ...{ isWanted: false, underWay: undefined, turn: neverWritten, retryAt: 0 },
     }
     this.#drafts.set(uid, draft)
@@ -158,6 +182,7 @@ export class ActivityWriter {
     const now = clock.now()
     for (const { workspace, clocks } of recorder.takeChanged()) {
       const draft = this.#draftOf(workspace)
+      mark(draft.recent, marksAt(clocks, now))
       // Whoever decides has it written that it runs: until then that a tab is open is nothing worth knowing.
       if (draft.stored || this.#newsOf(draft, clocks) !== 'none') draft.isWanted = true
     }
@@ -202,12 +227,15 @@ export class ActivityWriter {
     const before = draft.turn
     const news = this.#newsOf(draft, this.#parts.recorder.clocksOf(uid))
     draft.turn = turnAfter(before, news, clock.now(), writeEvery(this.#parts.policyOf(uid)?.timeout))
+    const { recent } = draft
+    draft.recent = new Map()
     try {
-      draft.stored = await this.#put(draft)
+      draft.stored = await this.#put(draft, recent)
       draft.written = activityOf(draft.stored).clocks
       this.#isAway = false
       return true
     } catch (error) {
+      mark(draft.recent, recent)
       draft.isWanted = true
       draft.turn = before
       draft.retryAt = clock.now() + pauseAfterFault
@@ -219,12 +247,12 @@ export class ActivityWriter {
     }
   }
 
-  async #put(draft: Draft): Promise<WorkspaceActivity> {
+  async #put(draft: Draft, recent: History): Promise<WorkspaceActivity> {
     const { resources, namespace, replica } = this.#parts
     const name = activityName(draft.workspace.uid, replica)
     for (let attempt = 1; ; attempt += 1) {
       const { stored } = draft
-      const spec = this.#specOf(draft)
+      const spec = this.#specOf(draft, recent)
       try {
         if (!stored) return await resources.create(activityKind, { metadata: { namespace, name }, spec })
         // Fields of a newer Gatehouse stay.
@@ -239,11 +267,17 @@ export class ActivityWriter {
   }
 
   /** With what was in the store before, so that a process that was restarted takes nothing back. */
-  #specOf({ workspace, stored, run, verdict, adopted }: Draft) {
+  #specOf({ workspace, stored, run, verdict, adopted }: Draft, recent: History) {
     const { recorder, replica, accessUrlOf, clock } = this.#parts
     const accessURL = accessUrlOf(workspace.uid)
-    const own: Activity = { clocks: recorder.clocksOf(workspace.uid), run, verdict, accessURL }
     const now = clock.now()
+    const own: Activity = {
+      clocks: recorder.clocksOf(workspace.uid),
+      run,
+      verdict,
+      accessURL,
+      history: [sayHistory(recent, now)],
+    }
     const others = [stored && toldBy(stored, now), adopted].filter((one) => one !== undefined)
     const sum = others.reduce(mergeActivity, own)
     // What was written of another run says nothing of this one.

@@ -32,6 +32,7 @@ import { collectActivity } from './activity-collection.ts'
 import { GapWatch } from './gap-watch.ts'
 import { verdictOf } from './idle-words.ts'
 import type { LoadWatch } from './load-watch.ts'
+import { recordRuns } from './run-history.ts'
 import { StopsUnderWay } from './stops-under-way.ts'
 
 export interface IdleStopsParts {
@@ -88,7 +89,8 @@ export class IdleStops {
     try {
       const collecting = collectActivity({ ...this.#parts, book }, signal)
       const reading = this.#parts.loads.run(signal)
-      await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting, reading])
+      const runs = recordRuns(this.#parts, signal)
+      await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting, reading, runs])
     } finally {
       this.#cases.clear()
       this.#parts.writer.unsay()
@@ -210,6 +212,7 @@ export class IdleStops {
       const decision = first.kind === 'idle' ? await this.#decideAfresh(book, entry, policy, app) : first
       signal.throwIfAborted()
       this.#note(entry, decision)
+      if (decision.kind === 'not-idle' && decision.last) this.#parts.writer.held(watched(entry), decision.last.at)
       if (decision.kind === 'idle') await this.#stops.stop(entry, decision)
     } catch (error) {
       if (signal.aborted) return
