@@ -56,7 +56,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
   const shared = {
     ...ground,
     ...edition,
-    ...{ site, directory, streams, cookies, authenticator, identities },
+    ...{ site, directory, streams, cookies, authenticator, identities, ssh: state.ssh },
     ...(state.reviews ? { reviews: state.reviews } : {}),
     policy: policyOf(settings, ground.trust),
     tunnels: tunnelPolicyOf(settings),

@@ -5,6 +5,7 @@
 import { GatewayError, hasCode, messageOf } from '#errors.ts'
 import { clientSecretKind } from '#identity/client-secret.ts'
 import { keyRingName } from '#identity/key-ring-record.ts'
+import { sshAuthorityName } from '#identity/ssh-authority.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
 import { type Reflected, reflect } from '#resources/reflect.ts'
@@ -130,7 +131,7 @@ class ManagerFollower {
   async #readSecret({ name, key }: ClientSecretRef): Promise<Secret | string> {
     const { resources, settings } = this.#parts.ground
     // An issuer is sent its client's secret, so whoever may name issuers would read the keys by it.
-    if (name === keyRingName) return `the Secret ${name} is Gatehouse's own`
+    if (name === keyRingName || name === sshAuthorityName) return `the Secret ${name} is Gatehouse's own`
     const before = this.#secrets.get(refKey({ name, key }))
     try {
       const namespace = settings.sessions.stateNamespace

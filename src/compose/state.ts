@@ -19,6 +19,7 @@ import type { Ground } from './ground.ts'
 import { openIdle } from './idle.ts'
 import { type Keeping, openKeeping } from './keeping.ts'
 import { PresentSettings } from './present-settings.ts'
+import { openSsh, type Ssh } from './ssh.ts'
 import { startTasks, type Tasks } from './tasks.ts'
 import { openWorkspaces, type Workspaces } from './workspaces.ts'
 
@@ -29,6 +30,7 @@ export interface State {
   readonly tasks: Tasks
   readonly streams: StreamIndex
   readonly keeping: Keeping
+  readonly ssh: Ssh
   readonly machines: MachineSessions
   readonly workspaces: Workspaces
   readonly idle: IdleStops
@@ -50,6 +52,7 @@ export function openState(ground: Ground): State {
   const tasks = startTasks(ground)
   const streams = new StreamIndex()
   const keeping = openKeeping({ ...ground, present, streams })
+  const ssh = openSsh(ground)
   const { sessions } = keeping
   const isLocked = (username: string) => sessions.isLocked(username)
   const isLive = (name: string) => streams.ofSession(name).length > 0
@@ -75,7 +78,7 @@ export function openState(ground: Ground): State {
   tasks.run('rounds', (signal) => goRound(streams, clock, signal))
   const witness = new Witness({ audit, metrics, clock })
   return {
-    ...{ ground, present, tasks, streams, keeping, machines, workspaces, client, recorder },
+    ...{ ground, present, tasks, streams, keeping, ssh, machines, workspaces, client, recorder },
     ...{ idle, witness, slots },
     turnstile: new Turnstile({ limits: settings.limits, isExempt: standsForMany(settings), clock }),
     ...(reviews ? { reviews } : {}),

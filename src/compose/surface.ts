@@ -4,6 +4,7 @@ import { credentialsOf } from '#gateway/credentials.ts'
 import { Desk } from '#gateway/desk.ts'
 import { ticketLocation } from '#gateway/handover.ts'
 import { ShareDesk } from '#gateway/share-desk.ts'
+import type { TunnelPolicy } from '#gateway/tunnel-policy.ts'
 import { actorOf } from '#gateway/witness.ts'
 import type { CookieScope } from '#identity/authentication.ts'
 import { receiveLogoutToken } from '#identity/back-channel-logout.ts'
@@ -34,6 +35,7 @@ import { createSurface } from '#routes/server.ts'
 import { sessionRoutes } from '#routes/sessions.ts'
 import { sharePageRoutes } from '#routes/share-page.ts'
 import { shareRoutes } from '#routes/shares.ts'
+import { sshRoutes } from '#routes/ssh.ts'
 import type { Actor } from '#routes/visitor.ts'
 import { whoamiRoutes } from '#routes/whoami.ts'
 import { workspaceRoutes } from '#routes/workspaces.ts'
@@ -50,13 +52,16 @@ import type { Reviews } from '#workspace/reviews.ts'
 import { loadCliFile } from './cli-file.ts'
 import type { Identities } from './identity.ts'
 import { sessionDesk } from './session-desk.ts'
+import { type Ssh, sshSurface } from './ssh.ts'
 
 export interface SurfaceParts {
   readonly settings: Settings
   readonly site: Site
   readonly identities: Identities
+  readonly ssh: Ssh
   readonly directory: Directory
   readonly policy: AccessPolicy
+  readonly tunnels: TunnelPolicy
   readonly reviews?: Reviews
   readonly prober: Prober
   readonly resources: Resources
@@ -194,6 +199,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
       return identities.sessions.get(name)
     },
   })
+  await app.register(sshRoutes, sshSurface(parts))
   await app.register(jwksRoutes, { jwks: () => assertions.jwks() })
   const plugins: readonly ((app: App, options: typeof workspaces) => Promise<void>)[] = [
     consoleRoutes,

@@ -2,6 +2,7 @@
 import { leanIdleShutdown } from '#activity/idle-shutdown.ts'
 import { clientSecretKind } from '#identity/client-secret.ts'
 import { keyRingKind, keyRingName } from '#identity/key-ring-record.ts'
+import { sshAuthorityKind, sshAuthorityName } from '#identity/ssh-authority.ts'
 import { leaseKind } from '#operator/lease.ts'
 import type { Resource, ResourceKind } from '#resources/contract.ts'
 import type { Keeping } from '#resources/kubernetes/kubernetes-resources.ts'
@@ -41,6 +42,7 @@ const shareForm = leanForm({
 
 export const wireForms: ReadonlyMap<ResourceKind<Resource>, Keeping> = new Map<ResourceKind<Resource>, Keeping>([
   [keyRingKind, { form: jsonSecret, only: keyRingName }],
+  [sshAuthorityKind, { form: jsonSecret, only: sshAuthorityName }],
   [clientSecretKind, { form: textSecret }],
   [leaseKind, { form: plainForm, only: housekeepingLease }],
   [workspaceKind, { form: workspaceForm }],

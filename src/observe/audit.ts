@@ -53,6 +53,16 @@ export type AuditEvent = AuditActor &
         readonly share: string
         readonly reason: string
       }
+    /** Somebody may enter these workspaces by SSH, as far as sshd is concerned. */
+    | {
+        readonly event: 'ssh-certificate'
+        readonly workspaces: readonly string[]
+        /** Decimal. */
+        readonly serial: string
+        /** `SHA256:…` of the key that was signed. */
+        readonly fingerprint: string
+        readonly expiresAt: Timestamp
+      }
     | {
         readonly event: 'start' | 'stop'
         readonly workspace: string

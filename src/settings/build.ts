@@ -47,6 +47,7 @@ export function buildSettings(raw: RawSettings): Settings {
       downloadIdle: span(limits.downloadIdle),
     },
     drain: { grace: span(raw.drain.grace) },
+    ssh: { deployment: raw.ssh.deployment },
     environmentAliases,
     log,
     machines: raw.machines.map(buildMachine),

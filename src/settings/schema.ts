@@ -225,6 +225,14 @@ export const settingsSchema = keys({
     ),
   }),
   drain: section('Ending the process.', { grace: duration('Time for requests in flight after SIGTERM.', '30s') }),
+  ssh: section('Workspaces by SSH.', {
+    deployment: Type.Optional(
+      text(
+        'What this Gatehouse is called in the aliases `<name>.<namespace>.<deployment>.gatehouse`. Default: its domain, with hyphens for dots.',
+        { format: 'label' },
+      ),
+    ),
+  }),
   environmentAliases: section('Further names for variables of workspaces.', {
     dataiku: flag('Also set `DKU_CODE_STUDIO_BROWSER_PATH…`.'),
   }),

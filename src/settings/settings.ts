@@ -33,6 +33,8 @@ export interface Settings {
   readonly load: { readonly enabled: boolean; readonly busyMillicores: number }
   readonly limits: Limits
   readonly drain: { readonly grace: Milliseconds }
+  /** `deployment`: the domain says it, where it is undefined. */
+  readonly ssh: { readonly deployment: string | undefined }
   readonly environmentAliases: { readonly dataiku: boolean }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
   readonly machines: readonly MachineSettings[]

@@ -10,7 +10,7 @@ import type { Workspace, WorkspacePort } from './workspace.ts'
 
 /** Browsers and plain clients alike use workspaces by this one; no tunnel is of it. */
 export const webUi = 'web-ui'
-/** SSH by nobody in particular, as `ssh-access.ts` calls it too. */
+/** SSH by nobody in particular. */
 export const sshRemote = 'ssh-remote'
 /** SSH by a client that knows no tunnel of ours; the name is upstream's. */
 export const sshOverWebSocket = 'ssh-over-websocket'

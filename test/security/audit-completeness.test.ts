@@ -1,14 +1,18 @@
 /** Each decision that somebody may have to account for has one line, with who, about what, why, and the request it came by; nothing has two, or none. */
+import { generateKeyPairSync } from 'node:crypto'
 import { expect, test } from 'vitest'
 import type { AuditEvent } from '#observe/audit.ts'
+import { publicKeyLine, publicKeyOf } from '#ssh/public-key.ts'
 import { api, paths } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { callbackOf, changed } from '#test/support/callback.ts'
-import { commandLine, decide } from '#test/support/command-line-login.ts'
+import { bearerOf, commandLine, decide } from '#test/support/command-line-login.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { openSocket, refusedSocket } from '#test/support/workspace-socket.ts'
 import { createWorld, type World } from '#test/support/world.ts'
 import { callApi, cookieFor, press, share, withBob } from '../behaviour/gateway/scene.ts'
+
+const sshKey = publicKeyLine(publicKeyOf(generateKeyPairSync('ed25519').publicKey))
 
 /** `event user target reason`, where a line has a target and a reason. */
 type Said = string
@@ -23,6 +27,7 @@ const events: Readonly<Record<AuditEvent['event'], true>> = {
   'deny-more': true,
   'share-created': true,
   'share-revoked': true,
+  'ssh-certificate': true,
   start: true,
   stop: true,
   'stream-opened': true,
@@ -202,6 +207,15 @@ test('#89 every action has exactly one event, with its actor, target, reason and
       JSON.stringify({ code: allowed?.answers.at(-1)?.get('code') ?? '', verifier: 'w'.repeat(43) }),
     ),
   )
+  const bearer = await bearerOf(world, 'carol')
+  const certificate = (workspace: object) => () =>
+    plainRequest(world.origin + paths.sshCertificate, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', ...bearer },
+      body: JSON.stringify({ publicKey: sshKey, workspaces: [workspace] }),
+    })
+  await leaves('an SSH certificate', ['ssh-certificate carol - -'], certificate(ref))
+  await leaves('one for what does not exist', ['deny carol team/none ssh:no-such-workspace'], certificate(none))
   await leaves('a code that was made up', ['deny nobody - cli:code_invalid'], () =>
     post(paths.cliToken, JSON.stringify({ code: 'made-up', verifier: 'w'.repeat(43) })),
   )

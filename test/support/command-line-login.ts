@@ -60,3 +60,15 @@ export async function decide(browser: ScriptedBrowser, decision: 'allow' | 'deny
   await browser.navigate(new URL(form.action ?? page.url, page.url), { method: 'POST', headers, body, from: page })
   return browser.follow()
 }
+
+/** The header that a command line speaks for somebody with, after his consent in a browser of his. */
+export async function bearerOf(world: World, username: string): Promise<{ readonly Authorization: string }> {
+  await using line = await commandLine(world)
+  const browser = await world.as(username)
+  await browser.open(line.url)
+  await decide(browser, 'allow')
+  await world.until(() => line.answers.length > 0, 'the code of the command line')
+  const { status, body } = await line.exchange()
+  if (status !== 200) throw new Error(`no secret for a command line: ${status} ${body}`)
+  return { Authorization: `Bearer ${JSON.parse(body).secret}` }
+}

@@ -20,7 +20,7 @@
   verbs: [get, list, watch, create, patch, delete]
 - apiGroups: [""]
   resources: [secrets]
-  resourceNames: [gatehouse-session-keys]
+  resourceNames: [gatehouse-session-keys, gatehouse-ssh-authority]
   verbs: [get, list, watch, patch]
 {{- with .secrets }}
 - apiGroups: [""]

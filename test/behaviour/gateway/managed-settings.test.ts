@@ -3,6 +3,7 @@ import { request } from 'node:http'
 import { describe, expect, test, vi } from 'vitest'
 import { clientSecretKind } from '#identity/client-secret.ts'
 import { keyRingName } from '#identity/key-ring-record.ts'
+import { sshAuthorityName } from '#identity/ssh-authority.ts'
 import { api, paths } from '#surface/urls.ts'
 import { dateFollows } from '#test/support/date-follows.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
@@ -206,10 +207,12 @@ describe('a bad change', () => {
   test("#110 is refused that would send Gatehouse's own keys to an issuer as its client's secret", async () => {
     await using scene = await openScene()
     const { change } = scene
-    const stolen = { ...(await firstIssuer(scene)), clientSecretRef: { name: keyRingName, key: 'keys' } }
-    const verdict = await change({ oidc: [stolen] })
-    expect(verdict).toMatchObject({ status: 'False', reason: 'SecretUnusable' })
-    expect(verdict.message).toContain(`the Secret ${keyRingName} is Gatehouse's own`)
+    for (const name of [keyRingName, sshAuthorityName]) {
+      const stolen = { ...(await firstIssuer(scene)), clientSecretRef: { name, key: 'spec' } }
+      const verdict = await change({ oidc: [stolen] })
+      expect(verdict).toMatchObject({ status: 'False', reason: 'SecretUnusable' })
+      expect(verdict.message).toContain(`the Secret ${name} is Gatehouse's own`)
+    }
   })
 
   test('is told once, by whichever replica comes first', async () => {

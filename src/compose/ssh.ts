@@ -1,0 +1,63 @@
+/** Wires SSH: its authority and how much of it one may ask for, which live as long as the process, and the desk of the settings in force. */
+import { SshDesk, type SshDeskParts } from '#gateway/ssh-desk.ts'
+import type { SessionStore } from '#identity/session-store.ts'
+import { openSshAuthorities, type SshAuthorities } from '#identity/ssh-authority.ts'
+import type { Clock } from '#lib/clock.ts'
+import { RateLimiter } from '#lib/rate-limiter.ts'
+import type { Log } from '#observe/log.ts'
+import type { Metrics } from '#observe/metrics.ts'
+import type { Resources } from '#resources/contract.ts'
+import type { SshRoutes } from '#routes/ssh.ts'
+import type { Settings } from '#settings/settings.ts'
+import { deploymentOf } from '#workspace/ssh-alias.ts'
+
+export interface Ssh {
+  readonly authorities: SshAuthorities
+  /** Certificates by username. */
+  readonly perIdentity: RateLimiter
+}
+
+export interface SshParts {
+  readonly settings: Settings
+  readonly resources: Resources
+  readonly clock: Clock
+  readonly log: Log
+  readonly metrics: Pick<Metrics, 'watchInterruptions'>
+  readonly signal: AbortSignal
+}
+
+/** One lasts for ten minutes, so that nobody needs more than one in some minutes for each workspace. */
+const certificates = { most: 60, window: 60_000 }
+
+export function openSsh(parts: SshParts): Ssh {
+  const { settings, metrics, clock } = parts
+  return {
+    authorities: openSshAuthorities({
+      ...parts,
+      namespace: settings.sessions.stateNamespace,
+      onInterruption: (kind) => metrics.watchInterruptions(kind).add(),
+    }),
+    perIdentity: new RateLimiter({ ...certificates, clock }),
+  }
+}
+
+export interface SshSurfaceParts
+  extends Pick<SshDeskParts, 'directory' | 'policy' | 'tunnels' | 'reviews' | 'resources' | 'audit' | 'clock'> {
+  readonly settings: Settings
+  readonly ssh: Ssh
+  readonly identities: { readonly sessions: Pick<SessionStore, 'fetchRecord' | 'get'> }
+}
+
+export function sshSurface(parts: SshSurfaceParts): SshRoutes {
+  const { sessions } = parts.identities
+  const desk = new SshDesk({
+    ...parts,
+    ...parts.ssh,
+    deployment: deploymentOf(parts.settings),
+    async readSession({ name }) {
+      await sessions.fetchRecord(name)
+      return sessions.get(name)
+    },
+  })
+  return { sshTrust: () => desk.trust(), certify: desk.certify.bind(desk) }
+}
