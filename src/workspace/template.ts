@@ -19,6 +19,11 @@ export type WorkspaceTemplate = Resource<TemplateSpec, undefined>
  * the annotations of a template reach no pod.
  */
 export const idleRulesAnnotation = 'gatehouse.dev/idle-shutdown-rules'
+/**
+ * JSON that stands for `spec.defaultIdleShutdown` where the template has none: jupyter-k8s gives every Workspace the default of its template, and then
+ * stops it itself, so that it is told of none where Gatehouse is to decide.
+ */
+export const idleDefaultAnnotation = 'gatehouse.dev/default-idle-shutdown'
 
 export const templateKind: ResourceKind<WorkspaceTemplate> = {
   group: 'workspace.jupyter.org',
@@ -29,14 +34,18 @@ export const templateKind: ResourceKind<WorkspaceTemplate> = {
     if (typeof value !== 'object' || value === null || Array.isArray(value)) {
       throw new GatewayError('invalid_resource', 'the spec of a template is no object')
     }
-    const rules = annotations[idleRulesAnnotation]
-    return { ...(rules === undefined ? {} : { idleShutdownRules: readRules(rules) }), ...value }
+    const { [idleRulesAnnotation]: rules, [idleDefaultAnnotation]: fallback } = annotations
+    return {
+      ...(rules === undefined ? {} : { idleShutdownRules: readJson(rules) }),
+      ...(fallback === undefined ? {} : { defaultIdleShutdown: readJson(fallback) }),
+      ...value,
+    }
   },
   parseStatus: () => undefined,
 }
 
-/** What is no JSON stays a text, which nobody takes for rules. */
-function readRules(text: string): unknown {
+/** What is no JSON stays a text, which nobody takes for what was asked for. */
+function readJson(text: string): unknown {
   try {
     return JSON.parse(text)
   } catch {

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type IdleRule, idleRuleOf, type TemplateOf } from '#activity/idle-policy.ts'
 import { leanIdleShutdown, readIdleShutdown } from '#activity/idle-shutdown.ts'
-import { idleRulesAnnotation, templateKind } from '#workspace/template.ts'
+import { idleDefaultAnnotation, idleRulesAnnotation, templateKind } from '#workspace/template.ts'
 
 const minute = 60_000
 const probe = { httpGet: { path: '/api/idle', port: 8888 } }
@@ -163,6 +163,25 @@ describe('rules of a template', () => {
       policy: { connectedCounts: true },
     })
     expect(idleRuleOf(undefined, read('{'))).toMatchObject({ kind: 'unknown' })
+  })
+})
+
+describe('beside jupyter-k8s, which stops by what a template and a workspace say in their fields', () => {
+  const inAnnotation = (text: string, spec: object = {}) =>
+    templateKind.parseSpec({ displayName: 'Jupyter', ...spec }, { [idleDefaultAnnotation]: text })
+  const ours = JSON.stringify({ enabled: true, idleTimeoutInMinutes: 45, detection: {} })
+
+  test('a default that only Gatehouse reads is an annotation of the template, bound and locked as the field is', () => {
+    expect(sum(idleRuleOf(undefined, inAnnotation(ours)))).toBe('45')
+    const isLocked = inAnnotation(ours, { idleShutdownOverrides: { allow: false } })
+    expect([undefined, wish(100), { enabled: false }].map((own) => sum(idleRuleOf(own, isLocked)))).toEqual([
+      ...['45', '45, refused', '45, refused'],
+    ])
+  })
+
+  test('it counts where the field is absent; one that is no JSON stops nothing', () => {
+    expect(sum(idleRuleOf(undefined, inAnnotation(ours, { defaultIdleShutdown: wish(30) })))).toBe('30')
+    expect(idleRuleOf(undefined, inAnnotation('{'))).toMatchObject({ kind: 'unknown' })
   })
 })
 
