@@ -62,7 +62,7 @@ export function pickDeployment({ current, all }: Deployments, named: string | un
 /** `undefined` unless it is an origin: https, or http on this machine alone. */
 export function parseGatewayUrl(text: string): string | undefined {
   const url = URL.parse(text.includes('://') ? text : `https://${text}`)
-  if (!url || url.username !== '' || url.password !== '') return undefined
+  if (url?.username !== '' || url.password !== '') return undefined
   if (!/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '') return undefined
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isThisMachine(url.hostname))) return undefined
   return url.origin

@@ -24,7 +24,9 @@ export async function renewedLogin(io: PersonIo, deployment: Deployment, login: 
   if (!lock) return login
   const latest = await readLogin(io, deployment)
   if (!latest) throw loginOver(deployment)
-  return io.clock.now() < latest.renewAt ? latest : renew(io, deployment, latest)
+  if (io.clock.now() < latest.renewAt) return latest
+  // Awaited here: the lock is held until it is written.
+  return await renew(io, deployment, latest)
 }
 
 async function renew(io: PersonIo, deployment: Deployment, login: Login): Promise<Login> {
