@@ -1,9 +1,9 @@
 /** Who takes part in the benchmark, and how each is started on its core. */
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { imageOptions } from '#test/support/image-options.ts'
 import { caddyConfiguration } from './contenders/caddy.ts'
 import { authRequestConfiguration, proxyConfiguration } from './contenders/nginx.ts'
-import { imageOptions } from './image-options.ts'
 import { listening, type Pinned, pinned } from './measure.ts'
 
 export interface Running extends AsyncDisposable {
@@ -39,17 +39,20 @@ export interface GatehouseOptions {
   readonly sessions?: number
   readonly workspaces?: number
   readonly nodeOptions?: readonly string[]
+  /** Nothing that passes is looked at to see who works. */
+  readonly isBlind?: boolean
 }
 
 /** `visits`: a file of all pairs of host and cookie that are let through, one a line. */
 export async function startGatehouse(options: GatehouseOptions): Promise<Running & { readonly visits: string }> {
-  const { core, upstreamPort, sessions = 1, workspaces = 1, nodeOptions = [] } = options
+  const { core, upstreamPort, sessions = 1, workspaces = 1, nodeOptions = [], isBlind } = options
   const numbers = [port, upstreamPort, sessions, workspaces].map(String)
   const child = await pinned(core, process.execPath, [
     ...imageOptions(),
     ...nodeOptions,
     file('./contenders/gatehouse.ts'),
     ...numbers,
+    ...(isBlind ? ['blind'] : []),
   ])
   while (!child.stdout.join('').includes('\n')) await new Promise((resolve) => setTimeout(resolve, 50))
   const { host, cookie, visits } = JSON.parse(child.stdout.join('').split('\n', 1)[0] ?? '{}')

@@ -1,9 +1,21 @@
-/** The options of Node that the image starts Gatehouse with, as its Dockerfile says, so that what is measured is what runs. */
+/**
+ * The options of Node that the image starts Gatehouse with, as its Dockerfile says, and the heap that Node gives itself within the memory
+ * of the chart: what is measured is what runs.
+ */
 import { readFileSync } from 'node:fs'
 
+/** Of what a container may have Node gives its heap half. */
+const heapShare = 0.5
+
 export function imageOptions(): readonly string[] {
-  const dockerfile = readFileSync(new URL('../../Dockerfile', import.meta.url), 'utf8')
-  const entry = /^ENTRYPOINT \["node", (.*)"\/app\/bin\/gatehouse\.js"\]$/m.exec(dockerfile)?.[1]
+  const entry = /^ENTRYPOINT \["node", (.*)"\/app\/bin\/gatehouse\.js"\]$/m.exec(read('../../Dockerfile'))?.[1]
+  const limit = /^ {2}limits: \{memory: (\d+)Mi\}$/m.exec(read('../../charts/gatehouse/values.yaml'))?.[1]
   if (entry === undefined) throw new Error('the Dockerfile starts something else')
-  return [...entry.matchAll(/"([^"]+)"/g)].map(([, option = '']) => option)
+  if (limit === undefined) throw new Error('the chart says nothing of memory')
+  const options = [...entry.matchAll(/"([^"]+)"/g)].map(([, option = '']) => option)
+  return [...options, `--max-old-space-size=${Math.floor(Number(limit) * heapShare)}`]
+}
+
+function read(file: string): string {
+  return readFileSync(new URL(file, import.meta.url), 'utf8')
 }

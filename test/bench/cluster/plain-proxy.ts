@@ -29,7 +29,8 @@ function configuration(
   { appPort, visitor }: { readonly appPort: number; readonly visitor: Visitor },
 ): string {
   const upstreams = chains.map(
-    ({ address }, at) => `upstream u${at} { server ${address}:${appPort}; keepalive 8; keepalive_requests 100000000; }`,
+    ({ address }, at) =>
+      `upstream u${at} { server ${address}:${appPort}; keepalive 32; keepalive_requests 100000000; }`,
   )
   const hosts = chains.map((chain, at) => `${visitor.headersFor(chain).host.replace(/:\d+$/, '')} u${at};`)
   return writeNginx(`map_hash_max_size 65536; map_hash_bucket_size 256;

@@ -28,6 +28,8 @@ interface MeasuredParts extends SpreadParts {
 
 interface Rate {
   readonly perSecond: number
+  /** Microseconds of the processor for a request. */
+  readonly cost: number
   readonly isBusy: boolean
 }
 
@@ -37,9 +39,11 @@ export interface Spread {
   /** Median of the rounds. */
   readonly ratio: number
   readonly ratios: readonly number[]
-  /** The same of nginx as a plain proxy, which logs nobody in: what going round costs by itself. */
-  readonly nginxRatio: number
-  readonly nginxRatios: readonly number[]
+  /** What a request to one costs of the processor, of what it costs to all. */
+  readonly costRatio: number
+  /** The same of nginx as a plain proxy, which logs nobody in and never fills its core: what going round costs by itself. */
+  readonly nginxCostRatio: number
+  readonly nginxCostRatios: readonly number[]
   /** Answers that were looked at, all of them by the right pod. */
   readonly proven: number
 }
@@ -69,8 +73,9 @@ export async function spreadByProcess(scene: Scene): Promise<Spread> {
   const [own, plain] = await measureRounds(parts)
   const proven = before + (await proveTargets(parts))
   const of = (pick: (run: Rates) => number) => Math.round(median(own.map(pick)))
-  const [ratios, nginxRatios] = [ratiosOf(own), ratiosOf(plain)]
-  const compared = { ratio: median(ratios), ratios, nginxRatio: median(nginxRatios), nginxRatios }
+  const [ratios, nginxCostRatios] = [own.map(({ one, all }) => all / one), plain.map(costRatio)]
+  const costs = { costRatio: median(own.map(costRatio)), nginxCostRatio: median(nginxCostRatios), nginxCostRatios }
+  const compared = { ratio: median(ratios), ratios, ...costs }
   return { one: of(({ one }) => one), all: of(({ all }) => all), ...compared, proven }
 }
 
@@ -78,13 +83,15 @@ export async function spreadByProcess(scene: Scene): Promise<Spread> {
 interface Rates {
   readonly one: number
   readonly all: number
+  readonly oneCost: number
+  readonly allCost: number
 }
 
-function ratiosOf(runs: readonly Rates[]): readonly number[] {
-  return runs.map(({ one, all }) => all / one)
+function costRatio({ oneCost, allCost }: Rates): number {
+  return oneCost / allCost
 }
 
-/** Void are rounds in which somebody else kept a front, or who asks it, from its core. */
+/** Void are rounds in which somebody else kept Gatehouse, or who asks it, from its core. */
 async function measureRounds(parts: MeasuredParts): Promise<readonly [gatehouse: Rates[], nginx: Rates[]]> {
   await using scripts = writeScripts(parts)
   const runs: [Rates[], Rates[]] = [[], []]
@@ -93,9 +100,11 @@ async function measureRounds(parts: MeasuredParts): Promise<readonly [gatehouse:
     for (const at of [0, 1] as const) {
       const front = parts.fronts[at]
       const run = await parts.inTurn(() => measureRound(parts, front, scripts, round % 2 === 1))
-      if (run.isValid) runs[at].push(run)
+      const isValid = front.name === 'nginx' || run.isValid
+      if (isValid) runs[at].push(run)
       const [one, all, ratio] = [run.one.toFixed(0), run.all.toFixed(0), (run.all / run.one).toFixed(3)]
-      parts.say(`${front.name}: ${one}/s at one, ${all}/s at all: ${ratio}${run.isValid ? '' : ' (void)'}`)
+      const cost = `${run.oneCost.toFixed(1)} and ${run.allCost.toFixed(1)} us each`
+      parts.say(`${front.name}: ${one}/s at one, ${all}/s at all: ${ratio}; ${cost}${isValid ? '' : ' (void)'}`)
     }
   }
   return runs
@@ -111,7 +120,8 @@ async function measureRound(
   const before = isOneFirst ? undefined : await rateOf(parts, front, scripts.all)
   const one = await rateOf(parts, front, scripts.one)
   const all = before ?? (await rateOf(parts, front, scripts.all))
-  return { one: one.perSecond, all: all.perSecond, isValid: one.isBusy && all.isBusy }
+  const rates = { one: one.perSecond, all: all.perSecond, oneCost: one.cost, allCost: all.cost }
+  return { ...rates, isValid: one.isBusy && all.isBusy }
 }
 
 /** As many requests as there are time for, to all of them. */
@@ -139,7 +149,8 @@ async function rateOf({ chains, seconds }: MeasuredParts, front: Front, script: 
   const [cpu, began] = [await cpuSeconds(front.pid), performance.now()]
   const perSecond = await visit(front, script, seconds)
   const used = (await cpuSeconds(front.pid)) - cpu
-  return { perSecond, isBusy: used / ((performance.now() - began) / 1000) >= leastBusy }
+  const isBusy = used / ((performance.now() - began) / 1000) >= leastBusy
+  return { perSecond, cost: (used * 1e6) / (perSecond * seconds), isBusy }
 }
 
 /** Requests a second. */

@@ -38,7 +38,8 @@ export function table({ workspaces, ready, spread, rest, revocations, starts }: 
   }
   if (spread) {
     rows.push(['rate over all, of the rate of one', spread.ratio.toFixed(3), '0.95'])
-    rows.push(['the same of a plain nginx', spread.nginxRatio.toFixed(3), ''])
+    rows.push(['cost at one, of the cost over all', spread.costRatio.toFixed(3), ''])
+    rows.push(['the same of a plain nginx', spread.nginxCostRatio.toFixed(3), ''])
   }
   if (rest) {
     rows.push(['calls at rest, with the housekeeping', `${rest.housekeeping.toFixed(2)}/s`, '1/s'])
