@@ -52,7 +52,12 @@ const ActivitySpec = Type.Object({
   history: Type.Optional(Type.Unknown()),
   /** What was decided of it last, by the replica that decides. */
   verdict: Type.Optional(
-    Type.Object({ idle: Type.Boolean(), reason: text, message: Type.String({ maxLength: 1024 }) }),
+    Type.Object({
+      idle: Type.Boolean(),
+      reason: text,
+      message: Type.String({ maxLength: 1024 }),
+      idleAt: Type.Optional(rfc3339),
+    }),
   ),
 })
 
@@ -83,7 +88,7 @@ export const activityKind: ResourceKind<WorkspaceActivity> = {
 
 function readSpec(value: unknown): ActivitySpec {
   const spec = parse(value)
-  const times = [...timeFields.map(({ field }) => spec[field]), spec.run?.since, spec.writtenAt]
+  const times = [...timeFields.map(({ field }) => spec[field]), spec.run?.since, spec.writtenAt, spec.verdict?.idleAt]
   if (!times.every((time) => time === undefined || isInstant(time))) {
     throw new GatewayError('invalid_resource', 'a time is no date')
   }

@@ -107,10 +107,14 @@ export class ActivityWriter {
     draft.isWanted = true
   }
 
-  /** What was decided of it. Nothing is written for a decision that says the same again. */
-  say(workspace: WatchedWorkspace, verdict: NonNullable<Activity['verdict']>): void {
+  /**
+   * What was decided of it. Nothing is written for a decision that says the same again. `isAsked`: by what the app itself said, which is written
+   * nowhere else.
+   */
+  say(workspace: WatchedWorkspace, verdict: NonNullable<Activity['verdict']>, { isAsked = false } = {}): void {
     const draft = this.#draftOf(workspace)
-    const isSame = draft.verdict?.idle === verdict.idle && draft.verdict.reason === verdict.reason
+    const isSaid = draft.verdict?.idle === verdict.idle && draft.verdict.reason === verdict.reason
+    const isSame = isSaid && (!isAsked || draft.verdict?.idleAt === verdict.idleAt)
     draft.verdict = verdict
     if (!isSame) draft.isWanted = true
   }

@@ -56,7 +56,8 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
   const shared = {
     ...ground,
     ...edition,
-    ...{ site, directory, streams, cookies, authenticator, identities, ssh: state.ssh },
+    ...{ site, directory, streams, cookies, authenticator, identities },
+    ...{ ssh: state.ssh, activity: state.idle.activity },
     ...(state.reviews ? { reviews: state.reviews } : {}),
     policy: policyOf(settings, ground.trust),
     tunnels: tunnelPolicyOf(settings),

@@ -5,6 +5,8 @@ import { IdleRules } from '#activity/idle-rules.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
 import { messageOf } from '#errors.ts'
+import type { ActivityDeskParts } from '#gateway/activity-desk.ts'
+import { ActivityBoard } from '#operator/activity-board.ts'
 import { askApp } from '#operator/app-inquiry.ts'
 import { IdleStops } from '#operator/idle-stops.ts'
 import { LoadWatch } from '#operator/load-watch.ts'
@@ -25,8 +27,14 @@ export interface IdleParts {
   readonly replica: string
 }
 
-/** In the turn of this process alone: {@link IdleStops.run}. */
-export function openIdle({ ground, site, directory, recorder, tasks, replica }: IdleParts): IdleStops {
+export interface Idle {
+  /** In the turn of this process alone: {@link IdleStops.run}. */
+  readonly stops: IdleStops
+  /** What people are told of it, and what they wish. */
+  readonly activity: ActivityDeskParts['activity'] & Pick<ActivityBoard, 'watch'>
+}
+
+export function openIdle({ ground, site, directory, recorder, tasks, replica }: IdleParts): Idle {
   const { resources, settings, dial, trust, clock, log, audit, announceStop } = ground
   const namespace = settings.sessions.stateNamespace
   const rules = new IdleRules()
@@ -54,13 +62,24 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
     isBusy: ({ ref, uid }) => recorder.record({ ...ref, uid }, sight('busy', 'load:cpu')),
     clock,
   })
-  return new IdleStops({
+  const mayStop = () => trust?.starts !== false
+  const stops = new IdleStops({
     loads,
-    ...{ directory, rules, recorder, writer, resources, namespace, clock, log, audit },
+    ...{ directory, rules, recorder, writer, resources, namespace, clock, log, audit, mayStop },
     ask: (entry, policy, signal) => askApp({ dial, publicPath, clock, signal }, entry, policy.endpoint),
-    mayStop: () => trust?.starts !== false,
     announce: async (entry, message) => announceStop?.(entry.workspace, message),
   })
+  const board = new ActivityBoard({ directory, rules, recorder, resources, namespace, stops, mayStop, clock, log })
+  tasks.run('activity-board', (signal) => board.run(signal))
+  return {
+    stops,
+    activity: {
+      reading: (entry) => board.reading(entry),
+      ask: (entry) => board.ask(entry),
+      watch: (ref, signal) => board.watch(ref, signal),
+      keep: (entry, until, user) => writer.keep({ ...entry.ref, uid: entry.uid }, until, user),
+    },
+  }
 }
 
 async function followTemplates({ resources, metrics, clock, log }: Ground, rules: IdleRules, signal: AbortSignal) {

@@ -7,7 +7,6 @@ import { sleep } from '#lib/clock.ts'
 import { goRound } from '#live/rounds.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
-import type { IdleStops } from '#operator/idle-stops.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
 import { standsForMany } from '#server/crowd.ts'
 import { dropOnChange } from '#workspace/reviewing.ts'
@@ -16,7 +15,7 @@ import { Slots } from '#workspace/slots.ts'
 import { keepAccounts } from './accounts.ts'
 import { forgetEndedRoutes } from './ended-routes.ts'
 import type { Ground } from './ground.ts'
-import { openIdle } from './idle.ts'
+import { type Idle, openIdle } from './idle.ts'
 import { type Keeping, openKeeping } from './keeping.ts'
 import { PresentSettings } from './present-settings.ts'
 import { openSsh, type Ssh } from './ssh.ts'
@@ -33,7 +32,7 @@ export interface State {
   readonly ssh: Ssh
   readonly machines: MachineSessions
   readonly workspaces: Workspaces
-  readonly idle: IdleStops
+  readonly idle: Idle
   /** What RBAC said lately; in a cluster alone. */
   readonly reviews?: Reviews
   readonly client: KeepAliveClient
@@ -93,7 +92,7 @@ function keepHouse(
   tasks: Tasks,
   { sessions, once }: Keeping,
   slots: Slots,
-  idle: IdleStops,
+  { stops }: Idle,
   { clock, keepHouse: inTurn }: Ground,
 ): void {
   const collect = async (signal: AbortSignal) => {
@@ -112,7 +111,7 @@ function keepHouse(
       ending.abort(error)
       throw error
     }
-    await Promise.all([collect(both).catch(end), idle.run(both).catch(end)])
+    await Promise.all([collect(both).catch(end), stops.run(both).catch(end)])
   }
   tasks.run('housekeeping', (signal) => (inTurn ? inTurn(chores, signal) : chores(signal)))
 }

@@ -1,5 +1,6 @@
 /** Wires Gatehouse's own pages and API: each plugin gets the functions it needs. */
 import { hasCode } from '#errors.ts'
+import { ActivityDesk, type ActivityDeskParts } from '#gateway/activity-desk.ts'
 import { credentialsOf } from '#gateway/credentials.ts'
 import { Desk } from '#gateway/desk.ts'
 import { ticketLocation } from '#gateway/handover.ts'
@@ -19,6 +20,7 @@ import type { Audit, AuditActor } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
+import { activityRoutes } from '#routes/activity.ts'
 import { assetRoutes } from '#routes/assets.ts'
 import { cliRoutes } from '#routes/cli.ts'
 import { cliFileRoutes } from '#routes/cli-file.ts'
@@ -68,6 +70,7 @@ export interface SurfaceParts {
   readonly runtime: Instances
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
+  readonly activity: ActivityDeskParts['activity']
   readonly missingPolicies?: () => readonly MissingPolicy[]
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly audit: Audit
@@ -127,6 +130,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     isPortReady: (entry, port) => !(entry.instance && parts.prober.isAwaited(entry.instance, port)),
   })
   const shares = new ShareDesk(parts)
+  const activity = new ActivityDesk(parts)
   const workspaces = {
     listWorkspaces: (actor: Actor) => desk.list(actor),
     viewWorkspace: desk.view.bind(desk),
@@ -138,6 +142,8 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     createShare: shares.create.bind(shares),
     deleteShare: shares.revoke.bind(shares),
     explain: desk.explain.bind(desk),
+    readActivity: activity.view.bind(activity),
+    keepWorkspace: activity.keep.bind(activity),
     // On a laptop everybody who may log in is the person whose files they are.
     manifestProblems: () => parts.manifestProblems(),
     missingPolicies: ({ session }: Actor) =>
@@ -207,6 +213,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     openRoutes,
     workspaceRoutes,
     eventRoutes,
+    activityRoutes,
     shareRoutes,
     sharePageRoutes,
     explainRoutes,

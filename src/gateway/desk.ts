@@ -1,4 +1,5 @@
 /** What the console and the API ask: which workspaces somebody may see, and what may be done with them. Refusals are values. */
+import type { Reading } from '#activity/standing.ts'
 import { GatewayError } from '#errors.ts'
 import type { Identity } from '#identity/identity.ts'
 import type { Session } from '#identity/session.ts'
@@ -19,6 +20,7 @@ import { type DesiredStatus, wish } from '#workspace/lifecycle.ts'
 import { mayConnect, mayConnectIn } from '#workspace/reviewing.ts'
 import type { Reviews } from '#workspace/reviews.ts'
 import { ownerOf, type WorkspacePort } from '#workspace/workspace.ts'
+import { endsOf } from './activity-view.ts'
 import { type Actor, acquaint, auditActor, decideRight, permit, type Right } from './actor.ts'
 import { explainAccess } from './explain.ts'
 import type { SessionChange } from './revocation.ts'
@@ -38,6 +40,8 @@ export interface DeskParts {
   readonly isLocked: (username: string) => boolean
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
   readonly isPortReady: (entry: WorkspaceEntry, port: WorkspacePort) => boolean
+  /** Who works in it, from memory. */
+  readonly activity: { reading(entry: WorkspaceEntry): Reading }
   readonly audit: Audit
   readonly metrics: Pick<Metrics, 'starts'>
   readonly clock: Clock
@@ -229,6 +233,7 @@ export class Desk {
       },
       ...(share ? { connected: this.#connected(entry) } : {}),
       url: ports[0]?.url ?? urlOf(site, entry.ref, undefined),
+      ...endsOf(entry, this.#parts.activity.reading(entry), identity, policy),
     }
   }
 

@@ -77,6 +77,8 @@ export type AuditEvent = AuditActor &
           readonly idleFor: Milliseconds
         }
       }
+    /** Somebody asked that it is not stopped for want of activity until then, RFC 3339. */
+    | { readonly event: 'keep'; readonly workspace: string; readonly until: string }
     | ({ readonly event: 'stream-opened'; readonly grant: string; readonly kind: StreamKind } & AuditTarget)
     | ({
         readonly event: 'stream-closed'

@@ -36,11 +36,17 @@ export class ActivityBook {
   #turn = 0
   #lostAt = 0
   #isListed = false
+  readonly #listed = Promise.withResolvers<void>()
   #pause = firstPause
   #nextList: Timestamp = 0
 
   constructor(parts: ActivityBookParts) {
     this.#parts = parts
+  }
+
+  /** Settles with the first list. */
+  get listed(): Promise<void> {
+    return this.#listed.promise
   }
 
   /** Since when nothing that was written has been missed. */
@@ -142,6 +148,7 @@ export class ActivityBook {
       if (!names.has(page.record.metadata.name) && !isNewer(page)) this.#drop(page.record)
     }
     this.#isListed = true
+    this.#listed.resolve()
     if (this.#lostAt <= asked) this.#heardSince = this.#parts.clock.now()
   }
 

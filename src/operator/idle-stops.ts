@@ -4,10 +4,8 @@
  */
 import { type Activity, activityKind, activityName, sumOfRun } from '#activity/activity-record.ts'
 import type { ActivityWriter } from '#activity/activity-writer.ts'
-import { merge } from '#activity/clocks.ts'
 import {
   type AppAnswer,
-  decideIdle,
   type IdleDecision,
   lookAgainAt,
   needsLoad,
@@ -18,6 +16,7 @@ import type { IdlePolicy, IdleRule } from '#activity/idle-policy.ts'
 import type { IdleRules } from '#activity/idle-rules.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
+import { decideKnown } from '#activity/standing.ts'
 import type { WatchedWorkspace } from '#activity/workspace-record.ts'
 import { hasCode, messageOf } from '#errors.ts'
 import { eachOf } from '#lib/at-once.ts'
@@ -31,6 +30,7 @@ import { ActivityBook } from './activity-book.ts'
 import { collectActivity } from './activity-collection.ts'
 import { GapWatch } from './gap-watch.ts'
 import { verdictOf } from './idle-words.ts'
+import { knownOf } from './known.ts'
 import type { LoadWatch } from './load-watch.ts'
 import { recordRuns } from './run-history.ts'
 import { StopsUnderWay } from './stops-under-way.ts'
@@ -76,6 +76,7 @@ export class IdleStops {
   readonly #cases = new Map<string, Case>()
   readonly #stops: StopsUnderWay
   readonly #gaps: GapWatch
+  #book: ActivityBook | undefined
 
   constructor(parts: IdleStopsParts) {
     this.#parts = parts
@@ -86,15 +87,22 @@ export class IdleStops {
   /** Decides until the signal; what was known is forgotten then. */
   async run(signal: AbortSignal): Promise<void> {
     const book = new ActivityBook(this.#parts)
+    this.#book = book
     try {
       const collecting = collectActivity({ ...this.#parts, book }, signal)
       const reading = this.#parts.loads.run(signal)
       const runs = recordRuns(this.#parts, signal)
       await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting, reading, runs])
     } finally {
+      this.#book = undefined
       this.#cases.clear()
       this.#parts.writer.unsay()
     }
+  }
+
+  /** What all have written, while this process decides by it. */
+  get book(): ActivityBook | undefined {
+    return this.#book
   }
 
   /** The last decision about it. `undefined`: nobody asks for one, or another process decides. */
@@ -168,32 +176,14 @@ export class IdleStops {
     app: AppAnswer,
     fresh?: Activity,
   ): IdleDecision {
-    const { clock, loads, mayStop, recorder, writer } = this.#parts
-    const { instance, state } = entry
-    if (!mayStop()) return { kind: 'unknown', reason: 'stops-off', message: 'Stops are off: a policy is missing.' }
-    if (!instance || state.phase !== 'Running') {
-      return { kind: 'not-idle', reason: 'not-running', message: 'It does not run, or is not ready.' }
-    }
-    const now = clock.now()
-    const written = fresh ?? book.of(entry.uid, instance.instanceUid)
-    const run = written?.run
+    const { writer, loads } = this.#parts
+    const known = knownOf(this.#parts, book, entry, fresh)
+    const { instance } = entry
     // Whoever sees a run first writes down since when: to have been started counts as a gesture.
-    const isUnheardOf = run === undefined && fresh === undefined && book.heardSince !== undefined
-    if (isUnheardOf) writer.sawRun(watched(entry), { instance: instance.instanceUid, since: now })
-    if (written?.isUnreadable) {
-      return { kind: 'unknown', reason: 'not-heard', message: 'One of its records can not be read.' }
-    }
-    const clocks = written && merge(written.clocks, recorder.clocksOf(entry.uid))
-    const { heardSince } = book
-    return decideIdle({
-      policy,
-      now,
-      startedAt: run?.since,
-      clocks,
-      heardSince,
-      app,
-      load: loads.of({ entry, timeout: policy.timeout }),
-    })
+    const isUnheardOf = known.written?.run === undefined && fresh === undefined && book.heardSince !== undefined
+    if (instance && isUnheardOf && known.isRunning && known.mayStop)
+      writer.sawRun(watched(entry), { instance: instance.instanceUid, since: known.now })
+    return decideKnown(known, policy, app, loads.of({ entry, timeout: policy.timeout }))
   }
 
   /** Asks, reads, decides, and stops. */
@@ -211,7 +201,7 @@ export class IdleStops {
       const first = this.#decide(book, entry, policy, app)
       const decision = first.kind === 'idle' ? await this.#decideAfresh(book, entry, policy, app) : first
       signal.throwIfAborted()
-      this.#note(entry, decision)
+      this.#note(entry, decision, { isAsked: true })
       if (decision.kind === 'not-idle' && decision.last) this.#parts.writer.held(watched(entry), decision.last.at)
       if (decision.kind === 'idle') await this.#stops.stop(entry, decision)
     } catch (error) {
@@ -252,7 +242,7 @@ export class IdleStops {
     return this.#decide(book, entry, policy, app, fresh)
   }
 
-  #note(entry: WorkspaceEntry, decision: IdleDecision): void {
+  #note(entry: WorkspaceEntry, decision: IdleDecision, { isAsked = false } = {}): void {
     const { writer, log, rules, clock } = this.#parts
     const known = this.#cases.get(entry.uid)
     const run = entry.instance?.instanceUid ?? ''
@@ -268,7 +258,7 @@ export class IdleStops {
     })
     const verdict = verdictOf(decision)
     const before = known && verdictOf(known.decision)
-    writer.say(watched(entry), verdict)
+    writer.say(watched(entry), verdict, { isAsked })
     if (before?.reason === verdict.reason) return
     const said = { component: 'idle', workspace: refKey(entry.ref), reason: verdict.reason }
     if (decision.kind === 'unknown' && trouble.has(decision.reason)) log.warn(said, verdict.message)

@@ -91,6 +91,17 @@ export const WorkspaceSchema = Type.Object({
   connected: Type.Optional(Type.Array(Type.Object({ user: text, streams: Type.Integer() }))),
   /** Where people open it: the main port's URL. */
   url: text,
+  /** When it stops by itself, as far as is known: `…/activity` says why. */
+  ends: Type.Optional(
+    Type.Object({
+      at: text,
+      because: Type.Union([Type.Literal('inactivity'), Type.Literal('lifetime')]),
+      /** Soon enough to warn whoever works in it. */
+      isNear: Type.Boolean(),
+      /** Whether the reader may put it off. */
+      canKeep: Type.Boolean(),
+    }),
+  ),
 })
 export type WorkspaceView = Immutable<Static<typeof WorkspaceSchema>>
 export type WorkspacePortView = WorkspaceView['ports'][number]

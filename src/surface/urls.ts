@@ -23,7 +23,7 @@ export const paths = {
   handover: '/.gatehouse/handover',
   /** On workspace hosts only: turns a ticket into that host's cookie. */
   accept: '/.gatehouse/accept',
-  /** On workspace hosts only: read-only status of that workspace. */
+  /** On workspace hosts only, and in path mode below a workspace's prefix: read-only status of that workspace. */
   status: '/.gatehouse/status',
   /** WebSockets alone: bytes to a port of a workspace. */
   tunnel: '/.gatehouse/tunnel',
@@ -68,6 +68,11 @@ export function sharePath(ref: WorkspaceRef): string {
 /** Where that page posts the name of a share to revoke. */
 export function revokePath(ref: WorkspaceRef): string {
   return `${sharePath(ref)}/revoke`
+}
+
+/** The page that says who works in a workspace, and why it is idle or not. Posted to, it is kept for an hour. */
+export function activityPath(ref: WorkspaceRef): string {
+  return `/.gatehouse/activity/${ref.namespace}/${ref.name}`
 }
 
 /** Paths of the HTTP API below `/.gatehouse/api/v1`. */

@@ -28,6 +28,7 @@ const events: Readonly<Record<AuditEvent['event'], true>> = {
   'share-created': true,
   'share-revoked': true,
   'ssh-certificate': true,
+  keep: true,
   start: true,
   stop: true,
   'stream-opened': true,
@@ -59,7 +60,10 @@ test('#89 every action has exactly one event, with its actor, target, reason and
 }, async () => {
   await using world = await createWorld()
   await using stack = new AsyncDisposableStack()
-  const { ref, url, app } = await world.workspace({ name: 'nb', owner: 'alice' })
+  const { ref, url, app } = await world.workspace({
+    ...{ name: 'nb', owner: 'alice' },
+    spec: { idleShutdown: { enabled: true, idleTimeoutInMinutes: 600 } },
+  })
   const none = { namespace: 'team', name: 'none' }
   const seen = new Set<string>()
   const login = await world.as('carol')
@@ -113,6 +117,8 @@ test('#89 every action has exactly one event, with its actor, target, reason and
   await leaves('a stranger to it', ['deny dave team/nb no-grant'], () => dave.open(url))
   await leaves('a socket of a stranger to it', ['deny dave team/nb no-grant'], () => refusedSocket(dave, url))
   await leaves('what does not exist', ['deny dave team/none no-such-workspace'], () => dave.open(world.url(none)))
+  await leaves('keeping it', ['keep alice team/nb -'], api0(alice, 'POST', api.keep(ref)))
+  await leaves('a stranger who would keep it', ['deny dave team/nb no-grant'], api0(dave, 'POST', api.keep(ref)))
   await leaves('a port that does not exist', ['deny alice team/nb no-such-port'], () => alice.open(world.url(ref, 22)))
   await leaves('a page of somebody else', ['deny alice team/nb cross-origin:origin_foreign'], () =>
     plainRequest(url, {

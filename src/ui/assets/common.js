@@ -7,7 +7,7 @@ const times = new Intl.DateTimeFormat(undefined, { timeStyle: 'medium' })
 export function useOwnZone(root) {
   for (const element of root.querySelectorAll('time')) {
     const at = new Date(element.dateTime)
-    if (Number.isNaN(at.getTime())) continue
+    if (Number.isNaN(at.getTime()) || element.title !== '') continue
     element.title = element.textContent
     element.textContent = (element.closest('.when') ? times : moments).format(at)
   }

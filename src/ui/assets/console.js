@@ -1,5 +1,5 @@
 /** The console: searching, starting and stopping in place, sharing in a dialog, and a list that keeps itself fresh. */
-import { announce, notify, post, sentenceOf, whileVisible, withPart } from './common.js'
+import { announce, notify, post, sentenceOf, useOwnZone, whileVisible, withPart } from './common.js'
 import { prepareSharing } from './share.js'
 
 const list = document.getElementById('list')
@@ -78,10 +78,10 @@ function focusAgain(root, was) {
 
 function announceChanges(before) {
   const changed = itemsIn(list).filter((item) => {
-    const state = before.get(item.dataset.key)
-    return state !== undefined && state !== item.dataset.state
+    const said = before.get(item.dataset.key)
+    return said !== undefined && said !== item.dataset.said
   })
-  if (changed.length > 0) announce(changed.map((item) => `${item.dataset.title}: ${item.dataset.state}.`).join(' '))
+  if (changed.length > 0) announce(changed.map((item) => `${item.dataset.title}: ${item.dataset.said}.`).join(' '))
 }
 
 /** Only what differs is replaced, so that focus, selection and hovering survive. */
@@ -89,7 +89,7 @@ function put(text) {
   const next = document.createElement('template')
   next.innerHTML = text
   const markup = markupOf(next.content)
-  const states = new Map(itemsIn(list).map((item) => [item.dataset.key, item.dataset.state]))
+  const states = new Map(itemsIn(list).map((item) => [item.dataset.key, item.dataset.said]))
   const focus = focusIn(list)
   if ([...markup.keys()].join('\n') === [...shown.keys()].join('\n')) {
     for (const item of itemsIn(list)) {
@@ -99,6 +99,7 @@ function put(text) {
     }
   } else list.replaceChildren(next.content)
   shown = markup
+  useOwnZone(list)
   filter()
   if (focus && !list.contains(document.activeElement)) focusAgain(list, focus)
   announceChanges(states)
@@ -167,7 +168,7 @@ async function fill(request) {
     prepareSharing(shareDialog)
     notify()
     if (!shareDialog.open) shareDialog.showModal()
-    const first = shareDialog.querySelector('[role=alert], .fields input')
+    const first = shareDialog.querySelector('[role=alert], .fields input, [data-focus]')
     first?.focus()
   } catch {
     notify('Gatehouse does not answer.')

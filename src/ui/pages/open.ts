@@ -4,6 +4,7 @@ import { api, openPath, paths, sharePath } from '#surface/urls.ts'
 import { type Html, html, linkTarget } from '#ui/html.ts'
 import { moment } from '#ui/moment.ts'
 import type { Page } from '#ui/page.ts'
+import { endWarning } from './activity.ts'
 import { badge, isMissing, titleOf } from './workspace-list.ts'
 
 export interface Opening {
@@ -54,6 +55,7 @@ ${isWaiting(opening) && html`<div class="bar-of-waiting" aria-hidden="true"></di
 ${reason(view)}
 ${steps(view)}
 ${opening.log !== undefined && opening.log.length > 0 && logLines(opening.log)}
+${endWarning(view)}
 <div class="row">${buttons(opening)}</div>
 </section>`
 }

@@ -1,8 +1,9 @@
 /** The list of workspaces, as the console shows it and refreshes it piece by piece: each item has a key, and its markup alone says what it shows. */
 import type { ManifestProblem, MissingPolicy, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
-import { api, openPath, sharePath } from '#surface/urls.ts'
+import { activityPath, api, openPath, sharePath } from '#surface/urls.ts'
 import { type Html, html, linkTarget } from '#ui/html.ts'
 import { initialOf } from '#ui/page.ts'
+import { endWarning } from './activity.ts'
 
 /** What the console shows and keeps fresh. */
 export interface Overview {
@@ -63,16 +64,22 @@ function workspaceItem(view: WorkspaceView): Html {
   const title = titleOf(view)
   const isWordy =
     state === 'Degraded' || state === 'Starting' || (state === 'Stopped' && reason !== 'DesiredStateStopped')
-  return html`<li class="panel workspace" data-key="${namespace}/${name}" data-title="${title}" data-state="${state}" data-search="${searchText(view)}">
+  return html`<li class="panel workspace" data-key="${namespace}/${name}" data-title="${title}" data-state="${state}" data-said="${said(view)}" data-search="${searchText(view)}">
 <div class="about">
 <h3><a href="${frontOf(view)}">${title}</a> ${badge(view)}</h3>
 <p class="soft where"><code>${namespace}/${name}</code>${relation(view)}</p>
 ${isWordy && message !== '' && html`<p class="message ${isMissing(view) ? 'Missing' : state}">${message}</p>`}
 ${ports(view)}
 ${people(view, owner)}
+${endWarning(view)}
 </div>
 <div class="actions">${actions(view)}</div>
 </li>`
+}
+
+/** What is told to those who can't see it change. */
+function said({ state, ends }: WorkspaceView): string {
+  return ends?.isNear ? `${state}, but stops soon` : state
 }
 
 /** What the search box looks through, in lower case. */
@@ -133,6 +140,7 @@ function actions(view: WorkspaceView): Html {
   const title = titleOf(view)
   return html`${primary(view, title)}
 ${can.stop && html`<form method="post" action="${api.stop(view)}" data-action="stop" data-name="${title}"><button class="button quiet" aria-label="Stop ${title}"${state === 'Stopping' && html` disabled`}>Stop</button></form>`}
+${state === 'Running' && html`<a class="button quiet" href="${activityPath(view)}" data-dialog aria-label="Activity of ${title}">Activity</a>`}
 ${can.share && html`<a class="button quiet" href="${sharePath(view)}" data-dialog aria-label="Share ${title}">Share</a>`}`
 }
 
