@@ -5,6 +5,7 @@
 import { parseArgs } from 'node:util'
 import { activityKind } from '#activity/activity-record.ts'
 import { type Recordings, type Simulation, simulateIdle } from '#activity/idle-simulation.ts'
+import { printJson, printTable } from '#cli/client/printing.ts'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { parseDuration } from '#lib/duration.ts'
@@ -14,7 +15,6 @@ import { refKey } from '#surface/workspace-ref.ts'
 import { templateKind } from '#workspace/template.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 import type { CommandIo } from './check-config.ts'
-import { printJson, printTable } from '#cli/client/printing.ts'
 
 /** Where the records are. */
 export type RecordsPlace =
