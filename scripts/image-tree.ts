@@ -47,6 +47,7 @@ function main(folder: string): void {
   execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit'], { cwd: app, stdio: 'inherit' })
   rmSync(join(app, 'node_modules', 'node'), { recursive: true, force: true })
   for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name), { force: true })
+  execFileSync(process.execPath, [join(root, 'scripts', 'bundle.ts'), join(app, 'dist')])
   execFileSync(process.execPath, [join(root, 'scripts', 'compile-cache.ts'), app, userOf(dockerfile)])
   const node = join(resolve(folder), 'usr', 'local', 'bin', 'node')
   mkdirSync(dirname(node), { recursive: true })

@@ -1,11 +1,12 @@
 /** `gatehouse activity`: why a workspace is, or is not, idle: what is known of who works in it, and when it would stop. */
+
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printFields, printJson, printTable, span } from '#cli/client/printing.ts'
+import { askAbout, findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { ActivitySchema, type ActivityView } from '#surface/activity-message.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { openClient } from './client/client.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { parseFormat, printFields, printJson, printTable, span } from './client/printing.ts'
-import { askAbout, findWorkspace, fullName, workspaceOptions } from './client/workspace-argument.ts'
 
 const options = {
   ...commonOptions,

@@ -2,13 +2,14 @@
  * `gatehouse completion`: scripts for four shells. Each of them only asks the program what may follow (`completion words`), so that all shells
  * complete the same, and a new command is known to all of them.
  */
+
+import { usageFault } from '#cli/client/cli-fault.ts'
+import { openClient } from '#cli/client/client.ts'
+import { readDeployments } from '#cli/client/deployments.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { fullName } from '#cli/client/workspace-argument.ts'
 import { WorkspaceListSchema } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { usageFault } from './client/cli-fault.ts'
-import { openClient } from './client/client.ts'
-import { readDeployments } from './client/deployments.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { fullName } from './client/workspace-argument.ts'
 import type { PersonCommand } from './person-command.ts'
 
 type Commands = ReadonlyMap<string, PersonCommand>

@@ -1,14 +1,14 @@
 /** `gatehouse doctor`: has this machine what desktop IDEs need, and is the gateway reached? Every check is a value; how to mend what is missing is said. */
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { findDeployment } from './client/client.ts'
-import { type Deployment, readDeployments } from './client/deployments.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { parseFormat, printJson, printTable } from './client/printing.ts'
-import { checkGateway } from './doctor/gateway.ts'
-import { machineProbes } from './doctor/machine-probes.ts'
-import { type Finding, markUntried, type Probes } from './doctor/probes.ts'
-import { checkPowerShell, checkSsh, checkSystem } from './doctor/system.ts'
-import { checkVsCode } from './doctor/vs-code.ts'
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { findDeployment } from '#cli/client/client.ts'
+import { type Deployment, readDeployments } from '#cli/client/deployments.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printJson, printTable } from '#cli/client/printing.ts'
+import { checkGateway } from '#cli/doctor/gateway.ts'
+import { machineProbes } from '#cli/doctor/machine-probes.ts'
+import { type Finding, markUntried, type Probes } from '#cli/doctor/probes.ts'
+import { checkPowerShell, checkSsh, checkSystem } from '#cli/doctor/system.ts'
+import { checkVsCode } from '#cli/doctor/vs-code.ts'
 
 /** 1 when anything is missing; what is not known is no fault. */
 export async function doctor(args: readonly string[], io: PersonIo): Promise<number> {

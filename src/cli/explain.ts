@@ -1,12 +1,13 @@
 /** `gatehouse explain`: may somebody open a workspace, and why. */
+
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { usageFault } from '#cli/client/cli-fault.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printFields, printJson, printTable } from '#cli/client/printing.ts'
+import { askAbout, findWorkspace, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { type Explanation, ExplanationSchema } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { usageFault } from './client/cli-fault.ts'
-import { openClient } from './client/client.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { parseFormat, printFields, printJson, printTable } from './client/printing.ts'
-import { askAbout, findWorkspace, workspaceOptions } from './client/workspace-argument.ts'
 
 const none: string[] = []
 

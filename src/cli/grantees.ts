@@ -1,7 +1,8 @@
 /** Whom a share is for, as flags say it and as tables show it. */
+
+import { usageFault } from '#cli/client/cli-fault.ts'
 import { isDnsLabel } from '#lib/dns-name.ts'
 import type { GranteeInput } from '#surface/messages.ts'
-import { usageFault } from './client/cli-fault.ts'
 
 export const granteeOptions = {
   user: { type: 'string', multiple: true, default: [] },

@@ -1,11 +1,12 @@
 /** `gatehouse list`: every workspace that the person may open. */
+
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printJson, printTable } from '#cli/client/printing.ts'
+import { workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { WorkspaceListSchema } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { openClient } from './client/client.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { parseFormat, printJson, printTable } from './client/printing.ts'
-import { workspaceOptions } from './client/workspace-argument.ts'
 
 export async function list(args: readonly string[], io: PersonIo): Promise<number> {
   const { values, positionals } = readArguments(args, { ...commonOptions, ...formatOptions, ...workspaceOptions })

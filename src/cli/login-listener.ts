@@ -1,9 +1,9 @@
 /** Where the browser comes back to: a listener on loopback that takes one answer, with the state that this login began with (RFC 8252 section 7.3). */
 import { timingSafeEqual } from 'node:crypto'
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { CliFault } from '#cli/client/cli-fault.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
 import type { Milliseconds } from '#lib/clock.ts'
-import { CliFault } from './client/cli-fault.ts'
-import type { PersonIo } from './client/person-io.ts'
 
 export interface LoginListener extends AsyncDisposable {
   readonly redirectUri: string

@@ -1,26 +1,26 @@
 /** `gatehouse login`: somebody agrees in a browser that this machine speaks for him, and the machine gets a secret of its own (RFC 8252, RFC 7636). */
 import { createHash, randomBytes } from 'node:crypto'
 import { resolve } from 'node:path'
-import { isDnsLabel } from '#lib/dns-name.ts'
-import { printable } from '#observe/printable.ts'
-import { Secret } from '#settings/secret.ts'
-import { CliTokenSchema } from '#surface/messages.ts'
-import { api, paths } from '#surface/urls.ts'
-import { call } from './client/api-call.ts'
-import { commonOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { CliFault, usageFault } from './client/cli-fault.ts'
-import { findDeployment, fitting } from './client/client.ts'
+import { call } from '#cli/client/api-call.ts'
+import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { CliFault, usageFault } from '#cli/client/cli-fault.ts'
+import { findDeployment, fitting } from '#cli/client/client.ts'
 import {
   type Deployment,
   type Deployments,
   parseGatewayUrl,
   readDeployments,
   writeDeployments,
-} from './client/deployments.ts'
-import { takeLock } from './client/file-lock.ts'
-import { type Login, loginLock, readLoginToEnd, writeLogin } from './client/logins.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { keptLogin } from './client/renewal.ts'
+} from '#cli/client/deployments.ts'
+import { takeLock } from '#cli/client/file-lock.ts'
+import { type Login, loginLock, readLoginToEnd, writeLogin } from '#cli/client/logins.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { keptLogin } from '#cli/client/renewal.ts'
+import { isDnsLabel } from '#lib/dns-name.ts'
+import { printable } from '#observe/printable.ts'
+import { Secret } from '#settings/secret.ts'
+import { CliTokenSchema } from '#surface/messages.ts'
+import { api, paths } from '#surface/urls.ts'
 import { loginListener } from './login-listener.ts'
 
 const options = {

@@ -1,13 +1,14 @@
 /** `gatehouse logout`: ends the login at the gateway, with all that it has open, and forgets it here. */
+
+import { call } from '#cli/client/api-call.ts'
+import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { CliFault } from '#cli/client/cli-fault.ts'
+import { findDeployment } from '#cli/client/client.ts'
+import type { Deployment } from '#cli/client/deployments.ts'
+import { takeLock } from '#cli/client/file-lock.ts'
+import { type Login, loginLock, readLoginToEnd, removeLogin } from '#cli/client/logins.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
 import { api } from '#surface/urls.ts'
-import { call } from './client/api-call.ts'
-import { commonOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { CliFault } from './client/cli-fault.ts'
-import { findDeployment } from './client/client.ts'
-import type { Deployment } from './client/deployments.ts'
-import { takeLock } from './client/file-lock.ts'
-import { type Login, loginLock, readLoginToEnd, removeLogin } from './client/logins.ts'
-import type { PersonIo } from './client/person-io.ts'
 
 export async function logout(args: readonly string[], io: PersonIo): Promise<number> {
   const { values, positionals } = readArguments(args, commonOptions)

@@ -1,12 +1,13 @@
 /** `gatehouse open`: a workspace in the browser. The browser has a login of its own; no address ever carries one. */
+
+import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { CliFault } from '#cli/client/cli-fault.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { Deployment } from '#cli/client/deployments.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { askAbout, findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { WorkspaceSchema, type WorkspaceView } from '#surface/messages.ts'
 import { api, openPath } from '#surface/urls.ts'
-import { commonOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { CliFault } from './client/cli-fault.ts'
-import { openClient } from './client/client.ts'
-import type { Deployment } from './client/deployments.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { askAbout, findWorkspace, fullName, workspaceOptions } from './client/workspace-argument.ts'
 
 const options = {
   ...commonOptions,

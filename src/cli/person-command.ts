@@ -1,5 +1,5 @@
 /** One command of the command line on a person's machine. */
-import type { PersonIo } from './client/person-io.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
 
 export interface PersonCommand {
   /** One line, for the list of commands. */

@@ -11,6 +11,26 @@ function help(usage: string, what: string, ...flags: readonly string[]): string 
   return `usage: gatehouse ${usage}\n\n${what}\n\n${flags.join('')}`
 }
 
+const logsHelp = help(
+  'logs WORKSPACE [FLAG ...]',
+  'The last lines that it wrote, for those who may start and stop it. With any of these flags kubectl reads them, as you and by your own rights:',
+  '  -f, --follow            goes on with what it writes\n',
+  '  -p, --previous          of the container before this one\n',
+  '      --tail NUMBER       so many lines of it\n',
+  '\n',
+  deploymentHelp,
+  workspaceHelp,
+)
+
+const logsCommand: PersonCommand = {
+  summary: 'what a workspace writes',
+  help: logsHelp,
+  load: async () => {
+    const { logs } = await import('./logs.ts')
+    return (args, io) => logs(args, io, logsHelp)
+  },
+}
+
 export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string, PersonCommand>([
   [
     'login',
@@ -182,6 +202,8 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
       load: async () => (await import('./activity.ts')).activity,
     },
   ],
+  ['logs', logsCommand],
+  ['log', { ...logsCommand, summary: 'the same as logs' }],
   [
     'doctor',
     {

@@ -2,8 +2,8 @@
 import { spawn } from 'node:child_process'
 import { homedir, hostname } from 'node:os'
 import { createInterface } from 'node:readline'
+import type { PersonIo } from '#cli/client/person-io.ts'
 import { systemClock } from '#lib/clock.ts'
-import type { PersonIo } from './client/person-io.ts'
 
 /** Ctrl-C and a hang-up end what runs, in its own time; a second one at once. Disposing takes the handlers away. */
 export function personMachine(program: NodeJS.Process): { readonly io: PersonIo } & Disposable {
@@ -26,6 +26,7 @@ export function personMachine(program: NodeJS.Process): { readonly io: PersonIo 
     signal: ending.signal,
     isTerminal: stdin.isTTY === true,
     readLine: () => readLine(program),
+    pipe: () => ({ input: stdin, output: stdout }),
     openBrowser: (url) => openBrowser(url, { platform, env }),
   }
   return {
@@ -42,6 +43,8 @@ function readLine({ stdin }: NodeJS.Process): Promise<string | undefined> {
     lines.once('line', (line) => {
       resolve(line)
       lines.close()
+      // A pipe that nobody closes would keep the process.
+      stdin.destroy()
     })
     lines.once('close', () => resolve(undefined))
   })

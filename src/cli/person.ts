@@ -2,11 +2,12 @@
  * The command line on a person's machine: finds the command, runs it, and says on standard error why it failed. It is `gatehouse` beside the
  * commands that run a gateway, `kubectl gatehouse` by name, and a file of its own that gateways serve.
  */
+
+import { CliFault } from '#cli/client/cli-fault.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
 import { nearestName } from '#lib/nearest-name.ts'
 import { stayAlive } from '#lib/stay-alive.ts'
 import { printable } from '#observe/printable.ts'
-import { CliFault } from './client/cli-fault.ts'
-import type { PersonIo } from './client/person-io.ts'
 import type { PersonCommand } from './person-command.ts'
 import { personCommands } from './person-commands.ts'
 

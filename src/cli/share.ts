@@ -1,13 +1,14 @@
 /** `gatehouse share`: lets others open a workspace, or lists who may. */
+
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { usageFault } from '#cli/client/cli-fault.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printJson, printTable } from '#cli/client/printing.ts'
+import { askAbout, findWorkspace, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { parseDuration } from '#lib/duration.ts'
 import { type ShareInput, ShareListSchema, ShareSchema, type ShareView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { usageFault } from './client/cli-fault.ts'
-import { openClient } from './client/client.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { parseFormat, printJson, printTable } from './client/printing.ts'
-import { askAbout, findWorkspace, workspaceOptions } from './client/workspace-argument.ts'
 import { granteeOptions, granteesOf, granteeText } from './grantees.ts'
 
 const options = {

@@ -1,15 +1,15 @@
 /** `gatehouse status`: how a workspace is; without one, where the person is logged in. */
 
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { CliFault } from '#cli/client/cli-fault.ts'
+import { findDeployment, openClient } from '#cli/client/client.ts'
+import type { Deployment } from '#cli/client/deployments.ts'
+import { readDeployments } from '#cli/client/deployments.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { type Format, parseFormat, printFields, printJson, printTable } from '#cli/client/printing.ts'
+import { askAbout, findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { WhoamiSchema, WorkspaceSchema, type WorkspaceView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { CliFault } from './client/cli-fault.ts'
-import { findDeployment, openClient } from './client/client.ts'
-import type { Deployment } from './client/deployments.ts'
-import { readDeployments } from './client/deployments.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { type Format, parseFormat, printFields, printJson, printTable } from './client/printing.ts'
-import { askAbout, findWorkspace, fullName, workspaceOptions } from './client/workspace-argument.ts'
 
 export async function status(args: readonly string[], io: PersonIo): Promise<number> {
   const { values, positionals } = readArguments(args, { ...commonOptions, ...formatOptions, ...workspaceOptions })

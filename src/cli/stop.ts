@@ -1,11 +1,12 @@
 /** `gatehouse stop`: stops a workspace, and waits until it has. */
+
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printJson } from '#cli/client/printing.ts'
+import { askAbout, findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { WorkspaceSchema, type WorkspaceView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, formatOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { openClient } from './client/client.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { parseFormat, printJson } from './client/printing.ts'
-import { askAbout, findWorkspace, fullName, workspaceOptions } from './client/workspace-argument.ts'
 import { parseWaitLimit, waitOptions } from './wait-options.ts'
 import { type Judgement, waitFor } from './workspace-wait.ts'
 

@@ -1,11 +1,12 @@
 /** `gatehouse unshare`: takes shares back. A share can't be changed, so that one which names others too is taken back by its name alone. */
+
+import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { CliFault, usageFault } from '#cli/client/cli-fault.ts'
+import { openClient } from '#cli/client/client.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { askAbout, findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { ShareListSchema, type ShareView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { commonOptions, readArguments, takePositionals } from './client/arguments.ts'
-import { CliFault, usageFault } from './client/cli-fault.ts'
-import { openClient } from './client/client.ts'
-import type { PersonIo } from './client/person-io.ts'
-import { askAbout, findWorkspace, fullName, workspaceOptions } from './client/workspace-argument.ts'
 import { granteeOptions, granteesOf, granteeText, isSameGrantee } from './grantees.ts'
 
 export async function unshare(args: readonly string[], io: PersonIo): Promise<number> {

@@ -1,7 +1,8 @@
 /** How long a command waits for what it has asked for. */
+
+import { usageFault } from '#cli/client/cli-fault.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { parseDuration } from '#lib/duration.ts'
-import { usageFault } from './client/cli-fault.ts'
 
 export const waitOptions = {
   'no-wait': { type: 'boolean', default: false },

@@ -1,4 +1,11 @@
 /** Waiting for a workspace to get somewhere, with what happens meanwhile on standard error. */
+
+import { CliFault, isCliFault } from '#cli/client/cli-fault.ts'
+import type { Client } from '#cli/client/client.ts'
+import { parseJson } from '#cli/client/deployments.ts'
+import { readEvents } from '#cli/client/event-reader.ts'
+import type { Output, PersonIo } from '#cli/client/person-io.ts'
+import { unknownWorkspace } from '#cli/client/workspace-argument.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { sleep } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
@@ -7,12 +14,6 @@ import { printable } from '#observe/printable.ts'
 import { WorkspaceSchema, type WorkspaceView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
-import { CliFault, isCliFault } from './client/cli-fault.ts'
-import type { Client } from './client/client.ts'
-import { parseJson } from './client/deployments.ts'
-import { readEvents } from './client/event-reader.ts'
-import type { Output, PersonIo } from './client/person-io.ts'
-import { unknownWorkspace } from './client/workspace-argument.ts'
 
 /** `reached`, `failed` with what it says of itself, or not yet. */
 export type Judgement = 'reached' | 'failed' | 'waiting'

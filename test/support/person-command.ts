@@ -18,6 +18,8 @@ export interface RunningCommand extends AsyncDisposable {
   stdout(): string
   stderr(): string
   type(text: string): void
+  /** The end of what is typed. */
+  end(): void
   kill(signal: NodeJS.Signals): void
   readonly ended: Promise<Ran>
 }
@@ -30,6 +32,8 @@ export interface PersonMachine extends AsyncDisposable {
   run(args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ran>
   /** `gatehouse login` in front of a browser that is logged in at the console, up to the end. */
   login(browser: ScriptedBrowser, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ran>
+  /** The same, for arguments that say `login` themselves. */
+  loginBy(browser: ScriptedBrowser, args: readonly string[], env?: Readonly<Record<string, string>>): Promise<Ran>
 }
 
 export interface MachineOptions {
@@ -53,17 +57,19 @@ export async function personMachine(options: MachineOptions = {}): Promise<Perso
   }
   const begin = (args: readonly string[], env: Readonly<Record<string, string>> = {}) =>
     running(program, [...first, ...args], { ...base, ...env })
+  const loginBy: PersonMachine['loginBy'] = async (browser, args, env) => {
+    await using command = begin(args, env)
+    await browser.open(await addressIn(command))
+    await decide(browser, 'allow')
+    return await command.ended
+  }
   return {
     home,
     configFolder: join(home, '.config', 'gatehouse'),
     begin,
     run: (args, env) => begin(args, env).ended,
-    async login(browser, args, env) {
-      await using command = begin(['login', ...args], env)
-      await browser.open(await addressIn(command))
-      await decide(browser, 'allow')
-      return await command.ended
-    },
+    login: (browser, args, env) => loginBy(browser, ['login', ...args], env),
+    loginBy,
     [Symbol.asyncDispose]: () => rm(home, { recursive: true, force: true }),
   }
 }
@@ -103,6 +109,7 @@ function running(program: string, args: readonly string[], env: Readonly<Record<
     stdout: () => said.stdout,
     stderr: () => said.stderr,
     type: (text) => void child.stdin.write(text),
+    end: () => void child.stdin.end(),
     kill: (signal) => void child.kill(signal),
     ended,
     async [Symbol.asyncDispose]() {

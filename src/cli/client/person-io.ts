@@ -1,4 +1,5 @@
 /** What a person's command sees of the machine it runs on. Nothing else of it is asked for, so that other machines can be played in tests. */
+import type { Readable, Writable } from 'node:stream'
 import type { Clock } from '#lib/clock.ts'
 import type { Environment } from '#settings/environment.ts'
 
@@ -23,8 +24,10 @@ export interface PersonIo {
   readonly signal: AbortSignal
   /** Whether somebody sits in front of it who can be asked. */
   readonly isTerminal: boolean
-  /** What the person types, up to the end of a line; `undefined` at the end of the input. */
+  /** What the person types, up to the end of a line; `undefined` at the end of the input. Once: the rest of it is not read. */
   readonly readLine: () => Promise<string | undefined>
+  /** Standard input and output as bytes, for a command that is a pipe and prints nothing else there. */
+  readonly pipe: () => { readonly input: Readable; readonly output: Writable }
   /** `false`: there is none, or it could not be started. */
   readonly openBrowser: (url: string) => Promise<boolean>
 }

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { release } from 'node:os'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { codeOf } from '#cli/client/private-file.ts'
-import type { ProgramAnswer, Probes } from './probes.ts'
+import type { Probes, ProgramAnswer } from './probes.ts'
 
 const limit = 30_000
 const longest = 4 * 1024 * 1024

@@ -2,7 +2,7 @@
  * VS Code and its Remote-SSH extension. Only Microsoft's own build may run that extension: its licence and its service know no other, so that an
  * open-source build fails late and with a riddle, and is named here.
  */
-import type { Finding, ProgramAnswer, Probes } from './probes.ts'
+import type { Finding, Probes, ProgramAnswer } from './probes.ts'
 import { isAtLeast, versionIn } from './probes.ts'
 
 const least = [1, 90]

@@ -1,0 +1,53 @@
+/**
+ * `npm run bundle`: the command line as one file, `dist/gatehouse.cjs`, for Node 22 and newer; or into the folder that is named. CommonJS, because
+ * such a file runs under any name: without an extension, and without a package.json beside it.
+ */
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { rolldown } from 'rolldown'
+
+const root = join(import.meta.dirname, '..')
+
+/** The path of the file. Whoever reads it meanwhile has the one before. */
+export async function bundleCommandLine(folder: string): Promise<string> {
+  await using bundle = await rolldown({
+    input: join(root, 'src/cli/main.ts'),
+    cwd: root,
+    platform: 'node',
+    transform: { target: 'node22' },
+    // What could not be found would be missing on the other machine.
+    onLog(_level, log) {
+      throw new Error(log.message)
+    },
+  })
+  const { output } = await bundle.generate({
+    format: 'cjs',
+    codeSplitting: false,
+    minify: true,
+    banner: '#!/usr/bin/env node',
+  })
+  const [{ code, moduleIds }, ...others] = output
+  if (others.length > 0) throw new Error('the command line would be more than one file')
+  mkdirSync(folder, { recursive: true })
+  const draft = join(folder, `.gatehouse.${process.pid}.cjs`)
+  writeFileSync(draft, `${code}\n${notices(moduleIds)}`, { mode: 0o755 })
+  const file = join(folder, 'gatehouse.cjs')
+  renameSync(draft, file)
+  return file
+}
+
+/** What the licences of packages that are in it ask of copies. */
+function notices(moduleIds: readonly string[]): string {
+  const folders = moduleIds.flatMap((id) => /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/.exec(id)?.[0] ?? [])
+  const texts = [...new Set(folders)].sort().map((folder) => {
+    const name = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+    if (name === undefined) throw new Error(`${folder} has no licence`)
+    return `${basename(folder)}\n\n${readFileSync(join(folder, name), 'utf8').replaceAll('*/', '* /').trim()}\n`
+  })
+  return `/*\n${texts.join('\n')}*/\n`
+}
+
+if (import.meta.main) {
+  const file = await bundleCommandLine(resolve(process.argv[2] ?? join(root, 'dist')))
+  process.stdout.write(`${file}: ${Math.round(statSync(file).size / 1024)} KB\n`)
+}

@@ -1,0 +1,110 @@
+/** The command line as gateways serve it: one file, fetched from a real laptop mode and run where nothing else of Gatehouse is. */
+import { hash } from 'node:crypto'
+import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { delimiter, dirname, join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { paths } from '#surface/urls.ts'
+import { notebook } from '#test/support/laptop-site.ts'
+import { type LaptopWorld, openLaptopWorld } from '#test/support/laptop-world.ts'
+import { type PersonMachine, personMachine } from '#test/support/person-command.ts'
+import { plainRequest } from '#test/support/plain-request.ts'
+import { readmeCommands } from '#test/support/readme.ts'
+import { bundleCommandLine } from '../../../scripts/bundle.ts'
+
+const root = join(import.meta.dirname, '../../..')
+
+describe('the file at /.gatehouse/cli', { timeout: 60_000 }, () => {
+  const stack = new AsyncDisposableStack()
+  let world: LaptopWorld
+  let machine: PersonMachine
+
+  beforeAll(async () => {
+    await bundleCommandLine(join(root, 'dist'))
+    world = stack.use(await openLaptopWorld({ samples: [] }))
+    await world.declare(notebook)
+    const folder = stack.use(await personMachine()).home
+    const answer = await plainRequest(world.origin + paths.cliFile)
+    expect(answer).toMatchObject({
+      status: 200,
+      headers: { 'content-disposition': 'attachment; filename="gatehouse.cjs"' },
+    })
+    const file = join(folder, 'gatehouse')
+    await writeFile(file, answer.body)
+    await chmod(file, 0o755)
+    machine = stack.use(await personMachine({ program: [process.execPath, file] }))
+  })
+  afterAll(() => stack.disposeAsync())
+
+  test('is for everybody, is asked for once, and is what its digest says', async () => {
+    const { headers, body } = await plainRequest(world.origin + paths.cliFile)
+    expect(headers['repr-digest']).toBe(`sha-256=:${hash('sha256', body, 'base64')}:`)
+    const again = await plainRequest(world.origin + paths.cliFile, {
+      headers: { 'If-None-Match': String(headers.etag) },
+    })
+    expect([again.status, again.body]).toEqual([304, ''])
+  })
+
+  test('does what the README says, line by line, from fetching it on', async () => {
+    await using bash = await personMachine({ program: ['bash', '--norc', '-euo', 'pipefail', '-c'] })
+    const bin = join(bash.home, '.local', 'bin')
+    await mkdir(bin, { recursive: true })
+    const PATH = [bin, dirname(process.execPath), process.env.PATH].join(delimiter)
+    const said = new Map<string, string>()
+    for (const line of readmeCommands('The command line')) {
+      const command = line.replaceAll('https://ws.example.com', world.origin)
+      const isLogin = line.startsWith('gatehouse login')
+      const ran = isLogin
+        ? await bash.loginBy(await world.as('alice'), [command], { PATH })
+        : await bash.run([command], { PATH })
+      expect([line, ran.code, ran.stderr]).toEqual([line, 0, ran.stderr])
+      said.set(line.split(' ').slice(0, 2).join(' '), ran.stdout)
+    }
+    expect(said.get('gatehouse list')).toMatch(/^alice +notebook +Stopped +alice +owner +http/m)
+    expect(said.get('gatehouse start')).toBe(`${world.url(notebook)}\n`)
+    expect(said.get('gatehouse open')).toBe(`${world.url(notebook)}\n`)
+    expect(said.get('gatehouse explain')).toMatch(/^bob +may open it$/m)
+    expect(await bash.run(['gatehouse list'], { PATH })).toMatchObject({ code: 3 })
+  })
+
+  test('runs no gateway', async () => {
+    expect(await machine.run(['serve'])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining("no command 'serve'"),
+    })
+    expect((await machine.run([])).stdout).not.toContain('gateway of a cluster')
+  })
+})
+
+test('kubectl finds it by name, with its arguments and its exit code', { timeout: 60_000 }, async ({ skip }) => {
+  await using machine = await personMachine({ program: ['kubectl'] })
+  const folder = join(machine.home, 'bin')
+  await mkdir(folder)
+  await symlink(join(root, 'bin/gatehouse.js'), join(folder, 'kubectl-gatehouse'))
+  const PATH = [folder, process.env.PATH].join(delimiter)
+  const listed = await machine.run(['plugin', 'list', '--name-only'], { PATH }).catch(() => undefined)
+  if (!listed) return skip('kubectl is not installed here')
+  expect(listed.stdout).toContain('kubectl-gatehouse')
+  expect((await machine.run(['gatehouse'], { PATH })).stdout).toMatch(/^usage: gatehouse COMMAND/)
+  expect(await machine.run(['gatehouse', 'list'], { PATH })).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining('gatehouse login'),
+  })
+})
+
+test('bash completes commands, flags and shells by the script that it prints', { timeout: 60_000 }, async () => {
+  await using machine = await personMachine()
+  const folder = join(machine.home, 'bin')
+  await mkdir(folder)
+  await symlink(join(root, 'bin/gatehouse.js'), join(folder, 'gatehouse'))
+  await using bash = await personMachine({ program: ['bash', '--norc', '-c'] })
+  const lines = [['exp'], ['share', '--a'], ['list', '-o', 'j']]
+  const ask = lines.map((words) => {
+    const typed = words.map((word) => `'${word}'`).join(' ')
+    return `COMP_WORDS=(gatehouse ${typed}); COMP_CWORD=${words.length}; _gatehouse; echo "\${COMPREPLY[@]}"`
+  })
+  const script = ['source <(gatehouse completion bash)', ...ask].join('\n')
+  const ran = await bash.run([script], { PATH: [folder, process.env.PATH].join(delimiter) })
+  expect(ran.stdout.trimEnd().split('\n')).toEqual(['explain', '--access', 'json'])
+  for (const shell of ['zsh', 'fish', 'powershell'])
+    expect((await machine.run(['completion', shell])).stdout).toContain('gatehouse completion words')
+})

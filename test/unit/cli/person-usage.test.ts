@@ -1,0 +1,61 @@
+/** Command lines that are not understood end with 2, and nobody is asked about them. */
+import { expect, test } from 'vitest'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { personMain } from '#cli/person.ts'
+import { systemClock } from '#lib/clock.ts'
+
+async function run(args: readonly string[]) {
+  const said = { stdout: '', stderr: '' }
+  const io: PersonIo = {
+    stdout: { write: (text) => (said.stdout += text) },
+    stderr: { write: (text) => (said.stderr += text) },
+    env: { GATEHOUSE_CLI_CONFIG: '/nonexistent' },
+    platform: 'linux',
+    homeFolder: '/nonexistent',
+    machine: 'm',
+    cwd: () => '/',
+    clock: systemClock,
+    signal: new AbortController().signal,
+    isTerminal: false,
+    readLine: async () => undefined,
+    openBrowser: async () => false,
+    pipe: () => {
+      throw new Error('nothing is piped here')
+    },
+  }
+  return { code: await personMain(args, io), ...said }
+}
+
+test.each([
+  [['list', 'too-many']],
+  [['list', '-o', 'yaml']],
+  [['list', '--no-such-flag']],
+  [['start']],
+  [['start', 'files', '--timeout', 'soon']],
+  [['share', 'files', '--access', 'modify']],
+  [['share', 'files', '--user', 'bob', '--access', 'root']],
+  [['share', 'files', '--user', 'bob', '--for', '1h', '--until', '2027-01-01T00:00:00Z']],
+  [['share', 'files', '--service-account', 'bot']],
+  [['unshare', 'files']],
+  [['explain', 'files']],
+  [['logs', 'files', '-f', '-p']],
+  [['logs', 'files', '--tail', 'all']],
+  [['logs', 'a/b/c', '-f']],
+  [['logs', 'UPPER', '-p']],
+  [['login', 'http://ws.example.com']],
+  [['login', 'https://alice:secret@ws.example.com']],
+  [['login', 'https://ws.example.com', '--name', 'Not A Name']],
+  [['completion', 'tcsh']],
+  [['nonsense']],
+])('%j', async (args) => {
+  const { code, stdout, stderr } = await run(args)
+  expect([code, stdout]).toEqual([2, ''])
+  expect(stderr).toMatch(/^gatehouse/)
+})
+
+test('a name that is nearly one is guessed, help is no fault, and nobody is logged in at first', async () => {
+  expect((await run(['statsu'])).stderr).toContain("did you mean 'status'?")
+  for (const args of [['--help'], ['help'], [], ['share', '--help'], ['logs'], ['list', '-h']])
+    expect(await run(args)).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^usage: gatehouse /) })
+  expect(await run(['list'])).toMatchObject({ code: 3, stderr: expect.stringContaining('gatehouse login https://') })
+})
