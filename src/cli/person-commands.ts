@@ -205,6 +205,34 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
   ['logs', logsCommand],
   ['log', { ...logsCommand, summary: 'the same as logs' }],
   [
+    'tunnel',
+    {
+      summary: 'the ProxyCommand of OpenSSH',
+      help: help(
+        'tunnel WORKSPACE [FLAG ...]',
+        'Joins standard input and output with a port of a workspace, that of SSH when none is named. WORKSPACE may be its alias, as in ssh_config.',
+        deploymentHelp,
+        workspaceHelp,
+        '      --port NUMBER       another port, with --type port-forward\n',
+        '      --type TYPE         the kind of connection, as shares name it: ssh-remote, vscode-remote, port-forward\n',
+      ),
+      load: async () => (await import('./tunnel.ts')).tunnel,
+    },
+  ],
+  [
+    'port-forward',
+    {
+      summary: 'ports of a workspace as ports of this machine',
+      help: help(
+        'port-forward WORKSPACE [LOCAL:]PORT ... [FLAG ...]',
+        'Listens on loopback until Ctrl-C; every connection is one to the port of the workspace, in your name. LOCAL is PORT when absent, and any free one when empty.',
+        deploymentHelp,
+        workspaceHelp,
+      ),
+      load: async () => (await import('./port-forward.ts')).portForward,
+    },
+  ],
+  [
     'doctor',
     {
       summary: 'is here what desktop IDEs need, and is the gateway reached',

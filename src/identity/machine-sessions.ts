@@ -40,7 +40,14 @@ export interface MachineSessions {
   get(name: SessionName): Session | undefined
   /** Those whose names are locked by now end at once, with what they hold open. */
   endLocked(): void
-  subscribe(listener: (change: { readonly type: 'ended'; readonly session: Session }) => void): Disposable
+  /** `why`: `expired` where its time was up. */
+  subscribe(listener: (change: MachineSessionEnd) => void): Disposable
+}
+
+export interface MachineSessionEnd {
+  readonly type: 'ended'
+  readonly session: Session
+  readonly why: 'expired' | 'withdrawn'
 }
 
 export interface MachineSessionsOptions {
@@ -207,7 +214,8 @@ class TokenSessions implements MachineSessions {
   #forget({ session, timers }: Known, why: string): void {
     timers[Symbol.dispose]()
     if (why === 'set') return
-    for (const listener of this.#listeners) listener({ type: 'ended', session })
+    const isPast = this.#options.clock.now() >= session.notAfter
+    for (const listener of this.#listeners) listener({ type: 'ended', session, why: isPast ? 'expired' : 'withdrawn' })
   }
 
   /**

@@ -77,7 +77,12 @@ export class Bridge {
     const hear = () => {
       this.#heard += 1
     }
-    socket.on('ping', hear).on('pong', hear)
+    socket.on('pong', hear)
+    socket.on('ping', (payload) => {
+      hear()
+      // Answers for whoever reads them.
+      if (socket.bufferedAmount < highMark && socket.readyState === socket.OPEN) socket.pong(payload)
+    })
     // 'close' follows, and is acted on.
     socket.on('error', ignore)
     socket.once('close', (code, reason) => this.#socketClosed(code, reason.toString()))
@@ -87,7 +92,9 @@ export class Bridge {
     writable.on('drain', () => socket.resume())
     for (const side of new Set([readable, writable])) side.on('error', () => this.#streamBroke())
     writable.once('close', () => this.#streamClosed())
+    // Both may have waited for whoever is told of what they say.
     if (socket.isPaused) socket.resume()
+    if (readable.isPaused()) readable.resume()
   }
 
   /** Both are closed, the socket with this, the stream at once. Later calls change nothing. */

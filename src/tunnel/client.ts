@@ -42,7 +42,7 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
   const socket = new WebSocket(`ws://${authority}${target}`, [tunnelProtocol], {
     createConnection: () => connection,
     headers: { Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
-    ...{ perMessageDeflate: false, maxPayload: longestMessage, handshakeTimeout: longestHandshake },
+    ...{ perMessageDeflate: false, maxPayload: longestMessage, autoPong: false, handshakeTimeout: longestHandshake },
   })
   return new Promise((resolve, reject) => {
     let instance: string | undefined

@@ -10,6 +10,7 @@ import { rfc3339Of } from '#identity/rfc3339.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { ObjectName, Resources, Uid } from '#resources/contract.ts'
+import { Holders, silence } from './slot-holders.ts'
 
 /** Of what there may be only so many at once. */
 export interface Room {
@@ -38,25 +39,21 @@ export interface SlotsParts {
 }
 
 export const renewEvery: Milliseconds = 20_000
-export const silence: Milliseconds = 60_000
 /** Long after anybody could still look at it. */
 const recordLifetime: Milliseconds = 24 * 3_600_000
 
-/** Holders; of more than that all are looked at anew. */
-const mostSeen = 1_000
+/** What was full a moment ago is: whoever tries again and again asks the store nothing. */
+const fullFor: Milliseconds = 1_000
+/** Rooms that are known to be full; of more than that all are looked at anew. */
+const mostFull = 1_000
 
 interface Place {
   readonly name: string
   readonly uid: Uid
 }
 
-/** Which record of a holder was seen, and since when it has been this one; `undefined`: there was none. */
-interface Seen {
-  readonly uid: Uid | undefined
-  readonly since: Timestamp
-}
-
 interface Held {
+  readonly rooms: readonly Room[]
   readonly places: readonly Place[]
   readonly losing: AbortController
 }
@@ -64,7 +61,10 @@ interface Held {
 export class Slots {
   readonly #parts: SlotsParts
   readonly #held = new Set<Held>()
-  readonly #seen = new Map<string, Seen>()
+  readonly #holders: Holders
+  /** By room: when it was found full, and those that look for a place in it, one after the other. */
+  readonly #full = new Map<string, Timestamp>()
+  readonly #lines = new Map<string, Promise<unknown>>()
   /** While it shows that it is alive; settled once it has for the first time. */
   #alive: Promise<void> | undefined
   #record: Place | undefined
@@ -77,6 +77,7 @@ export class Slots {
 
   constructor(parts: SlotsParts) {
     this.#parts = parts
+    this.#holders = new Holders({ ...parts, own: parts.holder })
   }
 
   /** A place in each of the rooms, or in none. Throws `store_unavailable`. */
@@ -87,14 +88,14 @@ export class Slots {
       this.#alive ??= this.#show()
       await this.#alive
       for (const room of rooms) {
-        const place = await this.#placeIn(room)
+        const place = await this.#inTurn(room)
         if (!place) {
           this.#giveBack(places)
           return { kind: 'full', room }
         }
         places.push(place)
       }
-      const held = { places, losing: new AbortController() }
+      const held = { rooms, places, losing: new AbortController() }
       this.#held.add(held)
       return { kind: 'taken', slot: { lost: held.losing.signal, leave: () => this.#leave(held) } }
     } catch (error) {
@@ -125,11 +126,35 @@ export class Slots {
     for (const { spec, metadata } of items) {
       const isOver =
         spec.purpose === 'slot'
-          ? await this.#isGone(spec.holder)
+          ? await this.#holders.isGone(spec.holder)
           : spec.purpose === 'holder' && Date.parse(spec.expiresAt) <= clock.now()
       if (isOver && (await this.#drop({ name: metadata.name, uid: metadata.uid }))) collected += 1
     }
     return collected
+  }
+
+  /** Those who come at once for one room go one after the other: what the first finds out, the others know. */
+  async #inTurn(room: Room): Promise<Place | undefined> {
+    const before = this.#lines.get(room.of) ?? Promise.resolve()
+    const mine = before.catch(() => undefined).then(() => this.#placeUnlessFull(room))
+    this.#lines.set(room.of, mine)
+    try {
+      return await mine
+    } finally {
+      if (this.#lines.get(room.of) === mine) this.#lines.delete(room.of)
+    }
+  }
+
+  async #placeUnlessFull(room: Room): Promise<Place | undefined> {
+    const { clock } = this.#parts
+    const found = this.#full.get(room.of)
+    if (found !== undefined && clock.now() - found < fullFor) return undefined
+    this.#full.delete(room.of)
+    const place = await this.#placeIn(room)
+    if (place) return place
+    if (this.#full.size >= mostFull) this.#full.clear()
+    this.#full.set(room.of, clock.now())
+    return undefined
   }
 
   /** Begun anywhere, so that two who come at once do not try the same places one after the other. */
@@ -149,25 +174,13 @@ export class Slots {
     const created = await this.#create(name, spec)
     if (created) return created
     const found = await this.#get(name)
-    if (found?.spec.purpose !== 'slot' || !(await this.#isGone(found.spec.holder))) return undefined
+    if (found?.spec.purpose !== 'slot' || !(await this.#holders.isGone(found.spec.holder))) return undefined
     await this.#drop({ name, uid: found.metadata.uid })
     return this.#create(name, spec)
   }
 
   #isOwn(name: string): boolean {
     for (const { places } of this.#held) if (places.some((place) => place.name === name)) return true
-    return false
-  }
-
-  /** Has its record been the same for too long? That none is there may be the moment between two of them. */
-  async #isGone(holder: string): Promise<boolean> {
-    const { clock } = this.#parts
-    if (holder === this.#parts.holder) return false
-    const uid = (await this.#get(oneTimeName('holder', holder)))?.metadata.uid
-    const seen = this.#seen.get(holder)
-    if (seen && seen.uid === uid) return clock.now() - seen.since >= silence
-    if (this.#seen.size >= mostSeen) this.#seen.clear()
-    this.#seen.set(holder, { uid, since: clock.now() })
     return false
   }
 
@@ -214,7 +227,9 @@ export class Slots {
   }
 
   #leave(held: Held): void {
-    if (this.#held.delete(held)) this.#giveBack(held.places)
+    if (!this.#held.delete(held)) return
+    for (const { of } of held.rooms) this.#full.delete(of)
+    this.#giveBack(held.places)
   }
 
   /** Nobody waits for it; what can't be given back is collected when this replica is gone. */

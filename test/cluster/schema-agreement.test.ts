@@ -126,6 +126,8 @@ const subjects: readonly Subject[] = [
     good: [
       { purpose: 'once', expiresAt: times[0] },
       { purpose: 'username', username: 'alice', issuer: 'https://idp.example', subject: 's' },
+      { purpose: 'slot', of: 'workspace 3f0d', holder: 'a7' },
+      { purpose: 'holder', holder: 'a7', expiresAt: times[0] },
     ],
   },
 ]

@@ -5,7 +5,8 @@ import { dateFollows } from '#test/support/date-follows.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { type FaultyResources, faultyResources } from '#test/support/faulty-resources.ts'
 import { type OpenTunnel, type TunnelAsked, type TunnelScene, tunnelScene } from '#test/support/tunnel-scene.ts'
-import { renewEvery, silence } from '#workspace/slots.ts'
+import { silence } from '#workspace/slot-holders.ts'
+import { renewEvery } from '#workspace/slots.ts'
 import { shareFor } from './shares.ts'
 
 const bounds = { port: undefined, idle: undefined, max: undefined, minMemory: undefined }
