@@ -181,9 +181,12 @@ const gestures: ReadonlySet<string> = new Set([
 ])
 const cursor = '$acceptEditorPropertiesChanged'
 const byHand = /"source":"(?:keyboard|mouse)"/
+/** Files are searched for what somebody typed; by their names they are also looked for by the workbench and by extensions. */
+const search = '$provideTextSearchResults'
+const inSearchView = '"_reason":"searchView"'
 /** By how their names begin: what is told of the workbench's own state, and what it asks of extensions by itself. */
 const byItself =
-  /^\$(?:accept|on|set|initialize|activate|get|has|is|provide|resolve|release|register|unregister|update|enable|refresh|dispose|delete|check|test|load|start|handle|run|list|invalidate|read|stat|will|prepare|fetch|notify|change|record|log|extension)/i
+  /^\$(?:accept|on|set|init|activate|get|has|is|provide|resolve|release|register|unregister|update|enable|refresh|dispose|delete|check|test|load|start|handle|run|list|invalidate|read|stat|will|prepare|fetch|notify|change|record|log|extension|clear|participate)/i
 
 function hostSight(head: Buffer): Sight {
   const length = head[methodAt - 1] ?? 0
@@ -193,5 +196,6 @@ function hostSight(head: Buffer): Sight {
   if (method === cursor && (head.length === editorHead || byHand.test(head.toString('latin1')))) {
     return sight('interactive', 'editor:cursor')
   }
+  if (method === search && head.includes(inSearchView)) return sight('interactive', 'editor:search')
   return byItself.test(method) ? housekeeping : other
 }

@@ -27,6 +27,8 @@ interface Rule {
   /** Any if absent. */
   readonly methods?: ReadonlySet<string>
   readonly path: RegExp
+  /** Any if absent. */
+  readonly query?: RegExp
   readonly class: ActivityClass
   readonly source: string
 }
@@ -52,6 +54,14 @@ const jupyterlab: readonly Rule[] = [
   // The page keeps its layout and settings by itself.
   { methods: unsafe, path: /^\/lab\/api\//, class: 'background', source: 'layout' },
   { methods: post, path: /^\/api\/security\/csp-report$/, class: 'background', source: 'report' },
+  // A document is read as a whole when it is opened. Lists of files are read all the time, and say no type of a file.
+  {
+    methods: get,
+    path: /^\/api\/contents\/./,
+    query: /^(?=.*[?&]type=(?:file|notebook)(?:&|$))(?=.*[?&]content=1(?:&|$))/,
+    class: 'interactive',
+    source: 'open',
+  },
   { methods: get, path: /^/, class: 'background', source: 'poll' },
 ]
 
@@ -118,13 +128,13 @@ const part = sight('background', 'http:part')
 const unknownGet = sight('unknown', 'http:GET')
 
 export function requestSight(profile: AppProfile, request: AnsweredRequest): Sight {
-  const { method, rest, query, status, mode, destination = 'empty', isGesture } = request
+  const { method, query, status, mode, destination = 'empty', isGesture } = request
   if (status < 200 || status >= 300) return notOk
   if (method === 'HEAD' || method === 'OPTIONS') return asking
   if (isUntracked(query)) return untracked
   if (mode === 'navigate') return navigation(method, isGesture)
   if (mode === 'no-cors' || parts.has(destination)) return part
-  const known = profile === 'generic' ? undefined : ruleFor(tables[profile], method, `/${rest}`)
+  const known = profile === 'generic' ? undefined : ruleFor(tables[profile], request)
   if (known) return sight(known.class, `${known.source}:${method}`)
   return method === 'GET' ? unknownGet : sight('unknown', `http:${knownMethod(method)}`)
 }
@@ -133,10 +143,11 @@ export function requestSight(profile: AppProfile, request: AnsweredRequest): Sig
  * What is not answered for long is worked on, such as a model that is trained: whatever may change something, and whatever is asked of an app of which
  * nothing is known. Of one that is known it is said by its table which requests wait for news.
  */
-export function waitingSight(profile: AppProfile, { method, rest, query }: AskedRequest): Sight {
+export function waitingSight(profile: AppProfile, request: AskedRequest): Sight {
+  const { method, query } = request
   if (method === 'HEAD' || method === 'OPTIONS') return asking
   if (isUntracked(query)) return untracked
-  const known = ruleFor(tables[profile], method, `/${rest}`)
+  const known = ruleFor(tables[profile], request)
   if (known?.class === 'background') return sight('background', `${known.source}:${method}`)
   return sight('busy', `waiting:${knownMethod(method)}`)
 }
@@ -150,9 +161,12 @@ function navigation(method: string, isGesture: boolean): Sight {
   return isGesture || method !== 'GET' ? sight('interactive', 'navigation') : sight('background', 'navigation:reload')
 }
 
-function ruleFor(table: readonly Rule[], method: string, path: string): Rule | undefined {
+function ruleFor(table: readonly Rule[], { method, rest, query }: AskedRequest): Rule | undefined {
+  const path = `/${rest}`
   if (innerApp.test(path)) return undefined
-  return table.find((rule) => (rule.methods?.has(method) ?? true) && rule.path.test(path))
+  return table.find(
+    (rule) => (rule.methods?.has(method) ?? true) && rule.path.test(path) && (rule.query?.test(query) ?? true),
+  )
 }
 
 /** What somebody invented is not repeated. */

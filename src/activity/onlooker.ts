@@ -1,15 +1,21 @@
 /** Sees what one person does in one workspace, for the record of it. */
 import { type AnsweredRequest, type AskedRequest, requestSight, waitingSight } from './http-activity.ts'
 import type { InflaterPool } from './inflater.ts'
+import { printed } from './kernel-message.ts'
+import { PageHabits } from './page-habits.ts'
 import type { AppProfile } from './profile.ts'
 import type { Sight } from './sight.ts'
 import { SocketActivity, type SocketListener, type SocketSight, type WatchedSocket } from './socket-activity.ts'
 import type { WorkspaceRecord } from './workspace-record.ts'
 
+/** Apps whose pages do by themselves what people do by them. */
+const habitual: ReadonlySet<AppProfile> = new Set(['jupyterlab', 'code-editor'])
+
 export class Onlooker implements SocketListener {
   readonly inflaters: InflaterPool
   readonly #record: WorkspaceRecord
   readonly #user: string
+  readonly #habits = new PageHabits()
 
   constructor(record: WorkspaceRecord, user: string, inflaters: InflaterPool) {
     this.#record = record
@@ -22,7 +28,8 @@ export class Onlooker implements SocketListener {
   }
 
   answered(profile: AppProfile, request: AnsweredRequest): void {
-    this.saw(requestSight(profile, request))
+    const seen = requestSight(profile, request)
+    this.saw(habitual.has(profile) ? this.#habits.judge(seen, request, this.#record.now) : seen)
   }
 
   /** The app has had it for some time, and has not answered yet. */
@@ -55,8 +62,10 @@ export class Onlooker implements SocketListener {
 
   /** For its sockets alone. */
   seen(seen: SocketSight, socket: SocketActivity): void {
+    if (seen === printed) this.#habits.printed()
     if (seen.kernel !== undefined) this.#record.kernelIs(socket.pathHash, seen.kernel, socket, this.#user)
     // A kernel says itself when its work ends.
-    if (seen.class !== 'busy' || seen.kernel === undefined) this.saw(seen)
+    if (seen.class === 'interactive') this.saw(this.#habits.judgeOpening(seen, this.#record.now))
+    else if (seen.class !== 'busy' || seen.kernel === undefined) this.saw(seen)
   }
 }

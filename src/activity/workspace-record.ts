@@ -52,6 +52,10 @@ export class WorkspaceRecord {
     this.#clock = clock
   }
 
+  get now(): Timestamp {
+    return this.#clock.now()
+  }
+
   /** Streams that are open now. */
   get open(): number {
     return this.#open

@@ -1,6 +1,6 @@
 /**
  * Gatehouse with everything on: session, decision, assertion, audit and log written to files. Arguments: port, port of the upstream, sessions and
- * workspaces (one each when absent). Prints one line: the host to ask for, the cookie of somebody who may, and a file of all such pairs.
+ * workspaces (one each when absent), and `blind` for one that does not look who works. Prints one line: the host to ask for, the cookie of somebody who may, and a file of all such pairs.
  */
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -28,8 +28,13 @@ import { shareKind } from '#workspace/share.ts'
 import { templateKind } from '#workspace/template.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { openGateway } from '../../../src/compose/gateway.ts'
+import { Sightings } from '../../../src/gateway/sightings.ts'
 
 const [port = 0, upstream = 0, sessionCount = 1, workspaceCount = 1] = process.argv.slice(2).map(Number)
+if (process.argv[6] === 'blind') {
+  Sightings.prototype.answered = () => undefined
+  Sightings.prototype.opened = () => undefined
+}
 const home = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
 const clock = systemClock
 const ending = new AbortController()
