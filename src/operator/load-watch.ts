@@ -43,6 +43,8 @@ const mostAtOnce = 4
 const answerWithin: Milliseconds = 5_000
 /** What nobody can tell is not asked for again for so long. */
 const pauseAfterFault: Milliseconds = 60_000
+/** Whoever wants it says so once a minute at least. */
+const wantedFor: Milliseconds = 90_000
 /** What nobody wants any more is forgotten then: it may be wanted again soon. */
 const keptFor: Milliseconds = 10 * 60_000
 
@@ -107,7 +109,8 @@ export class LoadWatch {
     if (this.#fault && now < this.#fault.until) return []
     return [...this.#watched.values()]
       .filter(
-        ({ wantedAt, readAt, question }) => now - wantedAt <= 60_000 && now - readAt >= readLoadEvery(question.timeout),
+        ({ wantedAt, readAt, question }) =>
+          now - wantedAt <= wantedFor && now - readAt >= readLoadEvery(question.timeout),
       )
       .sort((one, other) => one.readAt - other.readAt)
       .slice(0, mostInALook)
