@@ -63,6 +63,7 @@ describe('the file at /.gatehouse/cli', { timeout: 60_000 }, () => {
     expect(said.get('gatehouse start')).toBe(`${world.url(notebook)}\n`)
     expect(said.get('gatehouse open')).toBe(`${world.url(notebook)}\n`)
     expect(said.get('gatehouse explain')).toMatch(/^bob +may open it$/m)
+    expect(said.get('gatehouse activity')).toMatch(/^verdict +(?:idle|not-idle|unknown) \(/m)
     expect(await bash.run(['gatehouse list'], { PATH })).toMatchObject({ code: 3 })
   })
 
