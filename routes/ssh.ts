@@ -6,6 +6,9 @@ import {
   type SshCertificateRequest,
   SshCertificateRequestSchema,
   type SshCertificateView,
+  type SshHostCertificateRequest,
+  SshHostCertificateRequestSchema,
+  type SshHostCertificateView,
   type SshTrust,
 } from '#surface/ssh-messages.ts'
 import { paths } from '#surface/urls.ts'
@@ -20,10 +23,17 @@ export interface SshRoutes {
     actor: Actor & { readonly via: 'cookie' | 'bearer' },
     request: SshCertificateRequest,
   ) => Eventually<Outcome<SshCertificateView>>
+  /** By a token of the pod's own. */
+  readonly certifyHost: (
+    token: string | undefined,
+    request: SshHostCertificateRequest,
+    by: { readonly requestId: string; readonly client: string },
+  ) => Eventually<Outcome<SshHostCertificateView>>
 }
 
 export async function sshRoutes(app: FastifyInstance, options: SshRoutes): Promise<void> {
   await app.register(certificateRoutes, options)
+  await app.register(hostRoutes, options)
 
   // What they say is public: with it nobody can do anything but check what others show.
   app.get(paths.sshTrust, async (_request, reply) => fresh(reply).send(options.sshTrust()))
@@ -39,6 +49,21 @@ async function certificateRoutes(app: FastifyInstance, options: SshRoutes): Prom
     const checked = check(request.body ?? null)
     if (!checked.ok) return refuse(request, reply, problem('bad_request', 400))
     const outcome = await options.certify({ ...actorOf(request), via: viaOf(request) }, checked.value)
+    return sendOutcome(request, reply, outcome, (certificate) => reply.send(certificate))
+  })
+}
+
+const bearer = /^bearer +(\S+)$/i
+
+async function hostRoutes(app: FastifyInstance, options: SshRoutes): Promise<void> {
+  const check = checkerOf(SshHostCertificateRequestSchema)
+
+  app.post(paths.sshHostCertificate, async (request, reply) => {
+    const checked = check(request.body ?? null)
+    if (!checked.ok) return refuse(request, reply, problem('bad_request', 400))
+    const token = bearer.exec(request.head.authorization ?? '')?.[1]
+    const by = { requestId: request.id, client: request.client }
+    const outcome = await options.certifyHost(token, checked.value, by)
     return sendOutcome(request, reply, outcome, (certificate) => reply.send(certificate))
   })
 }

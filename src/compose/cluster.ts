@@ -23,7 +23,7 @@ import { shareKind } from '#workspace/share.ts'
 import { endAfter } from './end-after.ts'
 import { type OpenGateway, openManagedGateway } from './gateway.ts'
 import type { Ground } from './ground.ts'
-import { machineIssuers } from './machines.ts'
+import { machineIssuers, podTokensOf } from './machines.ts'
 import { Policies } from './policies.ts'
 import { tellPolicies } from './policy-condition.ts'
 import { serve } from './serving.ts'
@@ -102,6 +102,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
     dial: (endpoint, dialing, reading) => runtime.dial(endpoint, dialing, reading),
     reviewer: reviewerOf(client, parts),
     machines: machineIssuers({ ...parts, client, lookup }),
+    podTokens: podTokensOf(client, clock),
     authorshipOf: (share) => policies.authorshipOf(share),
     trust: policies.trust,
     missingPolicies: () => policies.missing(),

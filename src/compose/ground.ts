@@ -1,6 +1,7 @@
 /** What a gateway stands on; a cluster and a laptop differ in these alone. */
 import type { LookupFunction } from 'node:net'
 import type { MachineIssuer } from '#identity/machine-sessions.ts'
+import type { PodTokens } from '#identity/pod-token.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
@@ -30,6 +31,8 @@ export interface Ground {
   readonly reviewer?: Reviewer
   /** Whose tokens let machines in. */
   readonly machines?: readonly MachineIssuer[]
+  /** How pods say who they are; absent where there are none. */
+  readonly podTokens?: PodTokens
   /** What admission to the store keeps true; absent where nobody but the administrator writes to it. */
   readonly trust?: Trust
   /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */

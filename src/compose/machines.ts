@@ -5,6 +5,7 @@ import { issuerFetch } from '#identity/issuer-fetch.ts'
 import { issuerKeys } from '#identity/issuer-keys.ts'
 import { issuerMetadata } from '#identity/issuer-metadata.ts'
 import type { MachineIssuer } from '#identity/machine-sessions.ts'
+import { issuerFrom, openPodTokens, type PodTokens } from '#identity/pod-token.ts'
 import type { Clock } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
 import type { Log } from '#observe/log.ts'
@@ -26,8 +27,9 @@ export function machineIssuers(parts: MachinesParts): readonly MachineIssuer[] {
   )
 }
 
-/** Every ServiceAccount may read the keys (`system:service-account-issuer-discovery`). */
+/** Every ServiceAccount may read both (`system:service-account-issuer-discovery`). */
 const clusterKeys = '/openid/v1/jwks'
+const clusterIssuer = '/.well-known/openid-configuration'
 const reviews = '/apis/authentication.k8s.io/v1/tokenreviews'
 
 function ofCluster({ client, clock }: MachinesParts, machine: MachineSettings & { kind: 'cluster' }): MachineIssuer {
@@ -40,6 +42,16 @@ function ofCluster({ client, clock }: MachinesParts, machine: MachineSettings & 
   }
   const known = { ...rules, isCluster: true, usernamePrefix: '', keys: issuerKeys({ load, clock }) }
   return tokenReview ? { ...known, review } : known
+}
+
+/** Tokens of this cluster's pods, whatever the settings say of machines: they let nobody in. */
+export function podTokensOf(client: ApiClient, clock: Clock): PodTokens {
+  const load = () => client.get(clusterKeys, { accept: 'application/jwk-set+json, application/json' })
+  return openPodTokens({
+    keys: issuerKeys({ load, clock }),
+    issuer: issuerFrom(() => client.get(clusterIssuer)),
+    clock,
+  })
 }
 
 function ofIssuer(parts: MachinesParts, machine: MachineSettings & { kind: 'issuer' }): MachineIssuer {

@@ -1,5 +1,8 @@
 /** Wires SSH: its authority and how much of it one may ask for, which live as long as the process, and the desk of the settings in force. */
+
 import { SshDesk, type SshDeskParts } from '#gateway/ssh-desk.ts'
+import { SshHostDesk } from '#gateway/ssh-host-desk.ts'
+import type { PodTokens } from '#identity/pod-token.ts'
 import type { SessionStore } from '#identity/session-store.ts'
 import { openSshAuthorities, type SshAuthorities } from '#identity/ssh-authority.ts'
 import type { Clock } from '#lib/clock.ts'
@@ -9,12 +12,17 @@ import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { SshRoutes } from '#routes/ssh.ts'
 import type { Settings } from '#settings/settings.ts'
+import { notFound } from '#surface/problem.ts'
+import { paths } from '#surface/urls.ts'
+import { consoleOrigin, type Site } from '#workspace/address.ts'
 import { deploymentOf } from '#workspace/ssh-alias.ts'
 
 export interface Ssh {
   readonly authorities: SshAuthorities
   /** Certificates by username. */
   readonly perIdentity: RateLimiter
+  /** Certificates by UID of the pod. */
+  readonly perPod: RateLimiter
 }
 
 export interface SshParts {
@@ -38,6 +46,7 @@ export function openSsh(parts: SshParts): Ssh {
       onInterruption: (kind) => metrics.watchInterruptions(kind).add(),
     }),
     perIdentity: new RateLimiter({ ...certificates, clock }),
+    perPod: new RateLimiter({ ...certificates, clock }),
   }
 }
 
@@ -45,19 +54,31 @@ export interface SshSurfaceParts
   extends Pick<SshDeskParts, 'directory' | 'policy' | 'tunnels' | 'reviews' | 'resources' | 'audit' | 'clock'> {
   readonly settings: Settings
   readonly ssh: Ssh
+  readonly site: Site
+  /** Absent where there are no pods. */
+  readonly podTokens?: PodTokens
   readonly identities: { readonly sessions: Pick<SessionStore, 'fetchRecord' | 'get'> }
 }
 
 export function sshSurface(parts: SshSurfaceParts): SshRoutes {
+  const { podTokens, site } = parts
   const { sessions } = parts.identities
+  const deployment = deploymentOf(parts.settings)
   const desk = new SshDesk({
     ...parts,
     ...parts.ssh,
-    deployment: deploymentOf(parts.settings),
+    deployment,
     async readSession({ name }) {
       await sessions.fetchRecord(name)
       return sessions.get(name)
     },
   })
-  return { sshTrust: () => desk.trust(), certify: desk.certify.bind(desk) }
+  const trust = () => desk.trust()
+  const audience = consoleOrigin(site) + paths.sshHostCertificate
+  const hosts = podTokens && new SshHostDesk({ ...parts, ...parts.ssh, podTokens, audience, deployment, trust })
+  return {
+    sshTrust: trust,
+    certify: desk.certify.bind(desk),
+    certifyHost: (...asked) => hosts?.certify(...asked) ?? { ok: false, problem: notFound },
+  }
 }

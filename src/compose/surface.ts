@@ -12,6 +12,7 @@ import { receiveLogoutToken } from '#identity/back-channel-logout.ts'
 import { openBrowserSession } from '#identity/browser-session.ts'
 import { clearSessionCookie } from '#identity/cookie-names.ts'
 import type { LoginFinish } from '#identity/login.ts'
+import type { PodTokens } from '#identity/pod-token.ts'
 import { parseReturnTo } from '#identity/return-to.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
@@ -61,6 +62,7 @@ export interface SurfaceParts {
   readonly site: Site
   readonly identities: Identities
   readonly ssh: Ssh
+  readonly podTokens?: PodTokens
   readonly directory: Directory
   readonly policy: AccessPolicy
   readonly tunnels: TunnelPolicy

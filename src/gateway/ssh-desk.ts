@@ -197,6 +197,7 @@ export class SshDesk {
     audit.record({
       event: 'ssh-certificate',
       ...auditActor(actor),
+      role: 'user',
       workspaces: permits.map(({ ref }) => refKey(ref)),
       serial: content.serial.toString(),
       fingerprint: fingerprintOf(key),

@@ -53,9 +53,10 @@ export type AuditEvent = AuditActor &
         readonly share: string
         readonly reason: string
       }
-    /** Somebody may enter these workspaces by SSH, as far as sshd is concerned. */
+    /** `user`: somebody may enter these workspaces by SSH, as far as sshd is concerned. `host`: a pod is known to be this one's. */
     | {
         readonly event: 'ssh-certificate'
+        readonly role: 'user' | 'host'
         readonly workspaces: readonly string[]
         /** Decimal. */
         readonly serial: string

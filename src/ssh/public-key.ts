@@ -26,8 +26,9 @@ const keyBytes = 32
 const longestLine = 1024
 const typeForm = /^[a-z0-9@.-]{1,64}$/
 
-/** One line as in `id_ed25519.pub`. Its comment, if it has one, is ignored. */
-export function parsePublicKey(line: string): ParsedPublicKey {
+/** The one line of `id_ed25519.pub`, with or without its end. Its comment, if it has one, is ignored. */
+export function parsePublicKey(text: string): ParsedPublicKey {
+  const line = text.replace(/\r?\n$/, '')
   const [type = '', base64 = ''] = line.length > longestLine || /[\r\n\0]/.test(line) ? [] : line.trim().split(/[ \t]+/)
   if (!typeForm.test(type)) return malformed
   if (type !== ed25519) return { kind: 'refused', reason: 'key_type_refused' }

@@ -49,3 +49,22 @@ export const SshCertificateSchema = Type.Object({
   trust: SshTrustSchema,
 })
 export type SshCertificateView = Immutable<Static<typeof SshCertificateSchema>>
+
+/** `POST …/ssh/host-certificate`. */
+export const SshHostCertificateRequestSchema = Type.Object(
+  { publicKey: Type.String({ maxLength: 2048 }) },
+  { additionalProperties: false },
+)
+export type SshHostCertificateRequest = Immutable<Static<typeof SshHostCertificateRequestSchema>>
+
+export const SshHostCertificateSchema = Type.Object({
+  /** For `HostCertificate`. */
+  certificate: text,
+  /** What clients call the workspace. */
+  alias: text,
+  /** For `AuthorizedPrincipalsFile`, one a line. */
+  principals: Type.Array(text),
+  validUntil: text,
+  trust: SshTrustSchema,
+})
+export type SshHostCertificateView = Immutable<Static<typeof SshHostCertificateSchema>>

@@ -37,6 +37,8 @@ export const paths = {
   cliRenew: '/.gatehouse/cli/renew',
   /** A certificate for a command line's own key. */
   sshCertificate: '/.gatehouse/ssh/certificate',
+  /** One for a pod, by its own token; its whole URL is the audience of that token. */
+  sshHostCertificate: '/.gatehouse/ssh/host-certificate',
   /** What clients and pods trust by; the other two are lines of it for their files. */
   sshTrust: '/.gatehouse/ssh/trust',
   sshKnownHosts: '/.gatehouse/ssh/trust/known_hosts',

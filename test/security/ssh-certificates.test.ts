@@ -7,6 +7,7 @@ import type { SshCertificateView } from '#surface/ssh-messages.ts'
 import { api, paths } from '#surface/urls.ts'
 import { bearerOf } from '#test/support/command-line-login.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
+import { tokenGiver } from '#test/support/pod-token.ts'
 import { scriptedReviewer } from '#test/support/scripted-reviewer.ts'
 import { createWorld, type World } from '#test/support/world.ts'
 import { callApi, cookieFor, declare, share } from '../behaviour/gateway/scene.ts'
@@ -193,5 +194,64 @@ describe('an SSH certificate', () => {
     expect(answers.filter(({ status }) => status === 200).length).toBe(70 - refused.length)
     expect(refused[0]?.body.code).toBe('too_many_certificates')
     expect((await ask(world, await bearerOf(world, 'bob'), {})).status).toBe(404)
+  })
+})
+
+describe('a certificate of a host', () => {
+  test('#135 is for a pod that runs for a workspace now, by a token of its own for this address alone', async () => {
+    const giver = await tokenGiver()
+    await using world = await createWorld({ podTokens: giver.podTokens })
+    await world.workspace({ name: 'nb', owner: 'alice' })
+    const uid = world.open.workspaces.directory.get(nb)?.instance?.instanceUid ?? ''
+    const aud = world.origin + paths.sshHostCertificate
+    const pod = { namespace: 'team', uid }
+    const certify = async (token: string | undefined, request: object = { publicKey }) => {
+      const answer = await plainRequest(world.origin + paths.sshHostCertificate, {
+        method: 'POST',
+        headers: {
+          'Content-Type': 'application/json',
+          ...(token === undefined ? {} : { Authorization: `Bearer ${token}` }),
+        },
+        body: JSON.stringify(request),
+      })
+      return answer.status
+    }
+    const token = await giver.tokenOf(pod, { aud })
+    expect(await certify(token)).toBe(200)
+    const past = Math.floor(Date.now() / 1000) - 10
+    const wrong = {
+      audience: await giver.tokenOf(pod, { aud: `${aud}x` }),
+      'two audiences': await giver.tokenOf(pod, { aud: [aud, 'other'] }),
+      'no audience': await giver.tokenOf(pod, {}),
+      issuer: await giver.tokenOf(pod, { aud, iss: 'https://kubernetes.default.svc.cluster.locaL' }),
+      expired: await giver.tokenOf(pod, { aud, exp: past }),
+      early: await giver.tokenOf(pod, { aud, nbf: past + 3_600 }),
+      'another pod': await giver.tokenOf({ namespace: 'team', uid: 'another' }, { aud }),
+      'another namespace': await giver.tokenOf({ namespace: 'other', uid }, { aud }),
+      'no pod': await giver.tokenOf(pod, { aud, 'kubernetes.io': { namespace: 'team' } }),
+      'an account of elsewhere': await giver.tokenOf(pod, { aud, sub: 'system:serviceaccount:other:default' }),
+      'another key': await (await tokenGiver()).tokenOf(pod, { aud }),
+      'a changed signature': `${token.slice(0, -4)}AAAA`,
+      'no token': undefined,
+      'no form': 'x.y.z',
+    }
+    for (const [what, one] of Object.entries(wrong)) expect(await certify(one), what).toBe(401)
+    expect(await certify(token, { publicKey: 'ssh-rsa AAAA' })).toBe(422)
+    expect(await certify(token, { publicKey, principals: ['other.team.localhost.gatehouse'] })).toBe(400)
+    world.runtime.tell(nb, { phase: 'failed' })
+    await world.until(async () => (await certify(token)) === 401, 'its pod has failed')
+    expect(refusals(world)).toEqual(
+      expect.arrayContaining(['ssh-host:token_audience undefined', 'ssh-host:no-such-pod undefined']),
+    )
+  })
+
+  test("#135 is nobody's where there are no pods", async () => {
+    await using world = await createWorld()
+    const answer = await plainRequest(world.origin + paths.sshHostCertificate, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', Authorization: 'Bearer x.y.z' },
+      body: JSON.stringify({ publicKey }),
+    })
+    expect(answer.status).toBe(404)
   })
 })

@@ -49,6 +49,8 @@ export interface WorldOptions {
   readonly reviewer?: Reviewer
   /** Whose tokens let machines in; nobody's when absent. */
   readonly machines?: Ground['machines']
+  /** How pods say who they are; there are none when absent. */
+  readonly podTokens?: Ground['podTokens']
   /** Where browsers reach it; a free one when absent. */
   readonly port?: number
   /** Its settings are those of a WorkspaceManager, which says this beside a domain and an issuer and may be changed. */
@@ -256,8 +258,14 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   }
 }
 
-function asInCluster({ reviewer, machines }: WorldOptions): Pick<Ground, 'reviewer' | 'machines'> {
-  return { ...(reviewer ? { reviewer } : {}), ...(machines ? { machines } : {}) }
+type InCluster = Pick<Ground, 'reviewer' | 'machines' | 'podTokens'>
+
+function asInCluster({ reviewer, machines, podTokens }: WorldOptions): InCluster {
+  return {
+    ...(reviewer ? { reviewer } : {}),
+    ...(machines ? { machines } : {}),
+    ...(podTokens ? { podTokens } : {}),
+  }
 }
 
 const until: World['until'] = async (isTrue, what) => {

@@ -1,0 +1,123 @@
+/**
+ * Certificates for the pods that people enter by SSH: each for the alias of its own workspace alone, so that a client knows by one line whom it has reached. A
+ * pod says by its token that it is that pod; whose pod it is, is known by the watch that routes go by.
+ */
+import type { PodTokens } from '#identity/pod-token.ts'
+import type { SshAuthorities } from '#identity/ssh-authority.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import type { RateLimiter } from '#lib/rate-limiter.ts'
+import type { Audit } from '#observe/audit.ts'
+import { type CertificateContent, randomSerial, signCertificate } from '#ssh/certificate.ts'
+import { fingerprintOf, parsePublicKey, type SshPublicKey } from '#ssh/public-key.ts'
+import { type Outcome, type Problem, problem } from '#surface/problem.ts'
+import type { SshHostCertificateRequest, SshHostCertificateView, SshTrust } from '#surface/ssh-messages.ts'
+import { refKey } from '#surface/workspace-ref.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import { sshAlias, sshPrincipal } from '#workspace/ssh-alias.ts'
+import { attempt } from './desk.ts'
+
+export interface SshHostDeskParts {
+  readonly directory: Directory
+  readonly authorities: SshAuthorities
+  readonly podTokens: PodTokens
+  /** Of this Gatehouse, for nothing but this. */
+  readonly audience: string
+  readonly deployment: string
+  readonly trust: () => SshTrust
+  /** How many certificates one pod may have. */
+  readonly perPod: RateLimiter
+  readonly audit: Audit
+  readonly clock: Clock
+}
+
+/** The request that a pod asks with. */
+export interface PodRequest {
+  readonly requestId: string
+  readonly client: string
+}
+
+/** A pod asks again long before; a key of the authority that was taken out is trusted for as long. */
+const lifetime: Milliseconds = 24 * 3_600_000
+/** As for people: how far the clock of whoever comes may be behind ours. */
+const clockSkew: Milliseconds = 2 * 60_000
+
+export class SshHostDesk {
+  readonly #parts: SshHostDeskParts
+
+  constructor(parts: SshHostDeskParts) {
+    this.#parts = parts
+  }
+
+  async certify(
+    token: string | undefined,
+    request: SshHostCertificateRequest,
+    by: PodRequest,
+  ): Promise<Outcome<SshHostCertificateView>> {
+    if (token === undefined) return this.#refuse(by, 'no-token', unauthorized)
+    const { podTokens, audience, perPod } = this.#parts
+    const outcome = await attempt(async () => {
+      const verdict = await podTokens.verify(token, audience)
+      if (verdict.kind === 'refused') return this.#refuse(by, verdict.reason, unauthorized)
+      const entry = this.#entryOf(verdict)
+      if (!entry) return this.#refuse(by, 'no-such-pod', unauthorized)
+      const parsed = parsePublicKey(request.publicKey)
+      if (parsed.kind === 'refused') return this.#refuse(by, parsed.reason, problem('unprocessable', 422))
+      if (perPod.take(verdict.uid) > 0) return this.#refuse(by, 'too-many-certificates', tooMany)
+      return { ok: true as const, value: this.#sign(entry, parsed.key, by) }
+    })
+    return outcome.ok ? outcome.value : outcome
+  }
+
+  /** A token outlives its pod; the pod that runs now is what counts. */
+  #entryOf({ namespace, uid }: { readonly namespace: string; readonly uid: string }): WorkspaceEntry | undefined {
+    for (const entry of this.#parts.directory.all()) {
+      const { instance, ref } = entry
+      const isIts = ref.namespace === namespace && instance?.instanceUid === uid
+      if (isIts && (instance.phase === 'starting' || instance.phase === 'running')) return entry
+    }
+    return undefined
+  }
+
+  #sign({ ref }: WorkspaceEntry, key: SshPublicKey, by: PodRequest): SshHostCertificateView {
+    const { authorities, deployment, clock, audit, trust } = this.#parts
+    const now = clock.now()
+    const alias = sshAlias(ref, deployment)
+    const serial = randomSerial()
+    const until = now + lifetime
+    const content: CertificateContent = {
+      ...{ role: 'host', key, serial, keyId: alias, principals: [alias] },
+      ...{ from: now - clockSkew, until, extensions: [] },
+    }
+    const certificate = signCertificate(content, authorities.current().hosts.privateKey)
+    audit.record({
+      event: 'ssh-certificate',
+      ...{ user: undefined, session: undefined, ...by },
+      ...{ role: 'host', workspaces: [refKey(ref)], serial: serial.toString() },
+      ...{ fingerprint: fingerprintOf(key), expiresAt: until },
+    })
+    return {
+      ...{ certificate, alias, principals: [sshPrincipal(ref)] },
+      validUntil: new Date(until).toISOString(),
+      trust: trust(),
+    }
+  }
+
+  #refuse({ requestId, client }: PodRequest, reason: string, refusal: Problem) {
+    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
+    this.#parts.audit.record({ event: 'deny', ...nobody, requestId, client, reason: `ssh-host:${reason}` })
+    return { ok: false as const, problem: refusal }
+  }
+}
+
+/** Whatever was wrong with it stands in the audit trail. */
+const unauthorized: Problem = {
+  code: 'unauthorized',
+  status: 401,
+  title: 'Only a pod of a workspace gets this, by a token for this address alone.',
+}
+
+const tooMany: Problem = {
+  code: 'too_many_certificates',
+  status: 429,
+  title: 'This pod has asked for too many certificates.',
+}
