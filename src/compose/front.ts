@@ -5,6 +5,7 @@ import { TenantCookies } from '#gateway/handover.ts'
 import { Passes } from '#gateway/passes.ts'
 import { decideAllLive, type RevocationParts, revokeOnChange } from '#gateway/revocation.ts'
 import { Sightings } from '#gateway/sightings.ts'
+import { StatusNews } from '#gateway/status-news.ts'
 import type { TunnelPolicy } from '#gateway/tunnel-policy.ts'
 import { Tunnels } from '#gateway/tunnels.ts'
 import { WorkspaceHost } from '#gateway/workspace-host.ts'
@@ -67,12 +68,19 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
       return parsed && (sessions.get(parsed) ?? machines.get(parsed))
     },
     isOwnCookie: (name: string) => authenticator.isOwnCookie(name),
+    subscribeSessions(listener: Parameters<RevocationParts['subscribeSessions']>[0]) {
+      const both = new DisposableStack()
+      both.use(sessions.subscribe(listener))
+      both.use(machines.subscribe(listener))
+      return both
+    },
   }
   const closing = new AbortController()
   const surface = await openSurface({ ...shared, prober, closing: closing.signal })
   opened.defer(() => surface.close())
   const tenants = new TenantCookies(cookies)
   const { renderPage } = surface
+  const news = new StatusNews({ ...shared, closing: closing.signal })
   const inFlight = new InFlight<ClientResponse>()
   const gateway = new Gateway({
     ...shared,
@@ -84,7 +92,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     carriers: carriersOf(state, identities),
     tunnelling: tunnellingOf(state, tunnelPolicyOf(settings)),
     tenants,
-    workspaceHost: new WorkspaceHost({ ...shared, tenants, renderPage, onRefusedTicket: refusedTickets(state) }),
+    workspaceHost: new WorkspaceHost({ ...shared, news, tenants, renderPage, onRefusedTicket: refusedTickets(state) }),
     witness,
     turnstile,
     renewals: identities.renewals,
@@ -96,15 +104,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
       surface.handle(request, response, origin, expectsContinue)
     },
   })
-  const revocation: RevocationParts = {
-    ...shared,
-    subscribeSessions(listener) {
-      const both = new DisposableStack()
-      both.use(sessions.subscribe(listener))
-      both.use(machines.subscribe(listener))
-      return both
-    },
-  }
+  const revocation: RevocationParts = shared
   const held = opened.move()
   return {
     ...{ site, gateway, identities },

@@ -31,7 +31,7 @@ export interface Idle {
   /** In the turn of this process alone: {@link IdleStops.run}. */
   readonly stops: IdleStops
   /** What people are told of it, and what they wish. */
-  readonly activity: ActivityDeskParts['activity'] & Pick<ActivityBoard, 'watch'>
+  readonly activity: ActivityDeskParts['activity'] & Pick<ActivityBoard, 'subscribe'>
 }
 
 export function openIdle({ ground, site, directory, recorder, tasks, replica }: IdleParts): Idle {
@@ -76,7 +76,7 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
     activity: {
       reading: (entry) => board.reading(entry),
       ask: (entry) => board.ask(entry),
-      watch: (ref, signal) => board.watch(ref, signal),
+      subscribe: (ref, listener) => board.subscribe(ref, listener),
       keep: (entry, until, user) => writer.keep({ ...entry.ref, uid: entry.uid }, until, user),
     },
   }

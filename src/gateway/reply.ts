@@ -7,6 +7,8 @@ export interface Reply {
   /** Flat: name, value, name, value. */
   readonly headers: readonly string[]
   readonly body: string
+  /** What comes instead of a body, until the client has left. */
+  readonly news?: (left: AbortSignal) => AsyncIterable<string>
   /** The connection ends with it: what follows is not to be read as a request. */
   readonly isLast?: true
 }
@@ -67,11 +69,40 @@ export const hsts = ['Strict-Transport-Security', 'max-age=31536000'] as const
 
 /** The request's body is not read: the connection ends where one may still be coming. */
 export function sendReply(response: ClientResponse, reply: Reply): void {
+  if (reply.news && response.req.method !== 'HEAD') {
+    sendNews(response, reply, reply.news)
+    return
+  }
   const length = ['Content-Length', String(Buffer.byteLength(reply.body))]
   const isRead = response.req.complete || isBodyless(response.req.headers)
   if (reply.isLast || !isRead) response.shouldKeepAlive = false
   response.writeHead(reply.status, [...reply.headers, ...length])
   response.end(response.req.method === 'HEAD' ? '' : reply.body)
+}
+
+function sendNews(response: ClientResponse, { status, headers }: Reply, news: NonNullable<Reply['news']>): void {
+  if (response.req.socket.destroyed) return
+  const left = new AbortController()
+  response.once('close', () => left.abort())
+  response.writeHead(status, [...headers])
+  // What fails on the way ends it, and its reader comes again.
+  writeAll(response, news(left.signal), left.signal).catch(() => response.req.socket.destroy())
+}
+
+async function writeAll(response: ClientResponse, pieces: AsyncIterable<string>, left: AbortSignal): Promise<void> {
+  for await (const piece of pieces) {
+    if (left.aborted) return
+    if (!response.write(piece)) await taken(response)
+  }
+  response.end()
+}
+
+/** By a client who reads, or has left. */
+function taken(response: ClientResponse): Promise<void> {
+  return new Promise((resolve) => {
+    response.once('drain', resolve)
+    response.once('close', resolve)
+  })
 }
 
 function isBodyless(headers: {

@@ -114,7 +114,13 @@ function pathTarget(site: Site, target: RequestTarget): Target {
   if (others.length === 0) return { kind: 'moved', location: prefix + target.query }
   if (climbsAbove(path, prefix.length)) return notCanonical
   const scope: CookieScope = { kind: 'workspace', authority, path: prefix }
-  return { kind: 'workspace', place: { address, scope, rest: path.slice(prefix.length), query: target.query } }
+  const rest = path.slice(prefix.length)
+  // As on a host of its own, nothing of the app is there; the host's other paths are not here.
+  if (`/${rest}`.startsWith(ownPrefix)) {
+    const own = `/${rest}` === paths.status ? paths.status : path
+    return { kind: 'workspace-own', scope, address, path: own, query: target.query }
+  }
+  return { kind: 'workspace', place: { address, scope, rest, query: target.query } }
 }
 
 function isDots(segment: string): boolean {

@@ -4,16 +4,19 @@ import type { RequestHead } from '#http/request-head.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
 import type { Identity } from '#identity/identity.ts'
 import type { Clock } from '#lib/clock.ts'
-import { type Problem, problem } from '#surface/problem.ts'
+import { type Outcome, type Problem, problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
 import { type AccessPolicy, decideAccess, type Grant } from '#workspace/access.ts'
-import type { Site } from '#workspace/address.ts'
+import type { Site, WorkspaceAddress } from '#workspace/address.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import { mayConnect } from '#workspace/reviewing.ts'
 import type { Reviews } from '#workspace/reviews.ts'
+import type { ActivityDeskParts } from './activity-desk.ts'
+import { activityView } from './activity-view.ts'
 import { loginNeeded, problemOfDenial } from './denial.ts'
 import { acceptTicket, type HandoverParts, type TenantCookies } from './handover.ts'
 import { json, type RenderPage, type Reply, redirect, refusal } from './reply.ts'
+import type { StatusNews } from './status-news.ts'
 import type { Target } from './target.ts'
 
 export interface WorkspaceHostParts extends HandoverParts {
@@ -24,6 +27,8 @@ export interface WorkspaceHostParts extends HandoverParts {
   readonly authenticator: SessionAuthenticator
   readonly tenants: TenantCookies
   readonly renderPage: RenderPage
+  readonly activity: Pick<ActivityDeskParts['activity'], 'ask'>
+  readonly news: StatusNews
   readonly clock: Clock
   /** A ticket was not accepted; for the log. */
   readonly onRefusedTicket: (reason: string, about: { readonly requestId: string; readonly client: string }) => void
@@ -33,6 +38,11 @@ type OwnTarget = Extract<Target, { kind: 'workspace-own' }>
 
 const notHere = problem('not_found', 404)
 const wrongMethod = problem('method_not_allowed', 405)
+const tooManyStreams: Problem = {
+  code: 'too_many_streams',
+  status: 429,
+  title: 'Too many pages of yours listen for news already.',
+}
 const badTicket: Problem = {
   code: 'login_invalid',
   status: 400,
@@ -92,7 +102,7 @@ export class WorkspaceHost {
     { method, head }: { readonly method: string; readonly head: RequestHead },
     refuse: (of: Problem) => Reply,
   ): Promise<Reply> {
-    const { site, authenticator, directory, policy, clock } = this.#parts
+    const { site, authenticator, activity, news } = this.#parts
     if (!target.address) return refuse(notHere)
     const credentials = { cookie: head.cookie, bearer: undefined }
     const known = await authenticator.resolve(credentials, target.scope)
@@ -101,18 +111,31 @@ export class WorkspaceHost {
     const ownOrigin = `${site.scheme}://${target.scope.authority}`
     const verdict = judgeOrigin({ method, isUpgrade: false, authenticatedBy: known.via, head, ownOrigin })
     if (verdict !== 'allowed') return refuse(problemOfDenial('cross-origin', 403))
-    const entry = directory.find(target.address.name)
-    const { port: number } = target.address
-    const port = entry?.ports.find((candidate) => candidate.port === (number ?? entry.ports[0].port))
-    const wanted = port && { port, connectionType: 'web-ui' }
-    const { identity } = known.session
-    if (!entry || !wanted) return refuse(problemOfDenial('no-grant', 403))
-    const access = decideAccess(entry, identity, wanted, policy, clock.now())
-    if (!access.allowed) return refuse(problemOfDenial('no-grant', 403))
+    const { session } = known
+    const { address } = target
+    const before = await this.#admit(address, session.identity)
+    if (!before.ok) return refuse(before.problem)
+    const reading = await activity.ask(before.value)
+    // What was waited for may have taken the right away.
+    const admitted = await this.#admit(address, session.identity)
+    if (!admitted.ok) return refuse(admitted.problem)
+    const entry = admitted.value
+    if (!head.accept?.includes('text/event-stream'))
+      return json(200, activityView(entry, reading, session.identity, this.#parts.policy))
+    return news.open(entry, session, (identity) => this.#admit(address, identity)) ?? refuse(tooManyStreams)
+  }
+
+  /** By the port whose host it is. */
+  async #admit(address: WorkspaceAddress, identity: Identity): Promise<Outcome<WorkspaceEntry>> {
+    const { directory, policy, clock } = this.#parts
+    const entry = directory.find(address.name)
+    const port = entry?.ports.find((candidate) => candidate.port === (address.port ?? entry.ports[0].port))
+    const refused: Outcome<WorkspaceEntry> = { ok: false, problem: problemOfDenial('no-grant', 403) }
+    if (!entry || !port) return refused
+    const access = decideAccess(entry, identity, { port, connectionType: 'web-ui' }, policy, clock.now())
+    if (!access.allowed) return refused
     const refusal = await this.#refusalByReview(entry, identity, access.grant)
-    if (refusal) return refuse(refusal)
-    const { phase, reason, message } = entry.state
-    return json(200, { ...entry.ref, state: phase, reason, message })
+    return refusal ? { ok: false, problem: refusal } : { ok: true, value: entry }
   }
 
   async #refusalByReview(entry: WorkspaceEntry, identity: Identity, grant: Grant): Promise<Problem | undefined> {

@@ -42,7 +42,7 @@ const finest: Milliseconds = 30_000
 /** One workspace that is watched by somebody. */
 interface Topic {
   readonly ref: WorkspaceRef
-  readonly watchers: Set<Latest>
+  readonly listeners: Set<() => void>
   told: string
 }
 
@@ -62,7 +62,8 @@ export class ActivityBoard {
   async run(signal: AbortSignal): Promise<void> {
     const questions = latest(signal)
     this.#questions = questions
-    using _ = this.#parts.directory.subscribe(({ ref }) => this.#look(this.#topics.get(refKey(ref))))
+    // Who may look may have changed with it, which is news to each of them.
+    using _ = this.#parts.directory.subscribe(({ ref }) => this.#look(this.#topics.get(refKey(ref)), true))
     for await (const _question of questions) if (this.#book) await this.#follow(this.#book, signal)
     this.#tick?.[Symbol.dispose]()
   }
@@ -85,20 +86,18 @@ export class ActivityBoard {
     return this.reading(entry)
   }
 
-  /** A turn now, and after every change that is news, until the signal. */
-  async *watch(ref: WorkspaceRef, signal: AbortSignal): AsyncGenerator<void, void, void> {
-    const news = latest(signal)
+  /** After every change that is news: one look for all who listen. */
+  subscribe(ref: WorkspaceRef, listener: () => void): Disposable {
     const key = refKey(ref)
-    const topic = this.#topics.get(key) ?? { ref, watchers: new Set(), told: this.#newsOf(ref) }
+    const topic = this.#topics.get(key) ?? { ref, listeners: new Set(), told: this.#newsOf(ref) }
     this.#topics.set(key, topic)
-    topic.watchers.add(news)
+    topic.listeners.add(listener)
     this.#tickOn()
-    news.signal()
-    try {
-      yield* news
-    } finally {
-      topic.watchers.delete(news)
-      if (topic.watchers.size === 0 && this.#topics.get(key) === topic) this.#topics.delete(key)
+    return {
+      [Symbol.dispose]: () => {
+        topic.listeners.delete(listener)
+        if (topic.listeners.size === 0 && this.#topics.get(key) === topic) this.#topics.delete(key)
+      },
     }
   }
 
@@ -154,12 +153,12 @@ export class ActivityBoard {
   }
 
   /** Once for all who watch it. */
-  #look(topic: Topic | undefined): void {
+  #look(topic: Topic | undefined, isNews = false): void {
     if (!topic) return
     const now = this.#newsOf(topic.ref)
-    if (now === topic.told) return
+    if (now === topic.told && !isNews) return
     topic.told = now
-    for (const watcher of topic.watchers) watcher.signal()
+    for (const listener of topic.listeners) listener()
   }
 
   #newsOf(ref: WorkspaceRef): string {

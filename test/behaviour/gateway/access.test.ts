@@ -90,14 +90,11 @@ test('a workspace host tells its own read-only status to those who may open it, 
     const { status, body } = await plainRequest(at(path), { headers, method })
     return { status, body: JSON.parse(body) }
   }
-  expect(await ask(alice, paths.status)).toEqual({
+  expect(await ask(alice, paths.status)).toMatchObject({
     status: 200,
     body: {
-      namespace: 'team',
-      name: 'nb',
-      state: 'Running',
-      reason: 'ResourcesReady',
-      message: 'The workspace is running.',
+      ...{ namespace: 'team', name: 'nb', reader: 'alice', policy: { kind: 'off' } },
+      ...{ state: 'Running', reason: 'ResourcesReady', message: 'The workspace is running.' },
     },
   })
   expect((await plainRequest(at(paths.status))).status).toBe(401)

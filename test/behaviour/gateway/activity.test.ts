@@ -1,10 +1,10 @@
 /** Why a workspace is idle or not, for those who may open it; and that it is kept, for those who may stop it. */
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { ActivityView } from '#surface/activity-message.ts'
 import { activityPath, api } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
-import { plainRequest } from '#test/support/plain-request.ts'
+import { liveRequest, plainRequest } from '#test/support/plain-request.ts'
 import { createWorld, type World } from '#test/support/world.ts'
 import { callApi, cookieFor, modes, press, share, withBob } from './scene.ts'
 
@@ -113,5 +113,48 @@ describe.each(modes)('in %s mode', (mode) => {
     const after = await press(alice, activityPath(ref))
     expect(after.status).toBe(200)
     expect(after.body).toContain('It is kept until')
+  })
+
+  test('its own host tells the same to those who may open it, read-only, and to nobody else', async () => {
+    await using world = await createWorld({ mode })
+    const { ref, url, app } = await world.workspace({ name: 'nb', owner: 'alice', spec: halfAnHour })
+    const [alice, bob] = [await world.as('alice'), await world.as('bob')]
+    await known(world, alice, ref)
+    await alice.open(url)
+    await bob.open(url)
+    const before = app.requests.length
+    const status = `${url}.gatehouse/status`
+    const ask = (headers: Record<string, string>, method = 'GET') => plainRequest(status, { headers, method })
+    const hers = await ask(cookieFor(alice, url))
+    expect(hers.status).toBe(200)
+    expect(JSON.parse(hers.body)).toMatchObject({ name: 'nb', reader: 'alice', verdict: { reason: 'active' } })
+    expect(hers.headers).not.toHaveProperty('access-control-allow-origin')
+    expect((await ask({})).status).toBe(401)
+    if (mode === 'host') expect((await ask(cookieFor(bob, url))).status).toBe(403)
+    expect((await ask({ ...cookieFor(alice, url), Origin: new URL(url).origin }, 'POST')).status).toBe(405)
+    expect((await ask({ ...cookieFor(alice, url), Origin: 'http://evil.example' })).status).toBe(403)
+    for (const path of ['.gatehouse/else', '.gatehouse/accept', '.gatehouse/api/v1/workspaces'])
+      expect((await plainRequest(url + path, { headers: cookieFor(alice, url) })).status).toBeGreaterThanOrEqual(400)
+    expect(app.requests.length).toBe(before)
+  })
+
+  test('as an event stream it tells of changes, and ends with the share that it rests on', async () => {
+    await using world = await createWorld({ mode })
+    const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice', spec: halfAnHour })
+    const alice = await world.as('alice')
+    const { name } = await share(world, alice, ref, withBob)
+    await known(world, alice, ref)
+    const bob = await world.as('bob')
+    await bob.open(url)
+    const headers = { ...cookieFor(bob, url), Accept: 'text/event-stream' }
+    using stream = await liveRequest(`${url}.gatehouse/status`, { headers })
+    await world.until(() => stream.text().includes('event: status'), 'the first news')
+    expect(stream.text()).not.toContain('alice')
+    await callApi(world, alice, 'POST', api.keep(ref))
+    await vi.waitUntil(() => stream.text().includes('keptUntil'), { timeout: 15_000 })
+    await callApi(world, alice, 'DELETE', api.share(ref, name))
+    expect(await stream.ended).toMatchObject({ whole: true })
+    expect(stream.text()).toContain('event: end')
+    expect((await plainRequest(`${url}.gatehouse/status`, { headers })).status).toBe(403)
   })
 })
