@@ -132,7 +132,7 @@ export function requestSight(profile: AppProfile, request: AnsweredRequest): Sig
   if (status < 200 || status >= 300) return notOk
   if (method === 'HEAD' || method === 'OPTIONS') return asking
   if (isUntracked(query)) return untracked
-  if (mode === 'navigate') return navigation(method, isGesture)
+  if (mode === 'navigate' && !isOwnFrame(profile, destination)) return navigation(method, isGesture)
   if (mode === 'no-cors' || parts.has(destination)) return part
   const known = profile === 'generic' ? undefined : ruleFor(tables[profile], request)
   if (known) return sight(known.class, `${known.source}:${method}`)
@@ -150,6 +150,11 @@ export function waitingSight(profile: AppProfile, request: AskedRequest): Sight 
   const known = ruleFor(tables[profile], request)
   if (known?.class === 'background') return sight('background', `${known.source}:${method}`)
   return sight('busy', `waiting:${knownMethod(method)}`)
+}
+
+/** A workbench loads its extensions' pages into frames, whatever somebody did last: Chromium says of them what it says of their page. */
+function isOwnFrame(profile: AppProfile, destination: string): boolean {
+  return profile === 'code-editor' && destination === 'iframe'
 }
 
 function isUntracked(query: string): boolean {
