@@ -79,8 +79,11 @@ describeWith('helm', 'the chart', () => {
     const byConfig = objectsIn<Installed>(everything).filter(({ kind }) => !/^(CustomResource|Namespace)/.test(kind))
     const comparable = (objects: readonly Installed[]) => new Map(objects.map((one) => [nameOf(one), bare(one)]))
     const [chart, config] = [comparable(byChart), comparable(byConfig)]
-    for (const part of ['Deployment', 'Service', 'PodDisruptionBudget', 'ConfigMap', 'ServiceAccount', 'Secret'])
-      expect([...chart.keys()].filter((key) => key.startsWith(`${part}/`))).toHaveLength(1)
+    const countOf = (part: string) => [...chart.keys()].filter((key) => key.startsWith(`${part}/`)).length
+    for (const part of ['Deployment', 'Service', 'PodDisruptionBudget', 'ConfigMap', 'ServiceAccount'])
+      expect(countOf(part), part).toBe(1)
+    // For the keys of sessions, and for those of the SSH authority.
+    expect(countOf('Secret')).toBe(2)
     // Rights are cut into roles otherwise; what they add up to is compared elsewhere.
     const isRight = (key: string) => /^(Cluster)?Role(Binding)?\/gatehouse(:|$|-gateway|-logs)/.test(key)
     const without = (table: Map<string, unknown>) => Object.fromEntries([...table].filter(([key]) => !isRight(key)))

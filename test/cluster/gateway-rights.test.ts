@@ -94,9 +94,11 @@ describeWith('cluster', "the gateway's rights", () => {
 
   test('#105 it reads the Secret of its keys by name, and a list of that name alone; no other one, and none elsewhere', async () => {
     await kubectl(['create', 'secret', 'generic', 'other', '--namespace', namespace.name])
-    expect(await asGateway(['get', 'secret', 'gatehouse-session-keys'])).toMatchObject({ code: 0 })
     const listOf = (name: string) => ['get', 'secrets', `--field-selector=metadata.name=${name}`]
-    expect(await asGateway(listOf('gatehouse-session-keys'))).toMatchObject({ code: 0 })
+    for (const name of ['gatehouse-session-keys', 'gatehouse-ssh-authority']) {
+      expect(await asGateway(['get', 'secret', name])).toMatchObject({ code: 0 })
+      expect(await asGateway(listOf(name))).toMatchObject({ code: 0 })
+    }
     for (const args of [['get', 'secrets'], ['get', 'secret', 'other'], listOf('other')]) {
       expect((await asGateway(args)).stderr, args.join(' ')).toContain('forbidden')
     }
