@@ -66,7 +66,7 @@ describeWith('sshd', 'OpenSSH', () => {
     await allClosed()
   })
 
-  test('[SP4.2] copies 100 MB, equal, and a part of it back', async () => {
+  test('[SP4.2] copies 100 MB, equal, and a part of it back', { timeout: 120_000 }, async () => {
     const content = randomBytes(100_000_000)
     const [from, there, part, back] = ['from', 'there', 'part', 'back'].map((name) => join(server.folder, name))
     await writeFile(from ?? '', content)

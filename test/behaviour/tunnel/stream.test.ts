@@ -128,7 +128,7 @@ test('a reader that stalls holds up its own workspace and no memory; what it rea
     .toBe(true)
   expect(written).toBeLessThan(24 * 1024 * 1024)
   tunnel.ws.resume()
-  await scene.world.until(() => tunnel.hasEnded(), 'all has come')
+  await expect.poll(() => tunnel.hasEnded(), { timeout: 15_000 }).toBe(true)
   expect(tunnel.received().length).toBe(whole)
 })
 
@@ -152,7 +152,7 @@ test('a workspace that reads nothing holds up its client, and gets all of it in 
   // It is still here, and not in the gateway.
   expect(tunnel.ws.bufferedAmount).toBeGreaterThan(whole / 2)
   for (const socket of app.connections) socket.resume()
-  await scene.world.until(() => app.bytes() === whole, 'all has come')
+  await expect.poll(() => app.bytes(), { timeout: 15_000 }).toBe(whole)
 })
 
 test('whoever leaves takes the connection to the workspace along', async () => {
