@@ -9,7 +9,7 @@ import type { Keeping } from '#resources/kubernetes/kubernetes-resources.ts'
 import { jsonSecret, leanForm, plainForm, textSecret } from '#resources/kubernetes/wire-form.ts'
 import { executionProfileAnnotation, managerAnnotation, portsAnnotation } from '#workspace/annotations.ts'
 import { sharedByAnnotation, shareKind } from '#workspace/share.ts'
-import { idleRulesAnnotation, templateKind } from '#workspace/template.ts'
+import { idleDefaultAnnotation, idleRulesAnnotation, templateKind } from '#workspace/template.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 
 export const housekeepingLease = 'gatehouse-housekeeping'
@@ -31,7 +31,7 @@ const workspaceForm = leanForm({
 const templateForm = leanForm({
   spec: ['defaultIdleShutdown', 'idleShutdownOverrides', 'idleShutdownRules'],
   status: [],
-  annotations: [idleRulesAnnotation],
+  annotations: [idleRulesAnnotation, idleDefaultAnnotation],
   shapes: { defaultIdleShutdown: leanIdleShutdown },
 })
 

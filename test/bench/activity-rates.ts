@@ -1,6 +1,7 @@
 /**
  * What seeing who works costs a gateway: requests and messages of WebSockets a second with it and without it, in turns; and how often three replicas
- * write down what they saw of 5,000 workspaces. `node test/bench/activity-rates.ts --rounds 7`; needs wrk, and a machine that does nothing else.
+ * write down what they saw of 5,000 workspaces. `node test/bench/activity-rates.ts --rounds 7`, `--only rates` or `--only writes`; needs nginx, wrk, and a
+ * machine that does nothing else.
  */
 import { parseArgs } from 'node:util'
 import { writesPerSecond } from './activity-writes.ts'
@@ -14,7 +15,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
-    writes: { type: 'boolean', default: false },
+    only: { type: 'string' },
   },
 })
 const seconds = Number(values.seconds)
@@ -64,12 +65,16 @@ async function measureAll(): Promise<void> {
   }
 }
 
-for (const [replicas, where] of [
-  [3, 'each seen by three replicas'],
-  [1, 'each seen by one'],
-] as const) {
-  const { rate: perSecond } = await writesPerSecond({ workspaces: 5_000, replicas, minutes: 5 })
-  process.stdout.write(`writes of 5,000 workspaces, ${where}: ${perSecond.toFixed(1)}/s\n`)
+async function simulateWrites(): Promise<void> {
+  for (const [replicas, where] of [
+    [3, 'each seen by three replicas'],
+    [1, 'each seen by one'],
+  ] as const) {
+    const { rate: perSecond } = await writesPerSecond({ workspaces: 5_000, replicas, minutes: 5 })
+    process.stdout.write(`writes of 5,000 workspaces, ${where}: ${perSecond.toFixed(1)}/s\n`)
+  }
 }
-if (!values.writes) await measureAll()
+
+if (values.only !== 'rates') await simulateWrites()
+if (values.only !== 'writes') await measureAll()
 process.exit(0)
