@@ -1,10 +1,11 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { loginPath, openPath, paths, sharePath } from '#surface/urls.ts'
+import { activityPath, loginPath, openPath, paths, sharePath } from '#surface/urls.ts'
 import { launchChromium, logIn, takePicture } from '#test/support/chromium.ts'
 import { echoApp } from '#test/support/echo-app.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { createWorld, type World } from '#test/support/world.ts'
+import { templateKind } from '#workspace/template.ts'
 import { faultsOf, tabTo, watchPolicy } from './page-checks.ts'
 
 /** A telephone held upright. */
@@ -150,4 +151,40 @@ describeWith('browser', 'in a real Chromium', (program) => {
     expect(await page.evaluate(`document.activeElement.textContent`)).toBe('Of carol')
     expect(violations).toEqual([])
   }, 60_000)
+
+  test('a workspace that stops soon says so, and why in a dialog with the evidence; kept with one click, by the keyboard alone', async () => {
+    const spec = {
+      idleShutdown: { enabled: true, idleTimeoutInMinutes: 30 },
+      templateRef: 'brief',
+      displayName: 'Brief',
+    }
+    const metadata = { namespace: 'alice', name: 'brief' }
+    await world.resources.create(templateKind, { metadata, spec: { idleShutdownRules: { maxLifetimeInMinutes: 4 } } })
+    await world.workspace({ namespace: 'alice', owner: 'alice', name: 'brief', spec })
+    const { page, violations } = await newPage({ colorScheme: 'light' })
+    await page.goto(`${world.origin}/`)
+    await logIn(page, 'alice', world.identityProvider.password)
+    const item = page.locator('[data-key="alice/brief"]')
+    await item.getByText('because it may run for no longer').waitFor()
+    expect(await faultsOf(page)).toEqual([])
+    await takePicture(page, 'console-ending')
+    await item.getByRole('link', { name: 'Activity of Brief' }).focus()
+    await page.keyboard.press('Enter')
+    const dialog = page.getByRole('dialog', { name: 'Activity of Brief' })
+    await dialog.getByText('Last active at').waitFor()
+    await dialog.getByText('It runs for 4 minutes at most.').waitFor()
+    expect(await faultsOf(page)).toEqual([])
+    await takePicture(page, 'activity-dialog')
+    await dialog.getByRole('button', { name: 'Keep it for an hour' }).focus()
+    await page.keyboard.press('Enter')
+    await dialog.getByText('Kept until').waitFor()
+    expect(await page.evaluate(`document.activeElement.hasAttribute('data-focus')`)).toBe(true)
+    await page.keyboard.press('Escape')
+    expect(await page.evaluate(`document.activeElement.getAttribute('aria-label')`)).toBe('Activity of Brief')
+    await page.goto(world.origin + activityPath(ref('brief')))
+    await page.getByText('Kept until').waitFor()
+    expect(await faultsOf(page)).toEqual([])
+    await takePicture(page, 'activity-page')
+    expect(violations).toEqual([])
+  })
 })
