@@ -1,63 +1,136 @@
-/** A stop for want of activity on the real API server, whole: two replicas, somebody else's operator, and every request that either of them sends. */
+/**
+ * Stops for want of activity on the real API server, whole: three replicas, of which the first leads and is a process of its own that is killed; somebody
+ * else's operator; and every request that any of them sends. Clocks are put forward.
+ */
 import { expect, test } from 'vitest'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { thisMachine } from '#test/support/browser-session.ts'
-import { kubectl } from '#test/support/cluster.ts'
+import { apply } from '#test/support/cluster.ts'
 import { installPolicies } from '#test/support/cluster-install.ts'
 import { openWhenRunning } from '#test/support/cluster-site/site.ts'
+import { testImage } from '#test/support/echo-container.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openServed } from '#test/support/served-cluster.ts'
 import { openSocket } from '#test/support/workspace-socket.ts'
+import { idleDefaultAnnotation } from '#workspace/template.ts'
 
-const patience = { timeout: 60_000, interval: 250 }
-const idleShutdown = { enabled: true, idleTimeoutInMinutes: 1, detection: {} }
+const seconds = 1_000
+const patience = { timeout: 60 * seconds, interval: 250 }
+const idleShutdown = (minutes: number) => ({ enabled: true, idleTimeoutInMinutes: minutes, detection: {} })
 
 describeWith('cluster', 'a workspace that nobody uses any more', () => {
-  test('is stopped once: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it', {
-    timeout: 180_000,
+  test('[SP14.1] [SP14.2] is stopped once, also when the replica that leads is killed: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it. One that was used, by that replica alone and right before it was killed, runs on', {
+    timeout: 180 * seconds,
   }, async () => {
     let ahead = 0
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead }
     await using world = await openServed({ clock })
     const { namespace, team, proxy } = world
     await using _ = await installPolicies({ account: world.account.username, namespaces: [namespace, team] })
-    const replicas = [await world.start(), await world.start()]
-    await world.workspace('left', 'alice', { spec: { appType: 'streamlit', idleShutdown } })
+    const first = await world.start({ isProcess: true })
+    const others = [await world.start(), await world.start()]
+    const leap = (span: number) => {
+      ahead += span
+      first.process?.setClock(ahead)
+    }
+    // Of the first one nobody but Gatehouse knows that it is to be stopped.
+    await apply(templateOf(team))
+    await world.workspace('left', 'alice', { spec: { appType: 'streamlit', templateRef: { name: template } } })
+    await world.workspace('used', 'alice', { spec: { appType: 'streamlit', idleShutdown: idleShutdown(2) } })
     await world.workspace('stays', 'alice')
-    const [url, alice] = [world.url('left'), await world.as('alice')]
-    await openWhenRunning(alice, url)
+    const [url, used, alice] = [world.url('left'), world.url('used'), await world.as('alice')]
+    for (const one of [url, used]) await openWhenRunning(alice, one)
+    const startedAt = clock.now()
     const sockets = []
-    for (const { port } of replicas) sockets.push(await openSocket(alice, url, { port, lookup: thisMachine }))
-    const of = (name: string, path: string) => kubectl(['get', 'workspace', name, '-n', team, '-o', `jsonpath=${path}`])
-    const activities = () => world.ours(['get', 'workspaceactivities', '-o', 'wide'])
+    for (const { port } of others) sockets.push(await openSocket(alice, url, { port, lookup: thisMachine }))
+    const of = (name: string, path: string) => world.do(['get', 'workspace', name, '-o', `jsonpath=${path}`])
+    const recordsOf = async (name: string): Promise<readonly RecordSpec[]> => {
+      const { items } = JSON.parse(await world.ours(['get', 'workspaceactivities', '-o', 'json']))
+      return items
+        .map(({ spec }: { spec: RecordSpec }) => spec)
+        .filter(({ workspace }: RecordSpec) => workspace.name === name)
+    }
     // Its start is known, and so counts from then on.
-    await expect.poll(() => world.ours(['get', 'workspaceactivities', '-o', 'json']), patience).toContain('"since"')
-    expect(await activities()).toContain(url)
+    const isKnown = ({ run }: RecordSpec) => run !== undefined
+    await expect
+      .poll(
+        async () =>
+          (await recordsOf('left')).find(isKnown) ?? (await world.ours(['get', 'workspaceactivities', '-o', 'wide'])),
+        patience,
+      )
+      .toMatchObject({ run: {} })
+    expect(await world.ours(['get', 'workspaceactivities', '-o', 'wide'])).toContain(url)
+    const generation = Number(await of('left', '{.metadata.generation}'))
 
-    ahead = 75_000
+    // As at minute 28 of 30: it would be stopped eight seconds from now.
+    leap(startedAt + 112 * seconds - clock.now())
+    const cookies = (to: string) =>
+      alice.cookies.header({ url: new URL(to), isSameSite: true, isSafeNavigation: true }) ?? ''
+    const gesture = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-User': '?1' }
+    const visit = () =>
+      plainRequest(used, {
+        port: first.port,
+        headers: { ...gesture, Cookie: cookies(used), 'Sec-Fetch-Site': 'none' },
+      })
+    await expect.poll(async () => (await visit()).status, patience).toBe(200)
+    const gestures = async () =>
+      (await recordsOf('used')).map(({ interactive = '1970-01-01T00:00:00Z' }) => Date.parse(interactive))
+    await expect
+      .poll(async () => Math.max(0, ...(await gestures())), patience)
+      .toBeGreaterThan(startedAt + 100 * seconds)
+    expect(first.lines.join('')).toContain('does the housekeeping')
+    await first.process?.kill()
+    leap(12 * seconds)
+    const again = await world.start({ isProcess: true })
+    again.process?.setClock(ahead)
+
     for (const socket of sockets)
       expect(await socket.closed).toMatchObject({ code: 1001, reason: 'workspace stopping' })
     expect(await of('left', '{.spec.desiredStatus}')).toBe('Stopped')
-    expect(await of('stays', '{.spec.desiredStatus}')).toBe('Running')
-    const pods = () => kubectl(['get', 'pods', '-n', team, '-o', 'name'])
-    await expect.poll(pods, patience).not.toContain('left')
-
-    const headers = { Cookie: alice.cookieHeader(url) ?? '', 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Site': 'same-origin' }
-    for (const { port } of replicas) {
+    await expect.poll(() => world.do(['get', 'pods', '-o', 'name']), patience).not.toContain('workspace-left-')
+    const headers = { Cookie: cookies(url), 'Sec-Fetch-Mode': 'cors', 'Sec-Fetch-Site': 'same-origin' }
+    for (const { port } of [...others, again]) {
       const { status, headers: told } = await plainRequest(`${url}api/kernels`, { headers, port })
       expect([status, told['retry-after']]).toEqual([424, '30'])
     }
-    const events = ['get', 'events', '-n', team, '--field-selector=reason=IdleShutdown', '-o', 'json']
-    await expect.poll(async () => JSON.parse(await kubectl(events)).items.length, patience).toBe(1)
-    const stops = replicas.flatMap(({ lines }) => lines).filter((line) => line.includes('"event":"stop"'))
+    const events = ['get', 'events', '--field-selector=reason=IdleShutdown', '-o', 'json']
+    await expect.poll(async () => JSON.parse(await world.do(events)).items.length, patience).toBe(1)
+    const stops = [first, ...others, again]
+      .flatMap(({ lines }) => lines)
+      .filter((line) => line.includes('"event":"stop"'))
     expect(stops.map((line) => JSON.parse(line))).toEqual([
       expect.objectContaining({ workspace: `${team}/left`, reason: 'idle', evidence: expect.anything() }),
     ])
     const writes = proxy.seen.filter(({ method, path, query, status }) => {
-      return method === 'PATCH' && path.endsWith('/workspaces/left') && !query.has('dryRun') && (status ?? 500) < 300
+      const isOfWorkspace = /\/workspaces\/[^/]+$/.test(path)
+      return method === 'PATCH' && isOfWorkspace && !query.has('dryRun') && (status ?? 500) < 300
     })
-    expect(writes.length).toBe(1)
-    expect(await of('left', '{.spec.desiredStatus}')).toBe('Stopped')
+    expect(writes.map(({ path }) => path.split('/').at(-1))).toEqual(['left'])
+    // Nobody else wrote to it either.
+    expect(Number(await of('left', '{.metadata.generation}'))).toBe(generation + 1)
+    // Later than it would have been stopped for want of that gesture.
+    expect(clock.now()).toBeGreaterThan(startedAt + 125 * seconds)
+    expect([await of('used', '{.spec.desiredStatus}'), await of('stays', '{.spec.desiredStatus}')]).toEqual([
+      ...['Running', 'Running'],
+    ])
   })
 })
+
+/** As far as it is looked at. */
+interface RecordSpec {
+  readonly workspace: { readonly name: string }
+  readonly interactive?: string
+  readonly run?: object
+}
+
+const template = 'gatehouse-decides'
+
+function templateOf(namespace: string): object {
+  const annotations = { [idleDefaultAnnotation]: JSON.stringify(idleShutdown(1)) }
+  return {
+    ...{ apiVersion: 'workspace.jupyter.org/v1alpha1', kind: 'WorkspaceTemplate' },
+    metadata: { namespace, name: template, annotations },
+    spec: { displayName: 'Gatehouse decides', defaultImage: testImage, idleShutdownOverrides: { allow: false } },
+  }
+}

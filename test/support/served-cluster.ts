@@ -27,6 +27,7 @@ import { freePort } from './free-port.ts'
 import { type GatewayAccount, openAccount } from './gateway-account.ts'
 import { type TestIdentityProvider, testIdentityProvider } from './identity-provider.ts'
 import { until } from './pod-world.ts'
+import { type ServedProcess, startServedProcess } from './served-process.ts'
 import { startTestController } from './test-controller.ts'
 
 export interface ServedOptions {
@@ -44,6 +45,8 @@ export interface ReplicaOptions {
   readonly clock?: Clock
   /** Another address of this machine, `127.0.0.2`, at which it listens on the port of the first. On a port of its own when absent. */
   readonly host?: string
+  /** It is a process of its own, whose clock is that of the machine until it is set. */
+  readonly isProcess?: true
 }
 
 export interface ServedReplica {
@@ -51,6 +54,7 @@ export interface ServedReplica {
   readonly port: number
   /** Every line of its log and audit trail. */
   readonly lines: readonly string[]
+  readonly process?: ServedProcess
   figures(): Promise<string>
 }
 
@@ -123,7 +127,7 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
       ours: within(namespace),
     },
     url: (name) => urlOf(site, { namespace: team, name }, undefined),
-    async start({ clock = options.clock ?? systemClock, host } = {}) {
+    async start({ clock = options.clock ?? systemClock, host, isProcess } = {}) {
       const listens = replicas.length === 0 || host !== undefined ? port : await freePort()
       const operations = await freePort()
       const file = join(folder, `settings-${replicas.length}.yaml`)
@@ -146,8 +150,10 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
         ...options.settings?.({ namespace, team }),
       }
       await writeFile(file, stringify(settings))
-      const lines = await run(file, operations, clock, running)
-      const replica = { host: host ?? '127.0.0.1', port: listens, lines, figures: () => textAt(operations, '/metrics') }
+      const { ended, ...started } = isProcess ? runApart(file, running) : run(file, clock, running)
+      await Promise.race([untilReady(operations, started.lines), ended])
+      const figures = () => textAt(operations, '/metrics')
+      const replica: ServedReplica = { host: host ?? '127.0.0.1', port: listens, figures, ...started }
       replicas.push(replica)
       return replica
     },
@@ -225,13 +231,15 @@ function startOperator(namespace: string): AsyncDisposable {
   }
 }
 
-/** The command; its lines. */
-async function run(
-  file: string,
-  operations: number,
-  clock: Clock,
-  running: AsyncDisposableStack,
-): Promise<readonly string[]> {
+/** The command. */
+type Run = Pick<ServedReplica, 'lines' | 'process'> & Pick<ServedProcess, 'ended'>
+
+function runApart(file: string, running: AsyncDisposableStack): Run {
+  const process = running.use(startServedProcess(file))
+  return { lines: process.lines, ended: process.ended, process }
+}
+
+function run(file: string, clock: Clock, running: AsyncDisposableStack): Run {
   const lines: string[] = []
   const stream = { write: (line: string) => lines.push(line) > 0 }
   const stops = new Set<(name: 'SIGTERM') => void>()
@@ -252,16 +260,19 @@ async function run(
     for (const stop of stops) stop('SIGTERM')
     await exit
   })
-  const isReady = () =>
-    textAt(operations, '/readyz')
-      .then((said) => said.includes('"ready"') || undefined)
-      .catch(() => undefined)
   const ended = exit.then((code) => {
     throw new Error(`gatehouse serve ended with ${code}: ${lines.join('')}`)
   })
   ended.catch(() => undefined)
-  await Promise.race([until(isReady, () => lines.join('')), ended])
-  return lines
+  return { lines, ended }
+}
+
+function untilReady(operations: number, lines: readonly string[]): Promise<unknown> {
+  const isReady = () =>
+    textAt(operations, '/readyz')
+      .then((said) => said.includes('"ready"') || undefined)
+      .catch(() => undefined)
+  return until(isReady, () => lines.join(''))
 }
 
 function textAt(port: number, path: string): Promise<string> {
