@@ -13,6 +13,7 @@ import {
   highMark,
   longestMessage,
   lowMark,
+  mostStuck,
   mostUnanswered,
   type Notice,
 } from './protocol.ts'
@@ -62,6 +63,11 @@ export class Bridge {
   #heardBefore = 0
   #hasAsked = false
   #unanswered = 0
+  /** Messages that got away, what still waited after the last ping, and how many pings it has been the same. */
+  #sent = 0
+  #sentBefore = 0
+  #waitedBefore = 0
+  #stuck = 0
   #socketHasEnded = false
   #streamHasEnded = false
   #isClosing = false
@@ -113,19 +119,30 @@ export class Bridge {
   beat(): void {
     const { socket } = this.#parts
     if (this.#isClosing || socket.readyState !== socket.OPEN) return
-    const isSilent = this.#heard === this.#heardBefore
-    this.#heardBefore = this.#heard
-    // Whoever is not read from is not heard, and one that has yet to read what was sent has not seen the ping.
-    const canTell = !socket.isPaused && socket.bufferedAmount === 0
-    if (!isSilent) this.#unanswered = 0
-    else if (canTell && this.#hasAsked) this.#unanswered += 1
-    if (this.#unanswered >= mostUnanswered) {
+    this.#countSilence()
+    if (this.#unanswered >= mostUnanswered || this.#stuck >= mostStuck) {
       this.cut ??= 'socket'
       socket.terminate()
       return
     }
     this.#hasAsked = true
     socket.ping(nothing)
+    this.#waitedBefore = socket.bufferedAmount
+  }
+
+  /** One that has yet to read what was sent has not seen the ping: it may take its time, as long as it takes something. */
+  #countSilence(): void {
+    const { isPaused, bufferedAmount } = this.#parts.socket
+    const isSilent = this.#heard === this.#heardBefore
+    const isMoving = this.#sent !== this.#sentBefore || bufferedAmount < this.#waitedBefore
+    this.#heardBefore = this.#heard
+    this.#sentBefore = this.#sent
+    if (!isSilent) this.#unanswered = 0
+    if (!isSilent || isMoving || bufferedAmount === 0) this.#stuck = 0
+    // Whoever is not read from is not heard.
+    if (!isSilent || isPaused) return
+    if (bufferedAmount > 0 && !isMoving) this.#stuck += 1
+    else if (bufferedAmount === 0 && this.#hasAsked) this.#unanswered += 1
   }
 
   #fromSocket(data: RawData, isBinary: boolean): void {
@@ -161,6 +178,7 @@ export class Bridge {
   }
 
   readonly #onSent = (): void => {
+    this.#sent += 1
     if (!this.#isHeldBack || this.#parts.socket.bufferedAmount > lowMark) return
     this.#isHeldBack = false
     this.#parts.stream.readable.resume()

@@ -4,7 +4,8 @@
  * - A binary message is bytes of the stream, at most {@link longestMessage} of them, never compressed.
  * - An empty binary message ends its direction; the other one goes on. When both have ended, the gateway closes with 1000.
  * - Text comes from the gateway alone, and is a {@link Notice}. Text of a client is answered with 1003, as is anything else with what RFC 6455 says.
- * - Each side sends a ping every {@link pingEvery}; one that hears nothing at all after two of them, and has nothing of its own on the way, is alone.
+ * - Each side sends a ping every {@link pingEvery}; one that hears nothing at all after two of them is alone. Where something is on the way, a ping
+ *   is behind it: then it is alone after six in which nothing was heard and nothing got away.
  *
  * The plain dialect, of clients that know no subprotocol of ours (`websocat --binary`), is binary messages alone: whoever has ended has closed.
  */
@@ -21,6 +22,8 @@ export const longestMessage = 65_536
 export const pingEvery: Milliseconds = 20_000
 /** Pings in a row. */
 export const mostUnanswered = 2
+/** The same, of those that could not be sent because nothing got away. */
+export const mostStuck = 6
 
 /** Bytes that wait to be sent: no more is read from the other side from the one on, and again from the other on. */
 export const highMark = 262_144

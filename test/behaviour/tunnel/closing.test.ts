@@ -3,7 +3,7 @@ import { parseSessionName } from '#identity/session-id.ts'
 import type { Settings } from '#settings/settings.ts'
 import { dateFollows } from '#test/support/date-follows.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
-import { type TunnelScene, tcpApp, tunnelScene } from '#test/support/tunnel-scene.ts'
+import { type TcpApp, type TunnelScene, tcpApp, tunnelScene } from '#test/support/tunnel-scene.ts'
 import { pingEvery } from '#tunnel/protocol.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 import { shareFor, unshare } from './shares.ts'
@@ -161,16 +161,66 @@ describe('pings', () => {
     expect(alive.ws.readyState).toBe(alive.ws.OPEN)
   })
 
-  test('that a client waits in vain for because it does not read are none: it is not alone', async () => {
+  test('that a client waits in vain for because it does not read are none: one that still asks for itself is not alone', async () => {
     const clock = fakeClock()
     using _ = dateFollows(clock)
     await using app = await tcpApp((socket) => void socket.write(Buffer.alloc(16 * 1024 * 1024)))
     await using scene = await tunnelScene({ app, clock })
     using tunnel = await scene.open(await scene.bearer('alice'))
     tunnel.ws.pause()
-    for (let round = 0; round < 10; round += 1) await clock.advance(pingEvery)
+    for (let round = 0; round < 10; round += 1) {
+      tunnel.ws.ping()
+      await clock.advance(pingEvery)
+    }
     tunnel.ws.resume()
     await scene.world.until(() => tunnel.received().length === 16 * 1024 * 1024, 'all has come')
     expect(tunnel.ws.readyState).toBe(tunnel.ws.OPEN)
   })
+
+  test('that can’t even be sent: who has taken nothing and said nothing for two minutes has left, who takes a little has not', async () => {
+    const clock = fakeClock()
+    using _ = dateFollows(clock)
+    await using app = await tcpApp((socket) => {
+      const piece = Buffer.alloc(65_536)
+      const go = () => {
+        while (socket.write(piece));
+        socket.once('drain', go)
+      }
+      go()
+    })
+    await using scene = await tunnelScene({ app, clock })
+    const bearer = await scene.bearer('alice')
+    using gone = await scene.open(bearer, { ws: { autoPong: false } })
+    using slow = await scene.open(bearer, { ws: { autoPong: false } })
+    gone.ws.pause()
+    let taken = 0
+    slow.ws.on('message', (data: Buffer) => {
+      taken += data.length
+    })
+    const closed = () => scene.world.audit.filter(({ event }) => event === 'stream-closed').length
+    for (let round = 1; round <= 9; round += 1) {
+      const before = taken
+      slow.ws.resume()
+      await scene.world.until(() => taken >= before + 4 * 1024 * 1024, 'it has taken a little')
+      slow.ws.pause()
+      await comesToRest(app)
+      await clock.advance(pingEvery)
+      if (round < 6) expect(closed()).toBe(0)
+    }
+    expect([await written(scene), closed()]).toEqual(['client', 1])
+    expect(slow.ws.readyState).toBe(slow.ws.OPEN)
+  })
 })
+
+/** All that was on the way has got as far as it can. */
+async function comesToRest({ connections }: TcpApp): Promise<void> {
+  const written = () => [...connections].reduce((sum, { bytesWritten }) => sum + bytesWritten, 0)
+  let before = -1
+  const isStill = () => {
+    const now = written()
+    const isSame = now === before
+    before = now
+    return isSame
+  }
+  await expect.poll(isStill, { interval: 50 }).toBe(true)
+}
