@@ -13,8 +13,8 @@ import { isShut } from '#proxy/upstream.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { acceptTunnel } from '#tunnel/endpoint.ts'
 import type { Dialect } from '#tunnel/protocol.ts'
-import { type Bounds, boundsOf } from '#workspace/connections.ts'
-import type { Slot, Slots } from '#workspace/slots.ts'
+import { type Bounds, boundsOf, portForward } from '#workspace/connections.ts'
+import type { Room, Slot, Slots } from '#workspace/slots.ts'
 import { LiveTunnel, type LiveTunnelParts } from './live-tunnel.ts'
 import type { Pass } from './passes.ts'
 import { comeAgain } from './reply.ts'
@@ -131,10 +131,16 @@ const fullWorkspace = 'This workspace has as many as one may have.'
 /** Nobody can tell when somebody closes one. */
 const comeBackIn: Milliseconds = 10_000
 
-function roomsOf({ entry, session }: Pass, { maxPerWorkspace, maxPerUser }: Bounds) {
+/**
+ * Forwarding is counted by itself, so that the connections of a page do not keep SSH out, and SSH by the settings that bound it. Of a workspace's
+ * places one is its owner's, unless there is only one: others can fill the rest, and he still gets in.
+ */
+function roomsOf({ entry, session, connectionType, grant }: Pass, bounds: Bounds): readonly Room[] {
+  const kinds = connectionType === portForward ? portForward : bounds.pattern
+  const kept = grant.kind === 'owner' ? 0 : 1
   return [
-    { of: `user ${session.identity.username}`, most: maxPerUser },
-    { of: `workspace ${entry.uid}`, most: maxPerWorkspace },
+    { of: `user ${kinds} ${session.identity.username}`, most: bounds.maxPerUser },
+    { of: `workspace ${kinds} ${entry.uid}`, most: Math.max(1, bounds.maxPerWorkspace - kept) },
   ]
 }
 

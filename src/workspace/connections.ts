@@ -26,6 +26,8 @@ export function readConnectionType(text: string): string | undefined {
 }
 
 export interface Bounds {
+  /** Of the settings that it is bounded by; `*` where there are none. Kinds with the same one share their places. */
+  readonly pattern: string
   /** Of SSH. */
   readonly port: number
   readonly maxPerWorkspace: number
@@ -37,21 +39,27 @@ export interface Bounds {
 }
 
 const usual: Bounds = {
-  ...{ port: 2222, maxPerWorkspace: 10, maxPerUser: 10 },
+  ...{ pattern: '*', port: 2222, maxPerWorkspace: 10, maxPerUser: 10 },
   ...{ idle: 60 * 60_000, max: 12 * 3_600_000, minMemory: 0 },
 }
 /** An IDE's own server runs beside the work. */
 const usualOfIde: Bounds = { ...usual, minMemory: 8 * 2 ** 30 }
+/** One page alone opens many connections. */
+const usualOfForwarding: Bounds = { ...usual, maxPerWorkspace: 64, maxPerUser: 64 }
 
 /** `undefined`: settings name kinds, and this is none of them. Of several that fit the one that says most. */
 export function boundsOf(settings: readonly ConnectionSettings[], connectionType: string): Bounds | undefined {
-  const isIde = ofIde.test(connectionType) && connectionType !== sshRemote
-  const base = isIde ? usualOfIde : usual
+  const base = usualOf(connectionType)
   if (settings.length === 0) return base
   const [closest] = settings
     .filter(({ pattern }) => matches(pattern, connectionType))
     .toSorted((a, b) => literal(b.pattern) - literal(a.pattern))
-  return closest && { ...base, ...defined(closest) }
+  return closest && { ...base, ...defined(closest), pattern: closest.pattern }
+}
+
+function usualOf(connectionType: string): Bounds {
+  if (connectionType === portForward) return usualOfForwarding
+  return ofIde.test(connectionType) && connectionType !== sshRemote ? usualOfIde : usual
 }
 
 function matches(pattern: string, name: string): boolean {

@@ -26,9 +26,11 @@ test('a tunnel is SSH, of an IDE or of nobody in particular, or a port; nothing 
 
 describe('bounds', () => {
   test('are the usual ones where nothing is said, with memory for what an IDE brings along', () => {
-    const usual = { port: 2222, maxPerWorkspace: 10, maxPerUser: 10, idle: 3_600_000, max: 43_200_000, minMemory: 0 }
+    const most = { maxPerWorkspace: 10, maxPerUser: 10 }
+    const usual = { pattern: '*', port: 2222, ...most, idle: 3_600_000, max: 43_200_000, minMemory: 0 }
     expect(boundsOf([], 'ssh-remote')).toEqual(usual)
     expect(boundsOf([], 'vscode-remote')).toEqual({ ...usual, minMemory: 8 * 2 ** 30 })
+    expect(boundsOf([], 'port-forward')).toEqual({ ...usual, maxPerWorkspace: 64, maxPerUser: 64 })
   })
 
   test('are those of the name, else of the pattern that says most; a kind that none names is not offered', () => {
@@ -40,6 +42,7 @@ describe('bounds', () => {
     ]
     const most = (type: string) => boundsOf(settings, type)?.maxPerUser
     expect([most('port-forward'), most('ssh-remote'), most('vscode-remote'), most('zed-remote')]).toEqual([1, 2, 3, 4])
+    expect(boundsOf(settings, 'vscode-remote')?.pattern).toBe('vs*-remote')
     expect(boundsOf([setting('*-remote')], 'port-forward')).toBeUndefined()
     // What stands before and behind a star is not the same letters twice.
     expect(boundsOf([setting('ssh-re*-remote')], 'ssh-remote')).toBeUndefined()
