@@ -42,7 +42,10 @@ async function openScene() {
     ...{ namespace, proxy, world, clock },
     /** How many questions the API server was asked. */
     asked: () => proxy.seen.filter(({ path }) => path.endsWith('/subjectaccessreviews')).length,
-    unbind: (user: string) => kubectl(['-n', namespace, 'delete', 'rolebinding', `connects-${user}`]),
+    unbind: async (user: string) => {
+      await kubectl(['-n', namespace, 'delete', 'rolebinding', `connects-${user}`])
+      await saysOf(namespace, user, false)
+    },
     bind: (kind: 'User' | 'Group', name: string, role = 'connects') =>
       apply({
         apiVersion: `${rbac}/v1`,
@@ -53,6 +56,19 @@ async function openScene() {
       }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+/** The API server itself hears of a binding by a watch: until it says so, an answer may be from before. */
+function saysOf(namespace: string, user: string, allowed: boolean, groups: readonly string[] = []): Promise<void> {
+  const resource = { group: 'connection.workspace.jupyter.org', resource: 'workspaceconnections' }
+  const review = {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: { user, groups, resourceAttributes: { namespace, verb: 'create', ...resource } },
+  }
+  const input = JSON.stringify(review)
+  const said = () => kubectl(['create', '-f', '-', '-o', 'jsonpath={.status.allowed}'], { input })
+  return expect.poll(said, { timeout: 20_000 }).toBe(String(allowed))
 }
 
 /** What a script of the workspace's own page is answered. */
@@ -81,6 +97,7 @@ describeWith('cluster', 'the real API server', () => {
     await clock.advance(3 * second)
     expect(await ask(dave, url)).toBe(403)
     await s.bind('Group', 'ds')
+    await saysOf(namespace, 'dave', true, ['ds'])
     await clock.advance(3 * second)
     expect(await ask(dave, url)).toBe(200)
   }, 60_000)
@@ -111,6 +128,7 @@ describeWith('cluster', 'the real API server', () => {
     ]
     for (const change of changes) {
       await s.bind('User', 'bob')
+      await saysOf(namespace, 'bob', true)
       await clock.advance(3 * second)
       expect(await ask(bob, url)).toBe(200)
       await clock.advance(2 * second)

@@ -2,7 +2,7 @@
  * A whole gateway as a process of its own, with people who are logged in and workspaces whose apps are elsewhere. Arguments: the ports of the apps.
  * Whoever started it asks for things by messages, see `orders.ts`. Run with `--expose-gc`.
  */
-import { readdirSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
 import { api } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { createWorld } from '#test/support/world.ts'
@@ -63,7 +63,8 @@ function figures(): Figures {
   })
   const sockets = links.filter((link) => link.startsWith('socket:')).length
   const streams = world.open.streams.all().reduce((sum, group) => sum + group.size, 0)
-  return { rss, heap: heapUsed, heapTotal, external, fds: links.length, sockets, streams }
+  const own = rss - 1024 * Number(/^RssFile:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1])
+  return { rss, own, heap: heapUsed, heapTotal, external, fds: links.length, sockets, streams }
 }
 
 const carryOut: { [Kind in Order['kind']]: (order: Extract<Order, { kind: Kind }>) => Promise<Answers[Kind]> } = {

@@ -12,9 +12,9 @@ const { values } = parseArgs({
 })
 const report = await soak({
   ...{ minutes: Number(values.minutes), tabs: Number(values.tabs), idleSockets: Number(values.sockets) },
-  onSample: ({ at, rss, heap, heapTotal, external, fds, streams }) =>
+  onSample: ({ at, rss, own, heap, heapTotal, external, fds, streams }) =>
     process.stdout.write(
-      `${at.toFixed(2)} min: RSS ${(rss / 2 ** 20).toFixed(1)} MB, heap ${(heap / 2 ** 20).toFixed(1)} of ${(heapTotal / 2 ** 20).toFixed(1)} MB, external ${(external / 2 ** 20).toFixed(1)} MB, ${fds} fds, ${streams} streams\n`,
+      `${at.toFixed(2)} min: RSS ${(rss / 2 ** 20).toFixed(1)} MB, its own ${(own / 2 ** 20).toFixed(1)} MB, heap ${(heap / 2 ** 20).toFixed(1)} of ${(heapTotal / 2 ** 20).toFixed(1)} MB, external ${(external / 2 ** 20).toFixed(1)} MB, ${fds} fds, ${streams} streams\n`,
     ),
 })
 process.stdout.write(`${describeReport(report)}\n`)

@@ -10,6 +10,8 @@ export interface Visiting {
 /** Of the gateway's process, behind a collection of garbage. Bytes and counts. */
 export interface Figures {
   readonly rss: number
+  /** Of that, without pages of files, such as the program itself: the kernel takes them back and reads them again as it likes. */
+  readonly own: number
   readonly heap: number
   readonly heapTotal: number
   readonly external: number

@@ -68,7 +68,7 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     return slopesOf(samples, end)
   }
   const first = await lookUntil(options.minutes)
-  const seemsToGrow = first.rss >= mostGrowth || first.heap >= mostGrowth
+  const seemsToGrow = first.own >= mostGrowth || first.heap >= mostGrowth
   const slopes = seemsToGrow ? await lookUntil(options.minutes * secondLook) : first
   ending.abort()
   await loading
@@ -87,7 +87,13 @@ function slopesOf(samples: readonly Seen[], minutes: number): Slopes {
     return slopeOf(floorsOf(values, half))
   }
   return {
-    ...{ rss: slope('rss'), heap: slope('heap'), heapTotal: slope('heapTotal'), external: slope('external') },
+    ...{
+      rss: slope('rss'),
+      own: slope('own'),
+      heap: slope('heap'),
+      heapTotal: slope('heapTotal'),
+      external: slope('external'),
+    },
     ...{ fds: slope('fds'), sockets: slope('sockets'), streams: slope('streams') },
   }
 }
@@ -129,7 +135,7 @@ export function describeReport({ slopes, before, after, samples, tally, idleSock
   const mb = (bytes: number) => `${(bytes / 2 ** 20).toFixed(2)} MB`
   const last = samples.at(-1)
   return [
-    `slopes a minute: RSS ${mb(slopes.rss)}, heap ${mb(slopes.heap)}, external ${mb(slopes.external)}, fds ${slopes.fds.toFixed(1)}, sockets ${slopes.sockets.toFixed(1)}, streams ${slopes.streams.toFixed(1)}`,
+    `slopes a minute: RSS ${mb(slopes.rss)}, without pages of files ${mb(slopes.own)}, heap ${mb(slopes.heap)}, external ${mb(slopes.external)}, fds ${slopes.fds.toFixed(1)}, sockets ${slopes.sockets.toFixed(1)}, streams ${slopes.streams.toFixed(1)}`,
     `at the end of the load: RSS ${mb(last?.rss ?? 0)}, heap ${mb(last?.heap ?? 0)}, ${last?.fds} fds, ${last?.streams} streams`,
     `fds ${before.fds} before and ${after.fds} after, sockets ${before.sockets} and ${after.sockets}, streams ${before.streams} and ${after.streams}`,
     `done: ${tally.requests} requests, ${tally.messages} messages, ${tally.uploads} uploads, ${tally.refusedUpgrades} refused upgrades, ${tally.revocations} revocations, ${tally.restarts} restarts; ${idleSocketsLost} idle sockets lost`,

@@ -7,7 +7,7 @@ export function verdict({ slopes, before, after, tally, idleSocketsLost }: SoakR
   const say = (isFault: boolean, what: string) => {
     if (isFault) faults.push(what)
   }
-  say(slopes.rss >= mostGrowth, `RSS grows by ${Math.round(slopes.rss / 1024)} KB a minute`)
+  say(slopes.own >= mostGrowth, `RSS without pages of files grows by ${Math.round(slopes.own / 1024)} KB a minute`)
   say(slopes.heap >= mostGrowth, `the heap grows by ${Math.round(slopes.heap / 1024)} KB a minute`)
   say(after.fds !== before.fds, `${before.fds} descriptors before, ${after.fds} after`)
   say(after.streams > 0, `${after.streams} streams are left`)
