@@ -22,7 +22,11 @@ export async function loginListener(
   const code = Promise.withResolvers<string>()
   // Nobody waits for it when the browser could not be opened.
   code.promise.catch(() => undefined)
+  const answers = new Set<Promise<unknown>>()
   const server = createServer((request, response) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    answers.add(promise)
+    response.once('close', resolve)
     const query = answerOf(request.url ?? '', request.method ?? '', state)
     if (!query) return answer(response, 404, 'There is nothing here.')
     const given = query.get('code')
@@ -45,8 +49,11 @@ export async function loginListener(
     async [Symbol.asyncDispose]() {
       timer[Symbol.dispose]()
       signal.removeEventListener('abort', stop)
-      server.closeIdleConnections()
-      await new Promise((resolve) => server.close(resolve))
+      const closed = new Promise((resolve) => server.close(resolve))
+      await Promise.all(answers)
+      // Browsers open connections that they send nothing on, and the code is not good for as long as those stay.
+      server.closeAllConnections()
+      await closed
     },
   }
 }
