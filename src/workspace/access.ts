@@ -4,6 +4,7 @@
  */
 import type { Identity } from '#identity/identity.ts'
 import type { Timestamp } from '#lib/clock.ts'
+import { portForward, webUi } from './connections.ts'
 import type { ShareGrantee, WorkspaceShare } from './share.ts'
 import { ownerOf, type Workspace, type WorkspacePort } from './workspace.ts'
 
@@ -139,9 +140,22 @@ function coversPort(grant: Grant, port: WorkspacePort): boolean {
   return ports === undefined || ports.includes(port.name)
 }
 
+/**
+ * Only who has named it may have a port as it is, since whoever speaks there says who he is himself: no field of ours stands in between. What is open to
+ * everybody is open to browsers; a shell is nothing that a whole company is given by one word.
+ */
 function coversConnectionType(grant: Grant, connectionType: string): boolean {
-  const types = grant.kind === 'share' ? grant.share.spec.connectionTypes : undefined
-  return types === undefined || types.includes(connectionType)
+  switch (grant.kind) {
+    case 'owner':
+    case 'administrator':
+      return true
+    case 'public':
+      return connectionType === webUi
+    case 'share': {
+      const types = grant.share.spec.connectionTypes
+      return types === undefined ? connectionType !== portForward : types.includes(connectionType)
+    }
+  }
 }
 
 /** For logs, audit lines and people: `owner`, `share:team-a/for-bob`. */

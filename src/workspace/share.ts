@@ -24,7 +24,7 @@ const ShareSpec = Type.Object(
     access: Type.Union([Type.Literal('connect'), Type.Literal('modify'), Type.Literal('own')], { default: 'connect' }),
     /** Names of ports; absent: all. */
     ports: Type.Optional(Type.Array(Type.String({ pattern: dnsLabel }), { minItems: 1, maxItems: 32 })),
-    /** Absent: all. */
+    /** Absent: all but `port-forward`, which has to be named. */
     connectionTypes: Type.Optional(Type.Array(Type.String({ maxLength: 63 }), { minItems: 1, maxItems: 32 })),
     /** RFC 3339; from that instant on it grants nothing. */
     expiresAt: Type.Optional(

@@ -102,6 +102,22 @@ describe('shares', () => {
     expect(on('http')).toEqual({ allowed: false, reason: 'port-not-granted' })
   })
 
+  test('a share that names no kinds is for all but ports as they are; Public is for browsers', () => {
+    const kinds = ['web-ui', 'ssh-remote', 'vscode-remote', 'ssh-over-websocket', 'port-forward']
+    const kindsOf = (subject: Subject, who: string, ...groups: string[]) =>
+      kinds.filter(
+        (connectionType) =>
+          decideAccess(subject, person(who, ...groups), { ...wanted, connectionType }, policy, now).allowed,
+      )
+    const open = only({ workspace: workspace({ owner: 'alice', spec: { accessType: 'Public' } }) })
+    expect(kindsOf(only({ shares: [share([nb], {})] }), 'bob')).toEqual(kinds.slice(0, 4))
+    expect(kindsOf(only({ shares: [share([nb], { connectionTypes: ['port-forward'] })] }), 'bob')).toEqual(
+      kinds.slice(4),
+    )
+    expect(kindsOf(open, 'bob')).toEqual(['web-ui'])
+    expect([kindsOf(open, 'alice'), kindsOf(open, 'carol', 'admins')]).toEqual([kinds, kinds])
+  })
+
   test('a share of one connection type opens no other', () => {
     const shared = only({ shares: [share([nb], { connectionTypes: ['vscode-remote'] })] })
     expect(decide(shared, 'bob')).toEqual({ allowed: false, reason: 'connection-type-not-granted' })
