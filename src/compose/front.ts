@@ -19,6 +19,7 @@ import type { Edition } from '#settings/managed.ts'
 import type { Settings } from '#settings/settings.ts'
 import type { AccessPolicy, Trust } from '#workspace/access.ts'
 import { makeSite, type Site } from '#workspace/address.ts'
+import { sshPortsOf } from '#workspace/connections.ts'
 import { countAnswer } from './accounts.ts'
 import { upstreamBy } from './ended-routes.ts'
 import { type Identities, openIdentities } from './identity.ts'
@@ -131,7 +132,8 @@ function policyOf({ access, administrators }: Settings, trust: Trust | undefined
 }
 
 function tunnelPolicyOf({ connections, insecure }: Settings): TunnelPolicy {
-  return { connections, insecureDirectSsh: insecure.includes('insecureDirectSsh') }
+  const sshPorts = sshPortsOf(connections)
+  return { connections, sshPorts, insecureDirectSsh: insecure.includes('insecureDirectSsh') }
 }
 
 function tunnellingOf({ ground, recorder, ...state }: State, policy: TunnelPolicy): Tunnels {

@@ -8,6 +8,8 @@ import type { TunnelAim } from './target.ts'
 /** What the administrator decides about tunnels. */
 export interface TunnelPolicy {
   readonly connections: readonly ConnectionSettings[]
+  /** As `sshPortsOf` has them. */
+  readonly sshPorts: ReadonlySet<number>
   /** SSH is reached at the port of a pod, without an agent. */
   readonly insecureDirectSsh: boolean
 }
@@ -20,13 +22,13 @@ interface Unmet {
 
 /** Where tunnels of this kind lead; as {@link tunnelPort}. */
 export function portOfTunnel(
-  { connections }: TunnelPolicy,
+  { connections, sshPorts }: TunnelPolicy,
   { ports }: Pick<WorkspaceEntry, 'ports'>,
   connectionType: string,
   wanted: number | undefined,
 ): WorkspacePort | undefined {
   const bounds = boundsOf(connections, connectionType)
-  return bounds && tunnelPort(ports, connectionType, wanted, bounds)
+  return bounds && tunnelPort(ports, { connectionType, wanted }, bounds, sshPorts)
 }
 
 /** Why it is not opened, to somebody who is permitted to. */

@@ -32,6 +32,7 @@ export interface Readable {
   readonly operations: RawSettings['operations'] | undefined
   readonly sessions: RawSettings['sessions'] | undefined
   readonly demo: RawSettings['demo'] | undefined
+  readonly connections: RawSettings['connections'] | undefined
   readonly insecureHttpIssuer: boolean | undefined
   readonly insecureHttpExternal: boolean | undefined
   readonly insecureWideBind: boolean | undefined
@@ -129,6 +130,7 @@ function readableParts(tree: Tree): Readable {
     operations: pick(properties.operations, tree.operations),
     sessions: pick(properties.sessions, tree.sessions),
     demo: pick(properties.demo, tree.demo),
+    connections: pick(properties.connections, tree.connections),
     insecureHttpIssuer: pick(properties.insecureHttpIssuer, tree.insecureHttpIssuer),
     insecureHttpExternal: pick(properties.insecureHttpExternal, tree.insecureHttpExternal),
     insecureWideBind: pick(properties.insecureWideBind, tree.insecureWideBind),

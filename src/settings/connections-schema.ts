@@ -24,6 +24,6 @@ export const connectionsSchema = Type.Record(
     additionalProperties: false,
     default: {},
     description:
-      'Which tunnels there may be, by connection type (`ssh-remote`, `ssh-over-websocket`, `port-forward`, `vscode-remote`) or a pattern with `*`; each with `port` (of SSH), `maxPerWorkspace`, `maxPerUser`, `idle`, `max`, `minMemory`. Default: all, with 2222, 10, 10 (64 and 64 for `port-forward`, which is counted by itself), 60m, 12h, and 8Gi for those of IDEs. One place of each workspace is its owner’s.',
+      'Which tunnels there may be, by connection type (`ssh-remote`, `ssh-over-websocket`, `port-forward`, `vscode-remote`) or a pattern with `*`; each with `port` (of SSH; never 22), `maxPerWorkspace`, `maxPerUser`, `idle`, `max`, `minMemory`. Default: all, with 2222, 10, 10 (64 and 64 for `port-forward`, which is counted by itself), 60m, 12h, and 8Gi for those of IDEs. One place of each workspace is its owner’s.',
   },
 )

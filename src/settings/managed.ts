@@ -94,10 +94,11 @@ function readableOf(
   base: Settings,
 ): Readable {
   const tree = isTree(spec) ? spec : {}
-  const { domain, routing } = managedSchema.properties
+  const { domain, routing, connections } = managedSchema.properties
   const isInsecure = (name: InsecureName) => base.insecure.includes(name)
   return {
     domain: pick(domain, tree.domain),
+    connections: tree.connections === undefined ? undefined : pick(connections, tree.connections),
     external: base.external,
     routing: tree.routing === undefined ? undefined : pick(routing, tree.routing),
     issuers: issuers.map(({ index, value }) => ({ index, value: rawIssuerOf(value) })),

@@ -216,6 +216,17 @@ function foreignMachine(path: Path, { usernamePrefix, tokenReview }: RawMachine)
   return [...(tokenReview ? [review] : []), ...(/[^A-Za-z0-9]$/.test(usernamePrefix) ? [] : [prefix])]
 }
 
+/** The system's own SSH server is reached by nobody, so that a kind that leads there would only be one that never works. */
+const portOfSystemSsh = 22
+
+const sshPorts: Rule = ({ connections = {} }) =>
+  Object.entries(connections).flatMap(([pattern, { port }]): readonly Finding[] => {
+    const path = ['connections', pattern, 'port']
+    if (port === undefined) return []
+    if (pattern === 'port-forward') return [{ path, message: 'is for kinds of SSH; who forwards a port names it' }]
+    return port === portOfSystemSsh ? [{ path, message: 'must not be 22, which is never connected to' }] : []
+  })
+
 const rules: readonly Rule[] = [
   someIssuer,
   domainLength,
@@ -233,4 +244,5 @@ const rules: readonly Rule[] = [
   distinctMachines,
   sharedOrigin,
   sessionTimes,
+  sshPorts,
 ]

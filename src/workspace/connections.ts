@@ -92,22 +92,34 @@ function defined({ pattern: _, ...bounds }: ConnectionSettings): Partial<Bounds>
   return entries
 }
 
+/** Where SSH is, by whichever of its kinds: a kind that has a port of its own leaves it closed to what is forwarded, as all others do. */
+export function sshPortsOf(settings: readonly ConnectionSettings[]): ReadonlySet<number> {
+  const ofSsh = settings.filter(({ pattern }) => pattern !== portForward && pattern !== webUi)
+  return new Set(ofSsh.length === 0 ? [usual.port] : ofSsh.map(({ port }) => port ?? usual.port))
+}
+
+export interface TunnelWish {
+  readonly connectionType: string
+  /** Looked at by forwarding alone, or has to be the port of SSH. */
+  readonly wanted: number | undefined
+}
+
 /**
  * Where a tunnel of this kind leads: to the port of SSH, whether the workspace declares it or not, or to the declared port that was asked for, which
- * is not SSH's. `wanted` is looked at by forwarding alone, or has to be the port of SSH. `undefined`: there is no such port.
+ * is none of SSH's. `undefined`: there is no such port.
  */
 export function tunnelPort(
   ports: readonly WorkspacePort[],
-  connectionType: string,
-  wanted: number | undefined,
+  { connectionType, wanted }: TunnelWish,
   bounds: Bounds,
+  sshPorts: ReadonlySet<number>,
 ): WorkspacePort | undefined {
   const declared = (number: number) => ports.find(({ port }) => port === number)
   if (connectionType !== portForward) {
     if (wanted !== undefined && wanted !== bounds.port) return undefined
     return declared(bounds.port) ?? { name: 'ssh', port: bounds.port, expose: false, path: 'preserve' }
   }
-  return wanted === undefined || wanted === bounds.port ? undefined : declared(wanted)
+  return wanted === undefined || sshPorts.has(wanted) ? undefined : declared(wanted)
 }
 
 /** Bytes that its container is given, as far as it says; a limit before a request. */

@@ -14,6 +14,7 @@ import { fakeClock } from '#test/support/fake-clock.ts'
 import { instance, session, share, workspace } from '#test/support/objects.ts'
 import { type ScriptedReviewer, scriptedReviewer } from '#test/support/scripted-reviewer.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
+import { sshPortsOf } from '#workspace/connections.ts'
 import { Directory } from '#workspace/directory.ts'
 import { Reviews } from '#workspace/reviews.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
@@ -63,7 +64,7 @@ function world(given: Given = {}) {
     }),
     isOwnCookie: () => false,
     isAwaited: () => false,
-    tunnels: { connections: [], insecureDirectSsh: false },
+    tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: false },
   }
   return { parts, directory, clock }
 }

@@ -6,6 +6,7 @@ import { createLog } from '#observe/log.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
 import { instance, session, share, workspace } from '#test/support/objects.ts'
 import { type ScriptedReviewer, scriptedReviewer } from '#test/support/scripted-reviewer.ts'
+import { sshPortsOf } from '#workspace/connections.ts'
 import { Directory } from '#workspace/directory.ts'
 import { Reviews } from '#workspace/reviews.ts'
 
@@ -39,7 +40,7 @@ function world(makeReviews?: (clock: FakeClock) => Reviews) {
     clock,
     log,
     ...(reviews ? { reviews } : {}),
-    tunnels: { connections: [], insecureDirectSsh: true },
+    tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: true },
     policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
     sessionOf: (name) => sessions.get(name),
     subscribeSessions(listener) {

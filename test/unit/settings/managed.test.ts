@@ -108,6 +108,11 @@ describe('what a manager says', () => {
       'routing.insecureSharedOrigin: means something in path mode only',
     ],
     [
+      'the port of the system’s own SSH',
+      { domain: 'a.example.com', connections: { 'ssh-remote': { port: 22 }, '*-remote': { port: 2222 } } },
+      'connections.ssh-remote.port: must not be 22, which is never connected to',
+    ],
+    [
       'a file as a secret',
       { domain: 'a.example.com', oidc: [{ ...idp, clientSecret: { file: '/etc/shadow' } }] },
       'oidc[0].clientSecret: is not a known key; did you mean clientSecretRef?',

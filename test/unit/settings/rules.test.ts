@@ -233,6 +233,8 @@ test.each([
   ['listeners: [{port: 1}, {port: 1}]', 'listeners[1].port: is taken'],
   ['listeners: [{port: 8802}]', 'listeners[0].port: is taken'],
   ['sessions: {renewEvery: 13h}', 'sessions.renewEvery: must not be longer'],
+  ['connections: {port-forward: {port: 2222}}', 'connections.port-forward.port: is for kinds of SSH'],
+  ['connections: {"*-remote": {port: 22}}', 'connections.*-remote.port: must not be 22'],
   ['domain: "192.0.2.1"', 'domain: must be a lower-case DNS name'],
   [`domain: ${'abcdefghi.'.repeat(19)}example`, 'domain: must have at most 189'],
 ])('%s is refused', async (file, said) => {

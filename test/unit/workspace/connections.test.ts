@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseQuantity } from '#lib/quantity.ts'
 import { port, workspace } from '#test/support/objects.ts'
-import { boundsOf, memoryOf, readConnectionType, tunnelPort } from '#workspace/connections.ts'
+import { boundsOf, memoryOf, readConnectionType, sshPortsOf, tunnelPort } from '#workspace/connections.ts'
 
 const setting = (pattern: string, fields = {}) => ({
   ...{ pattern, port: undefined, maxPerWorkspace: undefined, maxPerUser: undefined },
@@ -49,16 +49,30 @@ describe('bounds', () => {
   })
 })
 
-test('SSH leads to its own port, declared or not; forwarding to declared ones that are not SSH’s', () => {
-  const bounds = boundsOf([], 'ssh-remote')
-  if (!bounds) throw new Error('not offered')
+describe('a tunnel', () => {
   const ports = [port(), port({ name: 'app', port: 8501 }), port({ name: 'sshd', port: 2222 })]
-  expect(tunnelPort(ports, 'ssh-remote', undefined, bounds)?.name).toBe('sshd')
-  expect(tunnelPort(ports.slice(0, 2), 'ssh-remote', 2222, bounds)).toMatchObject({ name: 'ssh', port: 2222 })
-  expect(tunnelPort(ports, 'ssh-remote', 8501, bounds)).toBeUndefined()
-  expect(tunnelPort(ports, 'port-forward', 8501, bounds)?.name).toBe('app')
-  for (const wanted of [undefined, 2222, 22, 9])
-    expect(tunnelPort(ports, 'port-forward', wanted, bounds)).toBeUndefined()
+  const leads = (settings: readonly ReturnType<typeof setting>[], connectionType: string, wanted?: number) => {
+    const bounds = boundsOf(settings, connectionType)
+    return bounds && tunnelPort(ports, { connectionType, wanted }, bounds, sshPortsOf(settings))
+  }
+
+  test('of SSH leads to its own port, declared or not; forwarding to declared ones that are not SSH’s', () => {
+    expect(leads([], 'ssh-remote')?.name).toBe('sshd')
+    expect(leads([setting('*', { port: 2022 })], 'ssh-remote', 2022)).toMatchObject({ name: 'ssh', port: 2022 })
+    expect(leads([], 'ssh-remote', 8501)).toBeUndefined()
+    expect(leads([], 'port-forward', 8501)?.name).toBe('app')
+    for (const wanted of [undefined, 2222, 22, 9]) expect(leads([], 'port-forward', wanted)).toBeUndefined()
+  })
+
+  test('that forwards leads to no port of any kind of SSH, whichever kinds have ports of their own', () => {
+    const apart = [setting('ssh-remote', { port: 8501 }), setting('vscode-remote'), setting('port-forward')]
+    expect([...sshPortsOf(apart)]).toEqual([8501, 2222])
+    for (const wanted of [8501, 2222]) expect(leads(apart, 'port-forward', wanted)).toBeUndefined()
+    expect(leads(apart, 'port-forward', 8888)?.name).toBe('http')
+    // None of SSH is offered; where images have it, nobody is led all the same.
+    expect(leads([setting('port-forward'), setting('web-ui')], 'port-forward', 2222)).toBeUndefined()
+    expect(leads([setting('*', { port: 8501 })], 'port-forward', 2222)?.name).toBe('sshd')
+  })
 })
 
 test('memory is what the container may have, in the words of Kubernetes', () => {
