@@ -44,6 +44,8 @@ export type DenyReason =
   | 'memory-too-small'
   /** Of a tunnel: the run of the workspace that it was to lead to is over. */
   | 'instance-changed'
+  /** Of a tunnel: the workspace runs where only declared ports are reached, and does not declare this one. */
+  | 'nothing-listens'
 
 /** A decision, or what has to be asked before there can be one. */
 export type Admission =
@@ -231,6 +233,11 @@ function carryTo(
   const { session, entry, port } = permitted
   const { instance, ref, state } = entry
   const endpoint = instance?.endpoints.get(port.port)
+  // A page of the workspace may come yet; that port won't before the workspace declares it.
+  if (state.phase === 'Running' && instance && !endpoint && permitted.connectionType !== webUi) {
+    const detail = `It runs where declared ports alone are reached: declare port ${port.port} (spec.ports), and start it again.`
+    return { kind: 'deny', reason: 'nothing-listens', status: 424, detail, session, ref, navigation }
+  }
   if (state.phase !== 'Running' || !instance || !endpoint || parts.isAwaited(instance, port)) {
     return { kind: 'starting', session, ref, phase: state.phase, port, isMain: port === entry.ports[0], navigation }
   }

@@ -45,6 +45,8 @@ export function problemOfDenial(reason: DenyReason, status: DenyStatus, detail =
       return { code: 'agent_needed', status, title: 'SSH into workspaces is not set up here.', detail: agentNeeded }
     case 'memory-too-small':
       return { code: 'memory_too_small', status, title: 'The workspace has too little memory for this.', detail }
+    case 'nothing-listens':
+      return { code: 'nothing_listens', status, title: 'Nothing listens at this port of the workspace.', detail }
     case 'instance-changed':
       return { code: 'instance_changed', status, title: 'The workspace was started again since.' }
   }

@@ -137,6 +137,15 @@ describe('before there is a 101', () => {
     expect(scene.world.runtime.started).toEqual(['team/nb'])
   })
 
+  test('a port that a running workspace would have to declare first is not waited for', async () => {
+    await using scene = await tunnelScene()
+    await scene.world.workspace({ name: 'web', owner: 'alice' })
+    const bearer = await scene.bearer('alice')
+    const answer = await scene.refused({ bearer, query: { workspace: 'team/web' } })
+    expect([shown(answer), answer.headers['retry-after']]).toEqual(['424 nothing_listens', undefined])
+    expect(answer.problem.detail).toContain('declare port 2222')
+  })
+
   test('two tunnels lead to one run of the workspace, or the second one is refused', async () => {
     await using scene = await tunnelScene()
     const bearer = await scene.bearer('alice')
