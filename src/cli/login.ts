@@ -145,7 +145,8 @@ async function keep(io: PersonIo, deployment: Deployment, grant: Grant): Promise
   return login
 }
 
-function withDeployment({ all }: Deployments, deployment: Deployment): Deployments {
+/** What it calls itself in aliases is asked again, since it may have changed. */
+function withDeployment({ all }: Deployments, { sshName: _, ...deployment }: Deployment): Deployments {
   const others = all.filter(({ name }) => name !== deployment.name)
   return { current: deployment.name, all: [...others, deployment] }
 }

@@ -3,6 +3,7 @@
  * nothing but what comes out of the tunnel.
  */
 import { Writable } from 'node:stream'
+import { deploymentOfAlias } from '#cli/client/alias-deployment.ts'
 import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
 import { isCliFault, usageFault } from '#cli/client/cli-fault.ts'
 import { openClient } from '#cli/client/client.ts'
@@ -23,8 +24,12 @@ export async function tunnel(args: readonly string[], io: PersonIo): Promise<num
   if (connectionType === portForward && port === undefined) throw usageFault('name the port: --port N')
   const [text = ''] = positionals
   const { input, output } = io.pipe()
-  const client = await openClient(io, values.deployment)
-  const ref = parseSshAlias(text)?.ref ?? (await findWorkspace(client, text, values.namespace))
+  const alias = parseSshAlias(text)
+  const client = await openClient(
+    io,
+    alias ? (await deploymentOfAlias(io, alias, values.deployment)).name : values.deployment,
+  )
+  const ref = alias?.ref ?? (await findWorkspace(client, text, values.namespace))
   const later = putOff(io, ref)
   try {
     const opened = await tunnelTo(client, io, { ref, port, connectionType })

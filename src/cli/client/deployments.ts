@@ -1,6 +1,7 @@
 /** The gateways that a person works with, by names of their own, in `config.json` of the config folder. It holds no secret. */
 import { join } from 'node:path'
 import { isDnsLabel } from '#lib/dns-name.ts'
+import { isDeployment } from '#workspace/ssh-alias.ts'
 import { CliFault } from './cli-fault.ts'
 import { configFolder } from './config-folder.ts'
 import type { PersonIo } from './person-io.ts'
@@ -13,6 +14,8 @@ export interface Deployment {
   readonly url: string
   /** PEM of further authorities that its certificate may come from; an absolute path. */
   readonly caFile?: string
+  /** What it calls itself in aliases for ssh, once it was asked. */
+  readonly sshName?: string
 }
 
 export interface Deployments {
@@ -84,11 +87,22 @@ function parseDeployments(text: string): Deployments | undefined {
   const all: Deployment[] = []
   for (const [name, value] of Object.entries(entries)) {
     const entry = recordOf(value)
-    const url = typeof entry?.url === 'string' ? parseGatewayUrl(entry.url) : undefined
-    if (url === undefined || !isDnsLabel(name)) return undefined
-    all.push({ name, url, ...(typeof entry?.caFile === 'string' ? { caFile: entry.caFile } : {}) })
+    const deployment = entry && parseDeployment(name, entry)
+    if (!deployment) return undefined
+    all.push(deployment)
   }
   return { current: typeof file.current === 'string' ? file.current : undefined, all }
+}
+
+function parseDeployment(name: string, entry: Readonly<Record<string, unknown>>): Deployment | undefined {
+  const { caFile, sshName } = entry
+  const url = typeof entry.url === 'string' ? parseGatewayUrl(entry.url) : undefined
+  if (url === undefined || !isDnsLabel(name)) return undefined
+  return {
+    ...{ name, url },
+    ...(typeof caFile === 'string' ? { caFile } : {}),
+    ...(typeof sshName === 'string' && isDeployment(sshName) ? { sshName } : {}),
+  }
 }
 
 /** `undefined` for anything but an object. */
