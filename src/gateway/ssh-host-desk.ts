@@ -36,8 +36,8 @@ export interface PodRequest {
   readonly client: string
 }
 
-/** A pod asks again long before; a key of the authority that was taken out is trusted for as long. */
-const lifetime: Milliseconds = 24 * 3_600_000
+/** A pod asks again every ten minutes; what one that is gone has left behind vouches for no longer than this. */
+const lifetime: Milliseconds = 3_600_000
 /** As for people: how far the clock of whoever comes may be behind ours. */
 const clockSkew: Milliseconds = 2 * 60_000
 
@@ -63,7 +63,7 @@ export class SshHostDesk {
       const parsed = parsePublicKey(request.publicKey)
       if (parsed.kind === 'refused') return this.#refuse(by, parsed.reason, problem('unprocessable', 422))
       if (perPod.take(verdict.uid) > 0) return this.#refuse(by, 'too-many-certificates', tooMany)
-      return { ok: true as const, value: this.#sign(entry, parsed.key, by) }
+      return { ok: true as const, value: this.#sign(entry, { key: parsed.key, pod: verdict.uid }, by) }
     })
     return outcome.ok ? outcome.value : outcome
   }
@@ -78,21 +78,25 @@ export class SshHostDesk {
     return undefined
   }
 
-  #sign({ ref }: WorkspaceEntry, key: SshPublicKey, by: PodRequest): SshHostCertificateView {
+  #sign(
+    { ref }: WorkspaceEntry,
+    { key, pod }: { readonly key: SshPublicKey; readonly pod: string },
+    by: PodRequest,
+  ): SshHostCertificateView {
     const { authorities, deployment, clock, audit, trust } = this.#parts
     const now = clock.now()
     const alias = sshAlias(ref, deployment)
     const serial = randomSerial()
     const until = now + lifetime
     const content: CertificateContent = {
-      ...{ role: 'host', key, serial, keyId: alias, principals: [alias] },
+      ...{ role: 'host', key, serial, keyId: `host=${alias} pod=${pod}`, principals: [alias] },
       ...{ from: now - clockSkew, until, extensions: [] },
     }
     const certificate = signCertificate(content, authorities.current().hosts.privateKey)
     audit.record({
       event: 'ssh-certificate',
       ...{ user: undefined, session: undefined, ...by },
-      ...{ role: 'host', workspaces: [refKey(ref)], serial: serial.toString() },
+      ...{ role: 'host', workspaces: [refKey(ref)], pod, serial: serial.toString() },
       ...{ fingerprint: fingerprintOf(key), expiresAt: until },
     })
     return {

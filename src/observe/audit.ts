@@ -58,6 +58,8 @@ export type AuditEvent = AuditActor &
         readonly event: 'ssh-certificate'
         readonly role: 'user' | 'host'
         readonly workspaces: readonly string[]
+        /** UID of the pod, of a host. */
+        readonly pod?: string
         /** Decimal. */
         readonly serial: string
         /** `SHA256:…` of the key that was signed. */

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { publicKeyLine, publicKeyOf, type SshPublicKey } from '#ssh/public-key.ts'
 import { readStrings } from '#ssh/wire.ts'
-import type { SshCertificateView } from '#surface/ssh-messages.ts'
+import type { SshCertificateView, SshHostCertificateView } from '#surface/ssh-messages.ts'
 import { api, paths } from '#surface/urls.ts'
 import { bearerOf } from '#test/support/command-line-login.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
@@ -30,7 +30,7 @@ async function ask(world: World, headers: Fields, request: object) {
 }
 
 /** Behind nonce, key, serial and type: the key id; then the principals, and behind the times the options and extensions. */
-function contentOf({ certificate }: SshCertificateView) {
+function contentOf({ certificate }: Pick<SshCertificateView, 'certificate'>) {
   const [type = '', base64 = ''] = certificate.split(' ')
   const blob = Buffer.from(base64, 'base64')
   const fixed = 4 + type.length + 4 + 32 + 4 + 32 + 8 + 4
@@ -214,10 +214,17 @@ describe('a certificate of a host', () => {
         },
         body: JSON.stringify(request),
       })
+      if (answer.status === 200) given.push(JSON.parse(answer.body))
       return answer.status
     }
+    const given: SshHostCertificateView[] = []
     const token = await giver.tokenOf(pod, { aud })
     expect(await certify(token)).toBe(200)
+    // For an hour, and it says of which pod: one that is gone vouches for nothing much longer.
+    const content = given.map(contentOf)
+    expect(content).toMatchObject([{ keyId: `host=nb.team.localhost.gatehouse pod=${uid}` }])
+    expect(content.map(({ from, until }) => until - from)).toEqual([62 * 60_000])
+    expect(world.audit).toContainEqual(expect.objectContaining({ event: 'ssh-certificate', role: 'host', pod: uid }))
     const past = Math.floor(Date.now() / 1000) - 10
     const wrong = {
       audience: await giver.tokenOf(pod, { aud: `${aud}x` }),
