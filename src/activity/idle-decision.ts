@@ -211,14 +211,19 @@ function decideSaid(seen: Evidence, app: AppAnswer & { kind: 'said' }, question:
   return stillActive(last, question) ?? { kind: 'idle', because: 'inactivity', last, idleFor: now - last.at }
 }
 
-/** What was started in a terminal of this run may run on and print nothing: what it uses tells, and nothing else does where nobody knows of it. */
+/**
+ * What was started in a terminal of this run may run on and print nothing: what it uses tells, and nothing else does where nobody knows of it. Nor is
+ * anything known of what was seen at work, or could be seen and was not just now.
+ */
 function unseenProgram(app: AppAnswer & { kind: 'said' }, question: IdleQuestion): string | undefined {
   const { clocks, startedAt, load } = question
   if (load.kind === 'quiet') return undefined
   if (load.kind === 'between') return 'load:between'
   if (app.hasTerminals) return 'app:terminal-open'
-  const isUsed = (clocks?.terminal?.at ?? Number.NEGATIVE_INFINITY) >= (startedAt ?? 0)
-  return isUsed && !app.knowsPrograms ? 'load:missing' : undefined
+  const isOfThisRun = (seen: Evidence | undefined) => seen !== undefined && seen.at >= (startedAt ?? 0)
+  const hasWorked = clocks?.busy?.source === 'load:cpu' && isOfThisRun(clocks.busy)
+  if (load.kind === 'missing' && (load.isPassing || hasWorked)) return 'load:missing'
+  return isOfThisRun(clocks?.terminal) && !app.knowsPrograms ? 'load:missing' : undefined
 }
 
 /** Bounded as everything is that is unknown. */
@@ -236,7 +241,7 @@ function stillActive(last: Evidence, { policy, now, clocks, load }: IdleQuestion
   if (now - last.at > policy.timeout) return undefined
   const reason = last.at > now ? 'busy' : 'active'
   const isBlind = load.kind === 'missing' && (last.source === 'load:missing' || last.source === 'app:terminal-open')
-  const why = isBlind ? ` Whether a program of a terminal still runs can't be told: ${load.problem}.` : ''
+  const why = isBlind ? ` Whether a program still runs in it can't be told: ${load.problem}.` : ''
   return { kind: 'not-idle', reason, message: sayActive(last) + why, last, idleAt: last.at + policy.timeout }
 }
 

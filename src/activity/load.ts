@@ -14,8 +14,8 @@ export type Load =
   | { readonly kind: 'quiet' }
   /** More than an app at rest uses, and less than one at work. */
   | { readonly kind: 'between' }
-  /** For people: `there is no metrics API`. */
-  | { readonly kind: 'missing'; readonly problem: string }
+  /** For people: `there is no metrics API`. `isPassing`: there is one, and it could not be read, so that what runs is not known for now. */
+  | { readonly kind: 'missing'; readonly problem: string; readonly isPassing?: boolean | undefined }
 
 /** In cores. */
 export interface LoadRule {
@@ -45,6 +45,9 @@ export function readLoadEvery(timeout: Milliseconds): Milliseconds {
   return Math.min(Math.max(leadOf(timeout) / 5, 3_000), 30_000)
 }
 
+/** Figures are made in their own time, every fifteen seconds or so: one may begin that much later than it was looked for. */
+const longestUneven: Milliseconds = 15_000
+
 /** For so long it has to be quiet without a break. */
 function proofOf(timeout: Milliseconds): Milliseconds {
   return Math.min(timeout / 12, 60_000)
@@ -52,16 +55,22 @@ function proofOf(timeout: Milliseconds): Milliseconds {
 
 export interface LoadMoment {
   readonly now: Timestamp
+  /** Of the workspace. */
+  readonly timeout: Milliseconds
   /** What was used before then was used by another run. */
   readonly startedAt?: Timestamp | undefined
 }
 
 /** The story goes on. */
 export function loadAfter(before: LoadStory, reading: LoadReading, rule: LoadRule, moment: LoadMoment): LoadStory {
-  if (reading.kind === 'missing') return { kind: 'missing', problem: reading.problem }
-  if (reading.kind === 'first') return before.kind === 'missing' ? nothingRead : before
+  if (reading.kind === 'missing') {
+    const { problem, isPassing } = reading
+    return { kind: 'missing', problem, isPassing }
+  }
+  // Nobody measured what lies before it.
+  if (reading.kind === 'first') return nothingRead
   const problem = faultIn(reading, moment)
-  return problem === undefined ? afterUse(before, reading, rule, moment) : { kind: 'missing', problem }
+  return problem === undefined ? afterUse(before, reading, rule, moment) : { kind: 'missing', problem, isPassing: true }
 }
 
 type Used = Extract<LoadReading, { readonly kind: 'used' }>
@@ -72,13 +81,14 @@ function faultIn({ at, span, cores }: Used, { now, startedAt = 0 }: LoadMoment):
   return at - span < startedAt ? 'the figures are of a run before' : undefined
 }
 
-function afterUse(before: LoadStory, reading: Used, rule: LoadRule, { now }: LoadMoment): LoadStory {
+function afterUse(before: LoadStory, reading: Used, rule: LoadRule, { now, timeout }: LoadMoment): LoadStory {
   const { at, span, cores, isPartial = false } = reading
   const { busy, quiet } = within(rule, reading.limit)
   const isAtWork = cores >= busy || (cores >= quiet && before.kind === 'busy' && !isPartial)
   if (isAtWork) return { kind: 'busy', at: Math.min(at, now) }
   if (isPartial) return { kind: 'missing', problem: 'not all of its processes can be found' }
-  if (before.kind === 'quiet') return { ...before, at }
+  if (before.kind === 'quiet' && at - span - before.at <= readLoadEvery(timeout) + longestUneven)
+    return { ...before, at }
   return cores < quiet ? { kind: 'quiet', since: at - span, at } : { kind: 'between' }
 }
 

@@ -56,10 +56,12 @@ interface Watched {
   wantedAt: Timestamp
 }
 
+type Missing = Extract<LoadReading, { readonly kind: 'missing' }>
+
 export class LoadWatch {
   readonly #parts: LoadWatchParts
   readonly #watched = new Map<string, Watched>()
-  #fault: { readonly problem: string; readonly until: Timestamp } | undefined
+  #fault: { readonly reading: Missing; readonly until: Timestamp } | undefined
 
   constructor(parts: LoadWatchParts) {
     this.#parts = parts
@@ -99,7 +101,9 @@ export class LoadWatch {
       known.instance.instanceUid === entry.instance?.instanceUid &&
       clock.now() - known.readAt <= longestStale
     if (isOfNow) return loadOf(known.story, timeout)
-    return this.#fault ? { kind: 'missing', problem: this.#fault.problem } : { kind: 'not-read' }
+    // What nobody can tell, nobody can tell of it; that another one could not be read says nothing of it.
+    const fault = this.#fault?.reading
+    return fault && !fault.isPassing ? { kind: 'missing', problem: fault.problem } : { kind: 'not-read' }
   }
 
   /** Those that were read longest ago, first. */
@@ -122,10 +126,10 @@ export class LoadWatch {
     if (signal.aborted) return
     const now = clock.now()
     const isFault = reading.kind === 'missing' && reading.isEverywhere === true
-    if (isFault) this.#fault = { problem: reading.problem, until: now + pauseAfterFault }
-    else this.#fault = undefined
+    this.#fault = isFault ? { reading, until: now + pauseAfterFault } : undefined
     watched.readAt = now
-    watched.story = loadAfter(watched.story, reading, rule, { now, startedAt: watched.question.startedAt })
+    const { startedAt, timeout } = watched.question
+    watched.story = loadAfter(watched.story, reading, rule, { now, startedAt, timeout })
     if (watched.story.kind === 'busy') isBusy(watched.question.entry)
   }
 
@@ -135,7 +139,7 @@ export class LoadWatch {
       return await readLoad(instance, deadline.signal)
     } catch (error) {
       const problem = deadline.isPast() ? `there was no answer within ${answerWithin / 1000} s` : messageOf(error)
-      return { kind: 'missing', problem, isEverywhere: true }
+      return { kind: 'missing', problem, isEverywhere: true, isPassing: true }
     }
   }
 }

@@ -79,8 +79,16 @@ export type LoadReading =
     }
   /** What is used is known from the second reading on. */
   | { readonly kind: 'first' }
-  /** For people. `isEverywhere`: not of this instance alone, so that it need not be asked for others for a while. */
-  | { readonly kind: 'missing'; readonly problem: string; readonly isEverywhere?: boolean }
+  /**
+   * For people. `isEverywhere`: not of this instance alone, so that it need not be asked for others for a while. `isPassing`: there are figures, which
+   * could not be had just now; otherwise nobody has any, and will not soon.
+   */
+  | {
+      readonly kind: 'missing'
+      readonly problem: string
+      readonly isEverywhere?: boolean
+      readonly isPassing?: boolean
+    }
 
 /** Reads what one instance uses. Rejects where nobody could be asked. */
 export type ReadLoad = (

@@ -117,7 +117,7 @@ describeWith('cluster', 'the load of a pod', () => {
     await using _ = await startMetrics(world.namespace)
     await becomes({ kind: 'used', cores: 0.25, span: 15_020 })
     expect(await narrow.runtime.load(unknown, never)).toEqual({
-      ...{ kind: 'missing', problem: 'there are no figures of its pod' },
+      ...{ kind: 'missing', problem: 'there are no figures of its pod', isPassing: true },
     })
     const role = ['-n', world.namespace, 'role', 'gatehouse-gateway-workspaces']
     const { rules } = JSON.parse(await kubectl(['get', ...role, '-o', 'json']))
@@ -128,6 +128,11 @@ describeWith('cluster', 'the load of a pod', () => {
     await withRules(rules)
     await becomes({ kind: 'used' })
     await kubectl(['-n', world.namespace, 'delete', 'pod/metrics'])
-    await becomes({ kind: 'missing', problem: expect.stringContaining('does not answer'), isEverywhere: true })
+    await becomes({
+      kind: 'missing',
+      problem: expect.stringContaining('does not answer'),
+      isEverywhere: true,
+      isPassing: true,
+    })
   })
 })

@@ -30,33 +30,39 @@ export async function readPodLoad(client: ApiClient, pod: Pod, signal: AbortSign
 export function readMetrics(value: unknown, pod: Pod): LoadReading {
   const { timestamp, window, containers } = fieldsOf(value)
   const [at, span] = [timeOf(timestamp), spanOf(textOf(window))]
-  if (at === undefined || span === undefined) return { kind: 'missing', problem: 'its figures have no time' }
+  if (at === undefined || span === undefined) return unreadable('its figures have no time')
   const used = new Map(objectsOf(containers).map(({ name, usage }) => [textOf(name), cpuOf(fieldsOf(usage).cpu)]))
   if (pod.main === undefined || !used.has(pod.main.name))
-    return { kind: 'missing', problem: 'its figures leave out the container that people work in' }
+    return unreadable('its figures leave out the container that people work in')
   let cores = 0
   for (const part of used.values()) {
-    if (part === undefined) return { kind: 'missing', problem: 'its figures can not be read' }
+    if (part === undefined) return unreadable('its figures can not be read')
     cores += part
   }
   return { kind: 'used', at, span, cores, limit: pod.cpuLimit }
 }
 
+/** It says something, which may be better the next time. */
+function unreadable(problem: string): LoadReading {
+  return { kind: 'missing', problem, isPassing: true }
+}
+
+/** Only that there is no such API here, or no right to it, lasts: whatever else it is says nothing of what runs. */
 function refusal(error: unknown): LoadReading {
-  if (!(error instanceof GatewayError)) return { kind: 'missing', problem: messageOf(error) }
-  switch (error.code) {
-    case 'store_refused': {
-      const problem = 'Gatehouse has no right to read them (metrics.k8s.io, get pods)'
-      return { kind: 'missing', problem, isEverywhere: true }
-    }
-    case 'not_found':
-      // Of a pod it says which one it does not know; of an API that is not there nobody says anything.
-      return error instanceof ApiFault && error.about.name !== ''
-        ? { kind: 'missing', problem: 'there are no figures of its pod' }
-        : { kind: 'missing', problem: 'the cluster has no metrics API', isEverywhere: true }
-    default:
-      return { kind: 'missing', problem: `the metrics API does not answer: ${error.message}`, isEverywhere: true }
+  if (!(error instanceof GatewayError)) return unreadable(messageOf(error))
+  const answered = error instanceof ApiFault ? error.answered : undefined
+  if (answered === 403) {
+    const problem = 'Gatehouse has no right to read them (metrics.k8s.io, get pods)'
+    return { kind: 'missing', problem, isEverywhere: true }
   }
+  if (answered === 404) {
+    // Of a pod it says which one it does not know; of an API that is not there nobody says anything.
+    return error instanceof ApiFault && error.about.name !== ''
+      ? unreadable('there are no figures of its pod')
+      : { kind: 'missing', problem: 'the cluster has no metrics API', isEverywhere: true }
+  }
+  const problem = `the metrics API does not answer: ${error.message}`
+  return { kind: 'missing', problem, isEverywhere: true, isPassing: true }
 }
 
 /** As Go prints it: `15.023s`, `1m0s`. */

@@ -115,7 +115,9 @@ class ClusterPods implements PodRuntime {
 
   readonly load: ReadLoad = async (of, signal) => {
     const pod = this.#table.podOf(of)
-    if (pod?.instanceUid !== of.instanceUid) return { kind: 'missing', problem: 'its pod is another one' }
+    if (pod?.instanceUid !== of.instanceUid) {
+      return { kind: 'missing', problem: 'its pod is another one', isPassing: true }
+    }
     return readPodLoad(this.#options.client, pod, signal)
   }
 

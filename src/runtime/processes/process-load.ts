@@ -36,7 +36,7 @@ export class ProcessLoad {
   async read({ instanceUid, leader }: RunningGroup, signal: AbortSignal): Promise<LoadReading> {
     const isWhole = hasProcessTable()
     const times = isWhole ? processTree(leader, instanceMark, instanceUid) : await listed(leader, signal)
-    if (typeof times === 'string') return { kind: 'missing', problem: times, isEverywhere: true }
+    if (typeof times === 'string') return { kind: 'missing', problem: times, isEverywhere: true, isPassing: true }
     const look = { at: this.#clock.now(), steady: this.#steady(), times }
     const before = this.#looks.get(instanceUid)
     if (before && look.steady - before.steady < shortestSpan) return { kind: 'first' }

@@ -96,7 +96,9 @@ class LocalProcesses implements ProcessRuntime {
 
   readonly load: ReadLoad = async ({ ref, instanceUid }, signal) => {
     const group = this.#supervisors.get(refKey(ref))?.supervisor.group
-    if (group?.instanceUid !== instanceUid) return { kind: 'missing', problem: 'it does not run any more' }
+    if (group?.instanceUid !== instanceUid) {
+      return { kind: 'missing', problem: 'it does not run any more', isPassing: true }
+    }
     return this.#load.read(group, signal)
   }
 

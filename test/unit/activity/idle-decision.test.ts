@@ -26,6 +26,9 @@ const knowing: AppAnswer = { kind: 'said', evidence: [], knowsPrograms: true }
 const atRest: Load = { kind: 'quiet' }
 const unread: Load = { kind: 'missing', problem: 'there is no metrics API' }
 
+const timedOut: Load = { kind: 'missing', problem: 'there was no answer within 5 s', isPassing: true }
+const atWorkBefore = { busy: ago(30 * minute + 1, 'load:cpu') }
+
 const half: IdlePolicy = {
   ...{ timeout: 30 * minute, endpoint: undefined, connectedCounts: false },
   ...{ maxLifetime: undefined, pausedUntil: undefined },
@@ -118,6 +121,31 @@ describe('who is idle', () => {
       'idle: inactivity',
     ],
     ['no terminal was used, and of its load nothing is known', { clocks: {} }, 'idle: inactivity'],
+    [
+      'processors at work before the timeout, and since then they could not be read',
+      { clocks: atWorkBefore, load: timedOut, startedAt: now - 7 * hour },
+      'not-idle: active',
+    ],
+    [
+      'such processors, of which nobody can tell any more',
+      { clocks: atWorkBefore, startedAt: now - 7 * hour },
+      'not-idle: active',
+    ],
+    [
+      'such processors, eight hours and the timeout after the last gesture',
+      { clocks: atWorkBefore, load: timedOut, startedAt: now - 8.5 * hour - 1 },
+      'idle: inactivity',
+    ],
+    [
+      'such processors, at work in a run before this one',
+      { clocks: { busy: ago(2 * hour, 'load:cpu') }, startedAt: now - hour },
+      'idle: inactivity',
+    ],
+    [
+      'processors that could not be read just now, and no terminal was used',
+      { load: timedOut, startedAt: now - 7 * hour },
+      'not-idle: active',
+    ],
     ['processors at work a minute ago', { load: { kind: 'busy', at: now - minute } }, 'not-idle: active'],
     ['processors at work before the timeout', { load: { kind: 'busy', at: now - hour } }, 'idle: inactivity'],
     [
@@ -126,7 +154,7 @@ describe('who is idle', () => {
       'not-idle: active',
     ],
     [
-      'such processors, eight hours and the timeout after the last gesture',
+      'such processors in between, eight hours and the timeout after the last gesture',
       { load: { kind: 'between' }, clocks: { interactive: ago(8.5 * hour + 1) } },
       'idle: inactivity',
     ],
@@ -193,7 +221,7 @@ const app: fc.Arbitrary<AppAnswer> = fc.oneof(
   fc.array(evidence, { maxLength: 2 }).map((said): AppAnswer => ({ kind: 'said', evidence: said })),
 )
 const load: fc.Arbitrary<Load> = fc.oneof(
-  fc.constantFrom<Load>({ kind: 'not-read' }, { kind: 'between' }, atRest, unread),
+  fc.constantFrom<Load>({ kind: 'not-read' }, { kind: 'between' }, atRest, unread, timedOut),
   span.map((before): Load => ({ kind: 'busy', at: now - Math.abs(before) })),
 )
 const asked = fc.record({

@@ -20,12 +20,14 @@ const used = (cores: number, more: Partial<Used> = {}): Used => ({
 function after(...readings: readonly LoadReading[]): LoadStory {
   return readings.reduce<LoadStory>((story, reading, index) => {
     const at = now - (readings.length - 1 - index) * 30_000
-    return loadAfter(story, reading.kind === 'used' ? { ...reading, at } : reading, rule, { now: at })
+    return loadAfter(story, reading.kind === 'used' ? { ...reading, at } : reading, rule, { now: at, timeout: half })
   }, nothingRead)
 }
 
 const missing: LoadReading = { kind: 'missing', problem: 'there is no metrics API' }
 const kindAfter = (...readings: readonly LoadReading[]) => loadOf(after(...readings), half).kind
+
+const rested = after(used(0.01), used(0.01))
 
 describe('readings of its load', () => {
   test.each<[claim: string, readings: readonly LoadReading[], is: string]>([
@@ -55,7 +57,32 @@ describe('readings of its load', () => {
     ['of three minutes ahead', { at: now + 180_000 }, {}],
     ['of a run before', {}, { startedAt: now - 10_000 }],
   ])('that are %s are none', (_, sample, of) => {
-    expect(loadAfter(nothingRead, used(0.9, sample), rule, { now, ...of })).toMatchObject({ kind: 'missing' })
+    expect(loadAfter(nothingRead, used(0.9, sample), rule, { now, timeout: half, ...of })).toMatchObject({
+      ...{ kind: 'missing', isPassing: true },
+    })
+  })
+
+  test.each([
+    ['in between', 0.15, 'between'],
+    ['at rest', 0.01, 'not-read'],
+  ])('that are %s, after minutes in which nobody looked, begin anew', (_, cores, is) => {
+    expect(loadOf(rested, half).kind).toBe('quiet')
+    const later = now + 8 * 60_000
+    const sample = used(cores, { at: later, span: 15_000 })
+    expect(loadOf(loadAfter(rested, sample, rule, { now: later, timeout: half }), half).kind).toBe(is)
+  })
+
+  test('at rest go on without a break where figures are made every minute, of half of it', () => {
+    for (const timeout of [5, 7, 10, 30, 600].map((minutes) => minutes * 60_000)) {
+      let story = nothingRead
+      for (const at of [now, now + 61_000, now + 121_000])
+        story = loadAfter(story, used(0.01, { at }), rule, { now: at, timeout })
+      expect(loadOf(story, timeout).kind).toBe('quiet')
+    }
+  })
+
+  test('the first of two, after others, says that nobody measured what lies between', () => {
+    expect(loadAfter(rested, { kind: 'first' }, rule, { now, timeout: half })).toEqual(nothingRead)
   })
 
   test('say that nothing runs only if none of the last minute was at work', () => {

@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { sight } from '#activity/sight.ts'
+import { LoadWatch } from '#operator/load-watch.ts'
 import type { LoadReading } from '#runtime/contract.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
 import { type IdleWorld, openIdleWorld, ref } from '#test/support/idle-world.ts'
+import { instance, workspace } from '#test/support/objects.ts'
+import type { WorkspaceEntry } from '#workspace/directory.ts'
+import { portsOf } from '#workspace/workspace.ts'
 
 const minute = 60_000
 
@@ -111,5 +116,48 @@ describe('its load', () => {
     await world.pass(10)
     expect(leader.why()).toMatchObject({ message: expect.stringContaining('no answer within 5 s') })
     expect(await world.desired()).toBe('Running')
+  })
+})
+
+describe('of one that was not read yet', () => {
+  const half = 30 * minute
+  const entryOf = (name: string): WorkspaceEntry => {
+    const of = workspace({ name })
+    const running = instance(of)
+    return {
+      ...{ ref: running.ref, uid: of.metadata.uid, workspace: of, ports: portsOf(of), shares: [] },
+      ...{ instance: running, state: { phase: 'Running', reason: '', message: '', steps: [] } },
+    }
+  }
+
+  test.each<[claim: string, isPassing: boolean, is: string]>([
+    ['it is not known yet that another one could not be read', true, 'not-read'],
+    ['it is known that nobody can be', false, 'missing'],
+  ])('%s', async (_, isPassing, is) => {
+    const clock = fakeClock()
+    const [first, other] = [entryOf('a'), entryOf('b')]
+    const silent = (signal: AbortSignal) =>
+      new Promise<never>((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(signal.reason), { once: true }),
+      )
+    const watch = new LoadWatch({
+      readLoad: async (_of, signal) =>
+        isPassing ? silent(signal) : { kind: 'missing', problem: 'the cluster has no metrics API', isEverywhere: true },
+      rule: { busy: 0.2, quiet: 0.1 },
+      isBusy: () => undefined,
+      clock,
+    })
+    const ending = new AbortController()
+    const work = watch.run(ending.signal)
+    watch.want({ entry: first, timeout: half, startedAt: undefined })
+    await clock.advance(10_000)
+    expect(watch.of({ entry: first, timeout: half })).toMatchObject({
+      kind: 'missing',
+      isPassing: isPassing || undefined,
+    })
+    expect(watch.of({ entry: other, timeout: half }).kind).toBe(is)
+    ending.abort()
+    await clock.advance(1_000)
+    await work
   })
 })

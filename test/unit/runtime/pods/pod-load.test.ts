@@ -34,20 +34,22 @@ describe('what the metrics API says of a pod', () => {
     ['no number', metrics([workspace('much')])],
     ['less than nothing', metrics([workspace('-1')])],
   ])('is none where it says %s', (_, value) => {
-    expect(readMetrics(value, pod())).toMatchObject({ kind: 'missing' })
+    expect(readMetrics(value, pod())).toMatchObject({ kind: 'missing', isPassing: true })
   })
 
-  test.each<[claim: string, error: Error, isEverywhere: boolean, says: string]>([
-    ['403', new ApiFault('store_refused', 403, said('')), true, 'no right'],
-    ['404 of an API that is not there', new ApiFault('not_found', 404, said('')), true, 'no metrics API'],
-    ['404 of one pod', new ApiFault('not_found', 404, said('nb-0')), false, 'no figures of its pod'],
-    ['503', new ApiFault('store_unavailable', 503, said('')), true, 'does not answer'],
-    ['nothing at all', new GatewayError('store_unavailable', 'no connection'), true, 'does not answer'],
-  ])('is missing where it answers %s', async (_, error, isEverywhere, says) => {
+  test.each<[claim: string, error: Error, isEverywhere: boolean, isPassing: boolean, says: string]>([
+    ['403', new ApiFault('store_refused', 403, said('')), true, false, 'no right'],
+    ['401', new ApiFault('store_refused', 401, said('')), true, true, 'does not answer'],
+    ['404 of an API that is not there', new ApiFault('not_found', 404, said('')), true, false, 'no metrics API'],
+    ['404 of one pod', new ApiFault('not_found', 404, said('nb-0')), false, true, 'no figures of its pod'],
+    ['503', new ApiFault('store_unavailable', 503, said('')), true, true, 'does not answer'],
+    ['nothing at all', new GatewayError('store_unavailable', 'no connection'), true, true, 'does not answer'],
+  ])('is missing where it answers %s', async (_, error, isEverywhere, isPassing, says) => {
     const client = { get: () => Promise.reject(error) } as unknown as ApiClient
     const told = await readPodLoad(client, pod(), new AbortController().signal)
     expect(told).toMatchObject({ kind: 'missing', problem: expect.stringContaining(says) })
     expect(told.kind === 'missing' && told.isEverywhere === true).toBe(isEverywhere)
+    expect(told.kind === 'missing' && told.isPassing === true).toBe(isPassing)
   })
 })
 
