@@ -5,7 +5,7 @@
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import { type Clocks, type Evidence, merge, outputLease, see } from './clocks.ts'
 import type { KernelState } from './kernel-message.ts'
-import type { Sight } from './sight.ts'
+import { type Sight, sight } from './sight.ts'
 
 /** One workspace for as long as it lives: a namesake made later has another UID. */
 export interface WatchedWorkspace {
@@ -27,6 +27,7 @@ const mostKernels = 256
 
 /** What is seen again within this time is nothing new: thousands of messages may pass in it. */
 const finest: Milliseconds = 1_000
+const keeping = sight('interactive', 'person:keep')
 
 interface KernelWork {
   /** A question to a person is open: no work, but not its end either. */
@@ -91,8 +92,9 @@ export class WorkspaceRecord {
     this.#isChanged = true
   }
 
-  /** Somebody asked that it is kept until then. */
+  /** Somebody asked that it is kept until then, which is a gesture as well, also to a Gatehouse that knows of no such wish. */
   keep(until: Timestamp, user: string): void {
+    this.record(keeping, user)
     this.#keep({ kept: evidence(until, 'person', user) })
   }
 

@@ -14,7 +14,7 @@ describe('somebody asks that it is kept for an hour', () => {
     expect(await replica.writer.keep({ ...nb, uid: world.uid }, world.clock.now() + 60 * minute, 'alice')).toBe(true)
     await world.pass(55)
     expect(await world.desired()).toBe('Running')
-    expect(leader.why()).toMatchObject({ kind: 'not-idle', reason: 'kept', last: { source: 'start' } })
+    expect(leader.why()).toMatchObject({ kind: 'not-idle', reason: 'kept', last: { source: 'person:keep' } })
     await world.pass(7)
     expect(await world.desired()).toBe('Stopped')
   })
@@ -36,6 +36,7 @@ describe('somebody asks that it is kept for an hour', () => {
     expect(await world.desired()).toBe('Running')
     const [record] = (await world.records()).filter(({ spec }) => spec.replica === 'b')
     expect(record?.spec.evidence?.keptUntil).toEqual({ source: 'person', user: 'alice' })
+    expect(record?.spec.evidence?.interactive).toEqual({ source: 'person:keep', user: 'alice' })
   })
 
   test('it ends with the longest lifetime all the same', async () => {
