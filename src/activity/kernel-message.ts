@@ -63,7 +63,7 @@ export function kernelRequestSight(message: KernelMessage): KernelSight {
 export function kernelReplySight(message: KernelMessage): KernelSight {
   const { type, executionState, parentType } = readHead(message)
   if (type === 'input_request') return waits
-  if (type !== 'status') return type !== undefined && kept.has(type) ? printed : output
+  if (type !== 'status') return output
   // What is asked of it beside its work neither begins nor ends that.
   if (parentType !== undefined && housekeeping.has(parentType)) return beside
   if (executionState === 'busy') return works
@@ -75,12 +75,6 @@ const works: KernelSight = { ...sight('busy', 'kernel:busy'), kernel: 'busy' }
 const rests: KernelSight = { ...sight('background', 'kernel:idle'), kernel: 'idle' }
 const beside = sight('background', 'kernel:housekeeping')
 const output = sight('background', 'kernel:output')
-
-/** What becomes part of a notebook, so that its page has something to save. */
-const kept: ReadonlySet<string> = new Set([
-  ...['stream', 'display_data', 'update_display_data', 'execute_result', 'error', 'execute_input', 'execute_reply'],
-])
-export const printed = sight('background', 'kernel:printed')
 
 function readHead({ head, isText, protocol }: KernelMessage): KernelHead {
   if (isText) return readJson(head.toString())

@@ -1,7 +1,6 @@
 /** Sees what one person does in one workspace, for the record of it. */
 import { type AnsweredRequest, type AskedRequest, requestSight, waitingSight } from './http-activity.ts'
 import type { InflaterPool } from './inflater.ts'
-import { printed } from './kernel-message.ts'
 import { PageHabits } from './page-habits.ts'
 import type { AppProfile } from './profile.ts'
 import type { Sight } from './sight.ts'
@@ -62,7 +61,6 @@ export class Onlooker implements SocketListener {
 
   /** For its sockets alone. */
   seen(seen: SocketSight, socket: SocketActivity): void {
-    if (seen === printed) this.#habits.printed()
     if (seen.kernel !== undefined) this.#record.kernelIs(socket.pathHash, seen.kernel, socket, this.#user)
     // A kernel says itself when its work ends.
     if (seen.class === 'interactive') this.saw(this.#habits.judgeOpening(seen, this.#record.now))

@@ -1,6 +1,7 @@
 /**
- * What a page does by itself looks as what a person does by it, but for what came before: a page that is loaded opens again what it had open, and a
- * notebook is saved when its kernel has printed something into it. Of one person's pages, as far as this replica sees them.
+ * What a page does by itself looks as what a person does by it, but for what came before or after: a page that is loaded opens again what it had open,
+ * and a notebook is saved by itself when somebody typed or its kernel printed into it, by hand with a checkpoint. Of one person's pages, as far as this
+ * replica sees them: another one may have seen what is missing here, so that what is missing makes nothing a person's doing.
  */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { AnsweredRequest } from './http-activity.ts'
@@ -18,21 +19,20 @@ const autosave = sight('unknown', 'contents:autosave')
 const savedByHand = sight('interactive', 'contents:save')
 
 export class PageHabits {
-  #loadedAt: Timestamp = Number.NEGATIVE_INFINITY
-  #hasPrinted = false
+  /** Absent: this replica has not seen it. */
+  #loadedAt: Timestamp | undefined
   #doubtful: { readonly path: string; readonly at: Timestamp } | undefined
-
-  /** A kernel has said what becomes part of a notebook. */
-  printed(): void {
-    this.#hasPrinted = true
-  }
 
   /** What is to be made of what a request seems to say. */
   judge(seen: Sight, { mode, destination, rest }: AnsweredRequest, now: Timestamp): Sight {
-    if (mode === 'navigate' && destination !== 'iframe') this.#loadedAt = now
+    if (mode === 'navigate' && destination !== 'iframe') {
+      this.#loadedAt = now
+      // What is opened again may get a checkpoint of its own.
+      this.#doubtful = undefined
+    }
     switch (seen.source) {
       case 'contents:PUT':
-        return rest.endsWith('.ipynb') ? this.#judgeSave(seen, rest, now) : seen
+        return rest.endsWith('.ipynb') ? this.#judgeSave(rest, now) : seen
       case 'checkpoint:POST':
         return this.#isBesideDoubtful(rest, now) ? savedByHand : seen
       default:
@@ -42,13 +42,13 @@ export class PageHabits {
 
   /** What is to be made of what is said of a document that is opened; of all else, the same. */
   judgeOpening(seen: Sight, now: Timestamp): Sight {
-    return opening.has(seen.source) && now - this.#loadedAt < restoring ? restored : seen
+    if (!opening.has(seen.source)) return seen
+    if (this.#loadedAt === undefined) return sight('unknown', seen.source)
+    return now - this.#loadedAt < restoring ? restored : seen
   }
 
-  /** Somebody may have typed as well: that can't be told. */
-  #judgeSave(seen: Sight, path: string, at: Timestamp): Sight {
-    if (!this.#hasPrinted) return seen
-    this.#hasPrinted = false
+  /** Somebody may have typed, or a kernel printed: that can't be told. */
+  #judgeSave(path: string, at: Timestamp): Sight {
     this.#doubtful = { path, at }
     return autosave
   }

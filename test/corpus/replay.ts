@@ -28,12 +28,16 @@ export interface ReplayOptions {
 
 const workspace = { namespace: 'team', name: 'nb', uid: 'u1' }
 const mask = 0x01_fe_7f_80
-const began = 10_000
+const began = 100_000
+/** The page of an interaction was there before it, at rest. */
+const loadedBefore = 90_000
 
 export async function replay(tape: Tape, options: ReplayOptions = {}): Promise<Verdict> {
-  const clock = fakeClock(began - 1)
+  const clock = fakeClock(began - loadedBefore)
   const until = (at: number) => clock.advance(Math.max(0, at - clock.now()))
   const player = new Player(tape, { clock, compress: await compressionOf(tape), ...options })
+  player.loads()
+  await until(began - 1)
   for (const message of tape.earlier) await player.play({ kind: 'message', ...message })
   await until(began)
   for (const event of tape.events) {
@@ -66,6 +70,15 @@ class Player {
     this.#listen()
     const openedLater = new Set(tape.events.flatMap((event) => (event.kind === 'open' ? [event.socket] : [])))
     for (const index of tape.sockets.keys()) if (!openedLater.has(index)) this.#opens(index)
+  }
+
+  /** Somebody opens the page. */
+  loads(): void {
+    this.#onlooker.answered(this.#tape.app, {
+      ...{ method: 'GET', rest: '', query: '', status: 200 },
+      ...{ mode: 'navigate', destination: 'document', isGesture: true },
+    })
+    this.#sources.clear()
   }
 
   async play(event: TapeEvent): Promise<void> {

@@ -119,7 +119,7 @@ describeWith('browser', 'in a real Chromium', (program) => {
       test('a notebook that is saved is a person’s doing', async () => {
         const at = Date.now()
         await lab.keyboard.press('Control+s')
-        await eventually(isNew(notebook, 'contents:PUT', at), 'it is seen', 20_000)
+        await eventually(isNew(notebook, 'contents:save', at), 'it is seen', 20_000)
       }, 30_000)
 
       test('what is typed in the editor, and saved, is a person’s doing', async () => {

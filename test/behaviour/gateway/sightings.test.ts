@@ -51,10 +51,10 @@ describe.each(modes)('in %s mode', (mode) => {
     const origin = new URL(url).origin
     const put = (path: string) =>
       browser.fetch(url + path, { method: 'PUT', body: '{}', headers: { ...script, Origin: origin } })
-    expect((await put('api/contents/refused.ipynb')).status).toBe(403)
+    expect((await put('api/contents/refused.txt')).status).toBe(403)
     expect(clocks()).toEqual(before ? { interactive: before } : {})
     const at = Date.now()
-    expect((await put('api/contents/a.ipynb')).status).toBe(200)
+    expect((await put('api/contents/a.txt')).status).toBe(200)
     await world.until(() => clocks().interactive?.source === 'contents:PUT', 'it is seen')
     expect(clocks().interactive).toMatchObject({ user: 'alice', source: 'contents:PUT' })
     expect(clocks().interactive?.at).toBeGreaterThanOrEqual(at)

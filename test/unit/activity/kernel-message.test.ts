@@ -119,7 +119,7 @@ for (const { name, of } of forms) {
     const content = { name: 'stdout', text, execution_state: 'busy' }
     expect(kernelReplySight(of({ msg_type: 'stream', channel: 'iopub', content }))).toEqual({
       class: 'background',
-      source: 'kernel:printed',
+      source: 'kernel:output',
     })
   })
 }

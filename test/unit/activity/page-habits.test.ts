@@ -14,7 +14,6 @@ function page() {
     return `${is} ${source}`
   }
   return {
-    prints: () => habits.printed(),
     passes: (span: number) => {
       now += span
     },
@@ -27,7 +26,6 @@ function page() {
 
 test('a document that is read is opened by somebody, unless its page has just been loaded', () => {
   const { loads, opens, passes } = page()
-  expect(opens()).toBe('interactive open:GET')
   loads()
   passes(20_000)
   expect(opens()).toBe('background open:restored')
@@ -43,19 +41,25 @@ test('lists of files, and what a document is like, are read by the page itself',
   expect(new Set(seen.map(({ class: is }) => is))).toEqual(new Set(['background']))
 })
 
-test('a notebook that is saved after its kernel has printed may have been saved by itself; once only', () => {
-  const { prints, saves } = page()
-  expect(saves()).toBe('interactive contents:PUT')
-  prints()
+test('a document that is read by a page of which nothing is known may be one that is restored', () => {
+  const { opens, passes } = page()
+  expect(opens()).toBe('unknown open:GET')
+  passes(10 * minute)
+  expect(opens()).toBe('unknown open:GET')
+})
+
+test('a notebook that is saved may have been saved by itself; any other file is saved by hand', () => {
+  const { saves } = page()
   expect(saves('a.txt')).toBe('interactive contents:PUT')
-  expect(saves()).toBe('unknown contents:autosave')
-  expect(saves()).toBe('interactive contents:PUT')
+  for (let turn = 0; turn < 3; turn += 1) expect(saves()).toBe('unknown contents:autosave')
 })
 
 test('a checkpoint right after that tells that somebody saved it; any other one tells nothing', () => {
-  const { prints, saves, checkpoints, passes } = page()
+  const { loads, saves, checkpoints, passes } = page()
   expect(checkpoints()).toBe('background checkpoint:POST')
-  prints()
+  saves()
+  loads()
+  expect(checkpoints()).toBe('background checkpoint:POST')
   saves()
   expect(checkpoints('b.ipynb')).toBe('background checkpoint:POST')
   expect(checkpoints()).toBe('interactive contents:save')

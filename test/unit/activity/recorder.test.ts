@@ -5,6 +5,7 @@ import { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
 import { unheardLease, type WorkspaceRecord } from '#activity/workspace-record.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
+import { frameBytes } from '#test/support/websocket-frames.ts'
 
 const notebook = { namespace: 'team', name: 'nb', uid: 'u1' }
 const minute = 60_000
@@ -58,6 +59,37 @@ describe('what was seen', () => {
       recorder.record({ ...notebook, uid: `other-${count}` }, sight('interactive', 'x'))
     expect(recorder.takeChanged()).toHaveLength(10)
     expect(recorder.clocksOf('u1').connected).toBeDefined()
+  })
+})
+
+test('a notebook that is saved at one replica while its kernel prints at another is nobody’s doing, nor is what a page opens that nobody has seen loaded', async () => {
+  const [here, there] = [world(), world()]
+  const kernel = there.recorder
+    .onlookerOf(notebook, 'alice')
+    .opened({ profile: 'jupyterlab', path: '/api/kernels/k/channels', protocol: undefined })
+  const asked = { query: '', status: 200, mode: 'cors', destination: 'empty', isGesture: false }
+  const onlooker = here.recorder.onlookerOf(notebook, 'alice')
+  const printed = Buffer.from(JSON.stringify({ header: { msg_type: 'stream' }, channel: 'iopub' }))
+  for (let turn = 0; turn < 10; turn += 1) {
+    kernel.observe('upstream', frameBytes({ opcode: 1, payload: printed }))
+    onlooker.answered('jupyterlab', { ...asked, method: 'PUT', rest: 'api/contents/a.ipynb' })
+    const query = '?type=notebook&content=1'
+    onlooker.answered('jupyterlab', { ...asked, method: 'GET', rest: 'api/contents/a.ipynb', query })
+    await here.clock.advance(2 * minute)
+    await there.clock.advance(2 * minute)
+  }
+  for (const { clocks } of [here, there]) expect(clocks().interactive).toBeUndefined()
+  expect(here.clocks().unknown?.source).toBe('open:GET')
+  kernel.end()
+})
+
+test('to ask that it is kept is a gesture', async () => {
+  const { clock, recorder, clocks } = world()
+  await clock.advance(minute)
+  recorder.keep(notebook, clock.now() + 60 * minute, 'alice')
+  expect(clocks()).toEqual({
+    interactive: { at: minute, source: 'person:keep', user: 'alice' },
+    kept: { at: 61 * minute, source: 'person', user: 'alice' },
   })
 })
 
