@@ -187,6 +187,12 @@ export function mergeActivity(one: Activity, other: Activity): Activity {
   }
 }
 
+/** The sum of what was taken over so far and what is taken over now; as long as one of them, however often it is tried. */
+export function adopt(before: Activity | undefined, activity: Activity, now: Timestamp): Activity {
+  const sum = before ? mergeActivity(before, activity) : activity
+  return sum.history ? { ...sum, history: [sayHistory(mergeHistories(sum.history.map(readHistory)), now)] } : sum
+}
+
 /** Of several, as far as it concerns this run; the times of its start that are of other runs say nothing. */
 export function sumOfRun(activities: readonly Activity[], instance: string): Activity | undefined {
   const [first, ...others] = activities.map((one) =>

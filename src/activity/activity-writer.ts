@@ -13,6 +13,7 @@ import {
   activityName,
   activityOf,
   activitySpec,
+  adopt,
   mergeActivity,
   type Run,
   type WorkspaceActivity,
@@ -148,7 +149,7 @@ export class ActivityWriter {
   async adopt(workspace: WatchedWorkspace, activity: Activity): Promise<boolean> {
     const draft = this.#draftOf(workspace)
     if (draft.underWay) return false
-    draft.adopted = draft.adopted ? mergeActivity(draft.adopted, activity) : activity
+    draft.adopted = adopt(draft.adopted, activity, this.#parts.clock.now())
     return this.#write(draft)
   }
 
@@ -236,6 +237,8 @@ export class ActivityWriter {
     try {
       draft.stored = await this.#put(draft, recent)
       draft.written = activityOf(draft.stored).clocks
+      // It is in the store from now on.
+      draft.adopted = undefined
       this.#isAway = false
       return true
     } catch (error) {

@@ -1,6 +1,14 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { type Activity, activityKind, activityOf, activitySpec, mergeActivity } from '#activity/activity-record.ts'
+import {
+  type Activity,
+  activityKind,
+  activityOf,
+  activitySpec,
+  adopt,
+  mergeActivity,
+} from '#activity/activity-record.ts'
+import { marks, readHistory, sayHistory, spanOf } from '#activity/history.ts'
 import { sight } from '#activity/sight.ts'
 import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from '#activity/write-turn.ts'
 import { openIdleWorld, ref } from '#test/support/idle-world.ts'
@@ -84,6 +92,42 @@ test('what ends writes once more, at once', async () => {
   replica.type()
   await replica[Symbol.asyncDispose]()
   expect((await world.recordOf('a'))?.spec.interactive).toBe(later)
+})
+
+describe('what a replica knew that is gone', () => {
+  const historyAt = (at: number) => sayHistory(new Map([[spanOf(at), marks.interactive]]), at)
+
+  test('is one history, however often it could not be written', () => {
+    const now = Date.parse('2026-11-22T00:00:00Z')
+    const activity = (turn: number): Activity => ({ clocks: {}, history: [historyAt(now - (turn % 3) * 300_000)] })
+    let adopted: Activity | undefined
+    for (let turn = 0; turn < 100; turn += 1) adopted = adopt(adopted, activity(turn), now)
+    expect(adopted?.history?.length).toBe(1)
+    expect(readHistory(adopted?.history?.[0]).size).toBe(3)
+  })
+
+  test('is tried again until it is written, and let go then', async () => {
+    await using world = await openIdleWorld(tenMinutes)
+    const { writer, type } = world.openReplica('a')
+    const workspace = { ...ref, uid: world.uid }
+    const history = [historyAt(world.clock.now())]
+    {
+      using _ = world.resources.fail('create', 'replace', 'get')
+      for (let turn = 0; turn < 100; turn += 1)
+        expect(await writer.adopt(workspace, { clocks: {}, history })).toBe(false)
+    }
+    expect(await writer.adopt(workspace, { clocks: {}, history })).toBe(true)
+    const written = await world.recordOf('a')
+    expect(written?.spec.history).toBe(history[0])
+    // Whoever deletes it by hand deletes all that was taken over.
+    if (written) await world.store.delete(activityKind, written.metadata)
+    await world.pass(10)
+    type()
+    await world.pass(2)
+    const anew = await world.recordOf('a')
+    expect(anew?.spec.interactive).toBeDefined()
+    expect(anew?.spec.history).not.toContain(history[0]?.split(':')[0])
+  })
 })
 
 const time = fc
