@@ -42,6 +42,11 @@ describeWith('cluster', 'manifests', () => {
     )
   })
 
+  test('the NetworkPolicy of the SSH sample applies', async () => {
+    const policy = ['apply', '-f', 'config/samples/ssh/networkpolicy.yaml']
+    expect(await tryKubectl(inNamespace(...policy))).toMatchObject({ code: 0, stderr: '' })
+  })
+
   test('manifests of jupyter-k8s and of the Spaces add-on apply, and nothing of what they say is lost', async () => {
     const applied = await tryKubectl(inNamespace('apply', '-f', '-'), { input: upstreamManifests })
     expect(applied).toMatchObject({ code: 0, stderr: '' })

@@ -49,9 +49,16 @@ async function startSshd(sshd: string, folder: string) {
   const config = (await readFile(sample, 'utf8'))
     .replaceAll('/run/gatehouse-ssh', folder)
     .replace('Port 2222', `Port ${port}`)
-  await writeFile(join(folder, 'sshd_config'), config)
-  if (process.getuid?.() === 0) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
-  const server = spawn(sshd, ['-D', '-e', '-f', join(folder, 'sshd_config')], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const path = join(folder, 'sshd_config')
+  await writeFile(path, config)
+  const isRoot = process.getuid?.() === 0
+  if (isRoot) await mkdir('/run/sshd', { recursive: true, mode: 0o755 })
+  const { stdout: effective } = await run(sshd, ['-T', '-f', path])
+  expect(effective.split('\n')).toEqual(expect.arrayContaining(['permitrootlogin no', `listenaddress 0.0.0.0:${port}`]))
+  // The rest of the network is not to see it here; and where the tests are root's, root is the one user that they can log in as.
+  const here = config.replace('ListenAddress 0.0.0.0\nListenAddress ::', 'ListenAddress 127.0.0.1')
+  await writeFile(path, isRoot ? here.replace('PermitRootLogin no', 'PermitRootLogin prohibit-password') : here)
+  const server = spawn(sshd, ['-D', '-e', '-f', path], { stdio: ['ignore', 'ignore', 'pipe'] })
   const said = { text: '' }
   server.stderr.setEncoding('utf8').on('data', (text: string) => {
     said.text += text
