@@ -25,13 +25,13 @@ export async function dialGateway(place: Place, io: DialIo, signal: AbortSignal 
   using deadline = deadlineOf(io.clock, limit, signal)
   const url = new URL(place.url)
   try {
+    const isTls = url.protocol === 'https:'
+    const ca = isTls ? await trustOf(place, io) : undefined
     const proxy = proxyFor(url, io.env)
     const socket = proxy
       ? await throughProxy(proxy, url, deadline.signal)
       : await connected(hostOf(url), portOf(url), deadline.signal)
-    return url.protocol === 'https:'
-      ? await secured(socket, hostOf(url), await trustOf(place, io), deadline.signal)
-      : socket
+    return isTls ? await secured(socket, hostOf(url), ca, deadline.signal) : socket
   } catch (error) {
     throw faultOf(error, url, { isLate: deadline.isPast(), isOver: signal.aborted })
   }
@@ -70,7 +70,7 @@ function settle<S extends Socket>(
   signal.addEventListener('abort', stop, { once: true })
   const onError = (error: unknown) => {
     signal.removeEventListener('abort', stop)
-    socket.destroy()
+    giveUp(socket)
     reject(error)
   }
   const onClose = () => onError(new Error('the connection was closed'))
@@ -80,6 +80,11 @@ function settle<S extends Socket>(
     socket.off('error', onError).off('close', onClose)
     resolve(socket)
   })
+}
+
+/** An open connection keeps the process, and a fault that nobody listens for ends it. */
+function giveUp(socket: Socket): void {
+  socket.on('error', () => undefined).destroy()
 }
 
 /** `ca: undefined` is what Node trusts by itself, `NODE_EXTRA_CA_CERTS` included. */
@@ -100,17 +105,22 @@ async function pemOf(path: string): Promise<string> {
   throw new CliFault('certificate_refused', `there is no certificate in ${path}`)
 }
 
+/** By TLS on that socket, which is closed where it fails. */
 function secured(
   socket: Socket,
   host: string,
   ca: readonly string[] | undefined,
   signal: AbortSignal,
 ): Promise<Socket> {
-  return new Promise((resolve, reject) => {
+  const opened = new Promise<Socket>((resolve, reject) => {
     signal.throwIfAborted()
     const name = /^[\d.]+$|:/.test(host) ? {} : { servername: host }
     const tls = connectTls({ socket, host, ...name, ALPNProtocols: ['http/1.1'], ...(ca ? { ca: [...ca] } : {}) })
     settle(tls, 'secureConnect', signal, resolve, reject)
+  })
+  return opened.catch((error: unknown) => {
+    giveUp(socket)
+    throw error
   })
 }
 
@@ -124,7 +134,7 @@ async function throughProxy(proxy: ProxyServer, target: URL, signal: AbortSignal
     if (proxy.authorization) lines.push(`Proxy-Authorization: ${proxy.authorization.reveal()}`)
     const status = await asked(socket, `${lines.join('\r\n')}\r\n\r\n`, signal)
     if (status === 200) return socket
-    socket.destroy()
+    giveUp(socket)
     const hint =
       status === 407 ? { hint: `It wants a user and a password: ${proxy.variable}=http://USER:PASSWORD@…` } : {}
     throw new CliFault('proxy_failed', `the proxy of ${proxy.variable} answered ${status}`, hint)
@@ -138,31 +148,42 @@ async function throughProxy(proxy: ProxyServer, target: URL, signal: AbortSignal
 
 const longestHead = 16 * 1024
 
-/** Sends it and reads one head, and not a byte behind it: what follows belongs to the gateway. Resolves with the status. */
+/** Sends it and reads one head, and not a byte behind it: what follows belongs to the gateway. Resolves with the status; where there is none, the socket is closed. */
 function asked(socket: Socket, text: string, signal: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
-    signal.throwIfAborted()
     let head = ''
-    const stop = () => finish(() => reject(signal.reason))
-    const onEnd = () => finish(() => reject(new Error('it closed the connection')))
+    const stop = () => fail(signal.reason)
+    const onEnd = () => fail(new Error('it closed the connection'))
     const onReadable = () => {
       for (let byte = socket.read(1); byte !== null; byte = socket.read(1)) {
         head += String.fromCharCode(byte[0])
-        if (head.length > longestHead) return finish(() => reject(new Error('its answer is no HTTP')))
-        if (!head.endsWith('\r\n\r\n')) continue
-        const status = Number(/^HTTP\/1\.[01] (\d{3})[ \r]/.exec(head)?.[1])
-        return finish(() => (status > 0 ? resolve(status) : reject(new Error('its answer is no HTTP'))))
+        if (!head.endsWith('\r\n\r\n') && head.length <= longestHead) continue
+        const status = statusOf(head)
+        if (status === undefined) return fail(new Error('its answer is no HTTP'))
+        leave()
+        return resolve(status)
       }
     }
-    const finish = (settled: () => void) => {
+    const leave = () => {
       signal.removeEventListener('abort', stop)
       socket.off('readable', onReadable).off('error', onEnd).off('close', onEnd)
-      settled()
     }
+    const fail = (reason: unknown) => {
+      leave()
+      giveUp(socket)
+      reject(reason)
+    }
+    if (signal.aborted) return stop()
     signal.addEventListener('abort', stop, { once: true })
     socket.on('readable', onReadable).once('error', onEnd).once('close', onEnd)
     socket.write(text)
   })
+}
+
+/** `undefined` for what is no whole head of HTTP/1. */
+function statusOf(head: string): number | undefined {
+  const status = Number(/^HTTP\/1\.[01] (\d{3})[ \r]/.exec(head)?.[1])
+  return head.endsWith('\r\n\r\n') && status > 0 ? status : undefined
 }
 
 /** Codes of OpenSSL's verification, as Node has them. */

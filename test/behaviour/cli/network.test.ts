@@ -2,7 +2,7 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
@@ -107,6 +107,23 @@ describe('a gateway behind a proxy, with a certificate of the company', { timeou
       expect(stderr).not.toMatch(/secret|pass(?:%20| )w|wrong/)
     }
   })
+})
+
+test('a proxy that says nothing keeps no process: Ctrl-C ends it with 130', async () => {
+  const asked = Promise.withResolvers<Socket>()
+  const server = createTcpServer(
+    (socket) => void socket.on('error', () => undefined).once('data', () => asked.resolve(socket)),
+  )
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const { port } = server.address() as AddressInfo // It listens on TCP.
+  await using machine = await personMachine({ env: { HTTPS_PROXY: `http://127.0.0.1:${port}` } })
+  await using command = machine.begin(['login', `https://${domain}`, '--no-browser'])
+  command.type('a-code\n')
+  const socket = await asked.promise
+  command.kill('SIGINT')
+  expect((await command.ended).code).toBe(130)
+  socket.destroy()
+  server.close()
 })
 
 test('whatever is no gateway is not taken for one', async () => {
