@@ -10,6 +10,7 @@ import type { PersonIo } from '#cli/client/person-io.ts'
 import { fullName } from '#cli/client/workspace-argument.ts'
 import { WorkspaceListSchema } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
+import { parseWorkspaceRef } from '#surface/workspace-ref.ts'
 import type { PersonCommand } from './person-command.ts'
 
 type Commands = ReadonlyMap<string, PersonCommand>
@@ -61,11 +62,12 @@ function takesWorkspace({ help }: PersonCommand): boolean {
   return /^usage: .*\bWORKSPACE\b/.test(help)
 }
 
+/** Names alone: a shell puts them on the command line as they are. */
 async function workspaces(io: PersonIo): Promise<readonly string[]> {
   try {
     const client = await openClient(io, undefined)
     const { workspaces } = await client.get(api.workspaces, WorkspaceListSchema)
-    return workspaces.map(fullName)
+    return workspaces.filter(({ namespace, name }) => parseWorkspaceRef(namespace, name)).map(fullName)
   } catch {
     return []
   }

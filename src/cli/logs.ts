@@ -3,6 +3,8 @@
  * read by the person's own `kubectl` with the person's own rights: the gateway's account is lent to nobody for that.
  */
 
+import { once } from 'node:events'
+import type { Writable } from 'node:stream'
 import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
 import { CliFault, usageFault } from '#cli/client/cli-fault.ts'
 import { openClient } from '#cli/client/client.ts'
@@ -11,7 +13,7 @@ import { askAbout, findWorkspace, parseWorkspaceArgument, workspaceOptions } fro
 import { printable } from '#observe/printable.ts'
 import { LogLinesSchema } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
-import { runKubectl } from './kubectl.ts'
+import { longestLine, runKubectl } from './kubectl.ts'
 
 const options = {
   ...commonOptions,
@@ -20,9 +22,6 @@ const options = {
   previous: { type: 'boolean', short: 'p', default: false },
   tail: { type: 'string' },
 } as const
-
-/** Longer ones are cut. */
-const longestLine = 16_384
 
 export async function logs(args: readonly string[], io: PersonIo, help: string): Promise<number> {
   const { values, positionals } = readArguments(args, options)
@@ -74,19 +73,24 @@ async function viaKubectl(
   const { namespace, name } = parseWorkspaceArgument(text, of)
   const place = namespace === undefined ? [] : [`--namespace=${namespace}`]
   const pod = await podOf(name, place, io)
-  return runKubectl(['logs', ...place, ...flags, pod], io, (chunk) => io.stdout.write(chunk))
+  const { output } = io.pipe()
+  return runKubectl(['logs', ...place, ...flags, pod], io, (line) => show(line, output, io.signal))
+}
+
+/** Resolves once there is room for the next: a log can come faster than it is read. */
+async function show(line: string, output: Writable, signal: AbortSignal): Promise<void> {
+  if (!output.write(`${printable(line, longestLine)}\n`)) await once(output, 'drain', { signal })
 }
 
 /** The youngest of its pods, as `pod/NAME`. */
 async function podOf(name: string, place: readonly string[], io: PersonIo): Promise<string> {
   const selector = `--selector=workspace.jupyter.org/workspace-name=${name}`
-  let found = ''
+  let pod = ''
   const question = ['get', 'pods', ...place, selector, '--sort-by=.metadata.creationTimestamp', '--output=name']
-  const code = await runKubectl(question, io, (chunk) => {
-    found += chunk
+  const code = await runKubectl(question, io, (line) => {
+    pod = line
   })
   if (code !== 0) throw new CliFault('kubectl_failed', 'kubectl may not, or can not, look for its pod')
-  const pod = found.trim().split('\n').at(-1) ?? ''
   if (pod.startsWith('pod/')) return pod
   throw new CliFault('not_found', `no workspace '${name}' runs there`, {
     hint: `Those there are: "gatehouse list", or "kubectl get workspaces${place.map((flag) => ` ${flag}`).join('')}".`,

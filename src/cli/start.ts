@@ -3,7 +3,7 @@
 import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
 import { openClient } from '#cli/client/client.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
-import { parseFormat, printJson } from '#cli/client/printing.ts'
+import { parseFormat, printJson, printUrl } from '#cli/client/printing.ts'
 import { askAbout, findWorkspace, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { WorkspaceSchema, type WorkspaceView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
@@ -22,7 +22,7 @@ export async function start(args: readonly string[], io: PersonIo): Promise<numb
   const isOver = values['no-wait'] || judge(asked) === 'reached'
   const view = isOver ? asked : await waitFor(client, io, { ref, judge, limit, what: 'runs' })
   if (format === 'json') printJson(io.stdout, view)
-  else io.stdout.write(`${view.url}\n`)
+  else printUrl(io.stdout, view.url)
   return 0
 }
 

@@ -22,7 +22,7 @@ export async function stop(args: readonly string[], io: PersonIo): Promise<numbe
   const isOver = values['no-wait'] || judge(asked) === 'reached'
   const view = isOver ? asked : await waitFor(client, io, { ref, judge, limit, what: 'has stopped' })
   if (format === 'json') printJson(io.stdout, view)
-  else io.stderr.write(`${fullName(view)} is ${view.state === 'Stopped' ? 'stopped' : 'stopping'}.\n`)
+  else io.stderr.write(`${fullName(ref)} is ${view.state === 'Stopped' ? 'stopped' : 'stopping'}.\n`)
   return 0
 }
 

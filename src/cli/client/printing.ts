@@ -21,6 +21,11 @@ function escaped(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
 }
 
+/** On a line of its own, in the one form of an address, which has no character that a terminal would obey. */
+export function printUrl(out: Output, text: string): void {
+  out.write(`${URL.parse(text)?.href ?? printable(text)}\n`)
+}
+
 /** Columns as wide as their longest cell; the last one is not padded. */
 export function printTable(out: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
   const lines = [head, ...rows.map((row) => row.map((cell) => (cell === '' ? '-' : printable(cell))))]

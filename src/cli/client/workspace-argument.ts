@@ -34,7 +34,7 @@ export async function findWorkspace(
   const parsed = parseWorkspaceArgument(text, namespace)
   if (parsed.namespace !== undefined) return parsed
   const { workspaces } = await client.get(api.workspaces, WorkspaceListSchema)
-  const found = workspaces.filter(({ name }) => name === parsed.name)
+  const found = workspaces.filter(({ namespace: of, name }) => name === parsed.name && parseWorkspaceRef(of, name))
   const [only, other] = found
   if (only && !other) return { namespace: only.namespace, name: only.name }
   if (only) throw usageFault(`several are called '${parsed.name}': ${found.map(fullName).join(', ')}`)
