@@ -7,6 +7,7 @@ import { mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { hostname } from 'node:os'
 import { dirname } from 'node:path'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
+import { CliFault } from './cli-fault.ts'
 import { codeOf } from './private-file.ts'
 
 export interface LockOptions {
@@ -27,8 +28,16 @@ export async function takeLock(path: string, options: LockOptions): Promise<Asyn
   }
 }
 
-/** `undefined`: somebody else has it. */
+/** `undefined`: somebody else has it. Throws `not_written` where no file can be made or taken away. */
 export async function tryLock(path: string, options: LockOptions): Promise<AsyncDisposable | undefined> {
+  try {
+    return await attempt(path, options)
+  } catch (error) {
+    throw new CliFault('not_written', `${dirname(path)} cannot be written: ${String(error)}`, { cause: error })
+  }
+}
+
+async function attempt(path: string, options: LockOptions): Promise<AsyncDisposable | undefined> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const own = JSON.stringify({ pid: process.pid, host: hostname(), id: randomUUID() })
   if (await create(path, own)) return { [Symbol.asyncDispose]: () => release(path, own) }

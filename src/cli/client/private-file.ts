@@ -4,11 +4,11 @@ import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises
 import { dirname } from 'node:path'
 import { CliFault } from './cli-fault.ts'
 
-/** Makes the folder too, for its owner alone. Whoever reads meanwhile sees the old content or the new one (rename(2)). */
+/** Makes the folder too, for its owner alone. Whoever reads meanwhile sees the old content or the new one (rename(2)). Throws `not_written`. */
 export async function writePrivateFile(path: string, content: string): Promise<void> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
   try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(draft, 'wx', 0o600)
     try {
       await file.writeFile(content)

@@ -14,12 +14,24 @@ import type { PersonIo } from './person-io.ts'
 /** Longer than any call of the gateway may take. */
 const longestHeld: Milliseconds = 60_000
 
-/** The login to go on with. Throws `login_over` when the gateway says so, and never because it says nothing. */
+/**
+ * The login to go on with. Throws `login_over` when the gateway says so, and never because it says nothing; `not_written` where a login that is over
+ * would have to be kept in a folder that cannot be written.
+ */
 export async function renewedLogin(io: PersonIo, deployment: Deployment, login: Login): Promise<Login> {
   const now = io.clock.now()
   if (now < login.renewAt) return login
-  // Without a valid one there is nothing to go on with meanwhile.
-  const take = now < login.expiresAt ? tryLock : takeLock
+  if (now >= login.expiresAt) return renewedUnder(takeLock, io, deployment, login)
+  try {
+    return await renewedUnder(tryLock, io, deployment, login)
+  } catch (error) {
+    if (isCliFault(error, 'not_written')) return login
+    throw error
+  }
+}
+
+/** By {@link takeLock} for one that is over: there is nothing to go on with meanwhile. */
+async function renewedUnder(take: typeof tryLock, io: PersonIo, deployment: Deployment, login: Login): Promise<Login> {
   await using lock = await take(loginLock(io, deployment), { ...io, longest: longestHeld })
   if (!lock) return login
   const latest = await readLogin(io, deployment)

@@ -106,6 +106,36 @@ describe('a login that is past half of its life', { timeout: 60_000 }, () => {
   })
 })
 
+describe('where the config folder cannot be written', { timeout: 60_000 }, () => {
+  /** Root may write everywhere, so that the call is made to fail: of files whose path has that in it. */
+  const readOnly = (part: string) => {
+    const program = `import fs from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+const { open } = fs.promises
+fs.promises.open = async (path, flags, mode) => {
+  if (flags !== 'wx' || !String(path).includes(${JSON.stringify(part)})) return open(path, flags, mode)
+  throw Object.assign(new Error('EROFS: read-only file system, open'), { code: 'EROFS' })
+}
+syncBuiltinESMExports()`
+    return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(program)}` }
+  }
+
+  test.each(['home.lock', 'home.json'])('(%s) a login that is still good serves on', async (part) => {
+    await using s = await scene()
+    const before = await readFile(s.file, 'utf8')
+    expect(await s.machine.run(['list'], readOnly(part))).toMatchObject({ code: 0 })
+    expect(await readFile(s.file, 'utf8')).toBe(before)
+  })
+
+  test('one that is over says which folder it is', async () => {
+    await using s = await scene({ expiresAt: -1 })
+    const { code, stdout, stderr } = await s.machine.run(['list'], readOnly('home.lock'))
+    expect([code, stdout]).toEqual([1, ''])
+    expect(stderr).toMatch(/^gatehouse list: \/\S+\/logins cannot be written: .*EROFS.*\n$/)
+    expect(stderr).toContain(s.machine.configFolder)
+  })
+})
+
 test('a login that others may have read is not used, and logging out ends it', async () => {
   await using s = await scene({ renewAt: minute })
   await chmod(s.file, 0o644)
