@@ -22,6 +22,9 @@ async function runBoth(runtimes: RuntimeWorld) {
 
 const rest = () => new Promise((resolve) => systemClock.after(600, () => resolve(undefined)))
 
+const stretched = (reading: LoadReading, over: { at: number; span: number }) =>
+  reading.kind === 'used' ? { ...reading, ...over } : reading
+
 describe('a program that was left behind in a terminal, and prints nothing', () => {
   test('keeps its workspace as long as it works; one that only sleeps does not', async () => {
     await using runtimes = await createRuntimeWorld()
@@ -29,10 +32,16 @@ describe('a program that was left behind in a terminal, and prints nothing', () 
     const readings: Record<string, LoadReading[]> = { busy: [], asleep: [] }
     const open = async (name: 'busy' | 'asleep') => {
       const world = await openIdleWorld()
+      let at = world.clock.now()
+      let used: (LoadReading & { kind: 'used' }) | undefined
       world.answers.readLoad = async (_, signal) => {
         const reading = await runtimes.runtime.load(instances[name], signal)
         readings[name]?.push(reading)
-        return reading.kind === 'used' ? { ...reading, at: world.clock.now() } : reading
+        const span = world.clock.now() - at
+        at += span
+        // Minutes of this world are moments of the processes: what they used last they use all the time.
+        if (reading.kind === 'used') used = reading
+        return reading.kind === 'first' && used ? { ...used, at, span } : stretched(reading, { at, span })
       }
       const replica = world.openReplica('a')
       replica.recorder.record({ ...ref, uid: world.uid }, sight('interactive', 'terminal:stdin'), 'alice')
