@@ -5,7 +5,7 @@
 import { paths } from '#surface/urls.ts'
 import { isDeployment, type SshAlias, sshAlias } from '#workspace/ssh-alias.ts'
 import { call } from './api-call.ts'
-import { CliFault, usageFault } from './cli-fault.ts'
+import { CliFault, isCliFault, usageFault } from './cli-fault.ts'
 import { findDeployment } from './client.ts'
 import { type Deployment, deploymentVariable, readDeployments, recordOf, writeDeployments } from './deployments.ts'
 import { readLogin } from './logins.ts'
@@ -60,5 +60,8 @@ async function wordOf(io: PersonIo, deployment: Deployment): Promise<string> {
 async function keep(io: PersonIo, { name, url }: Deployment, sshName: string): Promise<void> {
   const { current, all } = await readDeployments(io)
   const known = all.map((one) => (one.name === name && one.url === url ? { ...one, sshName } : one))
-  await writeDeployments(io, { current, all: known })
+  await writeDeployments(io, { current, all: known }).catch((error: unknown) => {
+    // It is only asked again the next time.
+    if (!isCliFault(error, 'not_written')) throw error
+  })
 }
