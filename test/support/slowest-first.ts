@@ -1,11 +1,8 @@
-/**
- * In which order test files begin: long ones come first, so that no worker is left with one of them when all else is done; and those that mostly
- * wait beside those that mostly work.
- */
+/** In which order test files begin: those that mostly wait come first, so that no worker is left with one of them when all else is done. */
 import { BaseSequencer } from 'vitest/node'
 
-/** They wait, work, wait, work, work. */
-const slow = ['/test/soak/', '/test/browser/', '/test/cluster/freezing/', '/test/fuzz/', '/test/behaviour/laptop/']
+/** The longest first. */
+const slow = ['/test/cluster/freezing/', '/test/soak/', '/test/fuzz/', '/test/behaviour/laptop/', '/test/browser/']
 
 export class SlowestFirst extends BaseSequencer {
   override async sort(files: Parameters<BaseSequencer['sort']>[0]): ReturnType<BaseSequencer['sort']> {
