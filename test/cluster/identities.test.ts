@@ -58,9 +58,16 @@ describeWith('helm', 'identities in a cluster', () => {
       .replaceAll('&amp;', '&')
       .replace(/\s+/g, ' ')
 
+  /** An issuer that has just been named may not be found yet; the page that says so is loaded again by browsers. */
+  const openWhenFound = (browser: ScriptedBrowser, url: string): Promise<Page> =>
+    until(async () => {
+      const page = await browser.open(url)
+      return page.status === 503 ? undefined : page
+    })
+
   /** As the page of whoever is logged in shows it, and as programs read it. */
   async function whoIs(browser: ScriptedBrowser): Promise<{ username: string; groups: readonly string[] }> {
-    const page = await browser.open(site.origin + paths.whoami)
+    const page = await openWhenFound(browser, site.origin + paths.whoami)
     const { username, groups } = JSON.parse((await browser.fetch(site.origin + api.whoami)).body)
     for (const said of [username, ...groups]) expect(textOf(page)).toContain(said)
     return { username, groups }
@@ -91,7 +98,7 @@ describeWith('helm', 'identities in a cluster', () => {
   async function refusalOf(said: object): Promise<string | undefined> {
     await claims.says(said)
     const browser = newBrowser()
-    const { status } = await browser.open(`${site.origin}/`)
+    const { status } = await openWhenFound(browser, `${site.origin}/`)
     expect([400, 403]).toContain(status)
     expect((await browser.navigate(`${site.origin}/`)).status).toBe(302)
     const [replica] = site.replicas

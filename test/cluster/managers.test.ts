@@ -122,7 +122,9 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
 
   test('[JK12.1] what was created can be reached within 2 s of being Available, on every replica, and nothing restarts', async () => {
     const before = await podsOf(site)
-    const first = await site.workspace('reached', { owner: 'alice' })
+    // Available says that it answers.
+    const readinessProbe = { tcpSocket: { port: 8888 }, periodSeconds: 1 }
+    const first = await site.workspace('reached', { owner: 'alice', spec: { readinessProbe } })
     await alice.open(first.url)
     const looking = untilEverywhere(site, alice, first.url, { status: 200 }).then(() => performance.now())
     await site.kubectl(['wait', '--for=create', 'deployment/workspace-reached', '--timeout=30s'])

@@ -105,10 +105,15 @@ interface Change {
 /** Takes a share away and gives it again: how long each took, from the API server's answer to the last replica's. */
 async function change({ site, shares, name, browser, url }: Change): Promise<readonly number[]> {
   using asker = askerOf(site, browser)
+  // What is under way at the instant that access ends is reset, which is no answer yet.
+  const ask = (replica: SiteReplica) =>
+    asker.ask(replica, url).then(
+      (answer) => answer.status,
+      () => 'cut' as const,
+    )
   const becomes = async (status: number) => {
     const began = performance.now()
-    for (const replica of site.replicas)
-      await until(async () => ((await asker.ask(replica, url)).status === status ? true : undefined))
+    for (const replica of site.replicas) await until(async () => ((await ask(replica)) === status ? true : undefined))
     return performance.now() - began
   }
   const revoke = async () => {
