@@ -139,7 +139,8 @@ function tunnelPolicyOf({ connections, insecure }: Settings): TunnelPolicy {
 function tunnellingOf({ ground, recorder, ...state }: State, policy: TunnelPolicy): Tunnels {
   const { connectTimeout } = ground.settings.limits
   const sightings = new Sightings(recorder, ground.log)
-  return new Tunnels({ ...ground, ...state, policy, connectTimeout, sightings })
+  const { endingOf } = state.idle
+  return new Tunnels({ ...ground, ...state, policy, connectTimeout, sightings, endingOf })
 }
 
 function carriersOf(state: State, identities: Identities): Carriers {

@@ -4,6 +4,7 @@ import type { IdlePolicy } from '#activity/idle-policy.ts'
 import { IdleRules } from '#activity/idle-rules.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
+import type { Ending } from '#activity/standing.ts'
 import { messageOf } from '#errors.ts'
 import type { ActivityDeskParts } from '#gateway/activity-desk.ts'
 import { ActivityBoard } from '#operator/activity-board.ts'
@@ -32,6 +33,8 @@ export interface Idle {
   readonly stops: IdleStops
   /** What people are told of it, and what they wish. */
   readonly activity: ActivityDeskParts['activity'] & Pick<ActivityBoard, 'subscribe'>
+  /** When the workspace of that UID will be stopped, as far as is known now. */
+  readonly endingOf: (uid: string) => Ending | undefined
 }
 
 export function openIdle({ ground, site, directory, recorder, tasks, replica }: IdleParts): Idle {
@@ -73,6 +76,10 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
   tasks.run('activity-board', (signal) => board.run(signal))
   return {
     stops,
+    endingOf(uid) {
+      const entry = directory.findByUid(uid)
+      return entry && board.endingOf(entry)
+    },
     activity: {
       reading: (entry) => board.reading(entry),
       ask: (entry) => board.ask(entry),

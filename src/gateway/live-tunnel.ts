@@ -1,6 +1,7 @@
 /** A tunnel that is open: ended with what it rests on, by its own limits of time, and when its place is lost; written down when it opens and closes. */
 import type { Duplex } from 'node:stream'
 import type { WebSocket } from 'ws'
+import type { Ending } from '#activity/standing.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Counted } from '#lib/tallies.ts'
 import type { EndReason, LiveStream } from '#live/streams.ts'
@@ -31,6 +32,8 @@ export interface LiveTunnelParts {
   readonly clock: Clock
   /** Absent: nobody wants to know who is working. */
   readonly sightings?: Sightings
+  /** When the workspace of that UID will be stopped, as far as is known now. Absent: nobody knows. */
+  readonly endingOf?: (workspaceUid: string) => Ending | undefined
 }
 
 const broke: Closing = { code: closeCodes.gone, reason: 'the connection to the workspace broke' }
@@ -79,6 +82,7 @@ export class LiveTunnel implements LiveStream {
       this.#warned.delete('idle')
     }
     this.#sights?.look()
+    this.#foretellStop(now)
     if (this.#isOver('limit', now - this.#began, max)) this.#bridge.end(over)
     else if (this.#isOver('idle', now - this.#movedAt, longestIdle)) this.#bridge.end(idle)
     else this.#bridge.beat()
@@ -96,6 +100,17 @@ export class LiveTunnel implements LiveStream {
     this.#warned.add(why)
     this.#bridge.tell({ notice: 'closing-soon', why, in: rest })
     return false
+  }
+
+  /** Once each time that it comes near. */
+  #foretellStop(now: Timestamp): void {
+    const { endingOf, pass, dialect } = this.#parts
+    const end = dialect === 'tunnel' ? endingOf?.(pass.entry.uid) : undefined
+    const near = end?.isNear ? end.because : undefined
+    for (const why of ['inactivity', 'lifetime'] as const) if (why !== near) this.#warned.delete(why)
+    if (!end || near === undefined || this.#warned.has(near)) return
+    this.#warned.add(near)
+    this.#bridge.tell({ notice: 'closing-soon', why: near, in: Math.max(0, end.at - now) })
   }
 
   readonly #onLost = (): void => this.#bridge.end(displaced)

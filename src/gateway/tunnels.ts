@@ -23,7 +23,7 @@ import { problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 
-export interface TunnelsParts extends Pick<LiveTunnelParts, 'audit' | 'metrics' | 'sightings'> {
+export interface TunnelsParts extends Pick<LiveTunnelParts, 'audit' | 'metrics' | 'sightings' | 'endingOf'> {
   readonly policy: TunnelPolicy
   readonly slots: Pick<Slots, 'take'>
   readonly turnstile: Pick<Turnstile, 'open'>

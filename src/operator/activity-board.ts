@@ -4,7 +4,14 @@
  */
 import type { IdleDecision } from '#activity/idle-decision.ts'
 import type { IdleRules } from '#activity/idle-rules.ts'
-import { type Reading, readingOf, type Standing, standingBy, standingByVerdict } from '#activity/standing.ts'
+import {
+  type Ending,
+  type Reading,
+  readingOf,
+  type Standing,
+  standingBy,
+  standingByVerdict,
+} from '#activity/standing.ts'
 import { messageOf } from '#errors.ts'
 import { type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import { type Latest, latest } from '#lib/latest.ts'
@@ -74,6 +81,11 @@ export class ActivityBoard {
     this.#ask()
     const book = this.#bookOfNow()
     return readingOf(knownOf(this.#parts, book, entry), rules.of(entry.workspace), this.#decided(book, entry))
+  }
+
+  /** Where nothing asks that it stops, nothing is followed for it. */
+  endingOf(entry: WorkspaceEntry): Ending | undefined {
+    return this.#parts.rules.of(entry.workspace).kind === 'on' ? this.reading(entry).end : undefined
   }
 
   /** As {@link reading}; who is the first to ask for a while waits for what is written, but not for long. */

@@ -57,11 +57,16 @@ export interface Closing {
   readonly reason: string
 }
 
+/**
+ * Why a tunnel will be closed: unless bytes pass (`idle`), or whatever happens (`limit`); since its workspace will be stopped, unless somebody works in
+ * it (`inactivity`), or whatever happens (`lifetime`).
+ */
+const foreseen = ['idle', 'limit', 'inactivity', 'lifetime'] as const
+
 /** Said by the gateway while the tunnel is open. */
 export interface Notice {
-  /** It will be closed, unless bytes pass (`idle`) or whatever happens (`limit`). */
   readonly notice: 'closing-soon'
-  readonly why: 'idle' | 'limit'
+  readonly why: (typeof foreseen)[number]
   /** Milliseconds from now. */
   readonly in: Milliseconds
 }
@@ -71,7 +76,7 @@ export function readNotice(text: string): Notice | undefined {
   const value = parsed(text)
   if (typeof value !== 'object' || value === null || !('notice' in value) || value.notice !== 'closing-soon')
     return undefined
-  const why = 'why' in value && (value.why === 'idle' || value.why === 'limit') ? value.why : undefined
+  const why = 'why' in value ? foreseen.find((one) => one === value.why) : undefined
   const rest = 'in' in value && typeof value.in === 'number' ? value.in : undefined
   return why === undefined || rest === undefined ? undefined : { notice: value.notice, why, in: rest }
 }

@@ -80,8 +80,15 @@ export function join({ tunnel: { socket }, stream, clock, signal, stderr }: Join
 
 function sayNotice({ why, in: rest }: Notice): string {
   const minutes = Math.max(1, Math.round(rest / 60_000))
-  const reason = why === 'idle' ? 'unless something passes' : 'since it was open for as long as it may be'
-  return `this tunnel will be closed in ${minutes} min, ${reason}`
+  return foreseen[why](`in ${minutes} min`)
+}
+
+const foreseen: { readonly [Why in Notice['why']]: (when: string) => string } = {
+  idle: (when) => `this tunnel will be closed ${when}, unless something passes`,
+  limit: (when) => `this tunnel will be closed ${when}, since it was open for as long as it may be`,
+  inactivity: (when) =>
+    `the workspace will be stopped ${when}, unless somebody works in it; to keep it for an hour: "gatehouse activity WORKSPACE --keep"`,
+  lifetime: (when) => `the workspace will be stopped ${when}, since it has run for as long as is allowed`,
 }
 
 /** Each with what there is to do about it. */
