@@ -49,6 +49,8 @@ export function refuse(
   options: { readonly retryAt?: string } = {},
 ): FastifyReply {
   reply.code(problem.status)
+  // In whole seconds (RFC 9110 section 10.2.3).
+  if (problem.retryAfter !== undefined) reply.header('retry-after', Math.max(1, Math.ceil(problem.retryAfter / 1000)))
   if (!isPageLoad(request.head)) return reply.type(problemMediaType).send(problemBody(problem, request.id))
   const place = { requestId: request.id, home: '/', ...options }
   return reply

@@ -57,7 +57,7 @@ const spans: ReadonlyMap<string, number> = new Map([
 
 /** What the form of the share page says, in the shape of the JSON body, to be checked as such. */
 export function shareBodyOf(form: URLSearchParams, now: Timestamp): unknown {
-  const ports = form.getAll('port')
+  const [ports, connectionTypes] = [form.getAll('port'), form.getAll('type')]
   const expiresAt = expiryOf(form, now)
   return {
     grantees: [
@@ -66,6 +66,7 @@ export function shareBodyOf(form: URLSearchParams, now: Timestamp): unknown {
     ],
     access: form.get('access') ?? 'connect',
     ...(ports.length > 0 ? { ports } : {}),
+    ...(connectionTypes.length > 0 ? { connectionTypes } : {}),
     ...(expiresAt === undefined ? {} : { expiresAt }),
   }
 }

@@ -149,6 +149,8 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
         '      --service-account NAMESPACE/NAME   a machine; may be repeated\n',
         '      --access ACCESS     connect (the default), modify (start and stop as well), own (administrators only)\n',
         '      --port NAME         this port alone; may be repeated\n',
+        '      --type TYPE         by this kind of connection alone; may be repeated: web-ui, ssh-remote, vscode-remote,\n',
+        '                          port-forward, which is in no share that does not name it\n',
         '      --for SPAN          for how long: 8h, 7d\n',
         '      --until TIME        until then, as RFC 3339: 2027-01-31T18:00:00Z\n',
         formatHelp,

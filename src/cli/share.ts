@@ -9,6 +9,7 @@ import { askAbout, findWorkspace, workspaceOptions } from '#cli/client/workspace
 import { parseDuration } from '#lib/duration.ts'
 import { type ShareInput, ShareListSchema, ShareSchema, type ShareView } from '#surface/messages.ts'
 import { api } from '#surface/urls.ts'
+import { portForward } from '#workspace/connections.ts'
 import { granteeOptions, granteesOf, granteeText } from './grantees.ts'
 
 const options = {
@@ -18,6 +19,7 @@ const options = {
   ...granteeOptions,
   access: { type: 'string' },
   port: { type: 'string', multiple: true },
+  type: { type: 'string', multiple: true },
   for: { type: 'string' },
   until: { type: 'string' },
 } as const
@@ -27,7 +29,10 @@ export async function share(args: readonly string[], io: PersonIo): Promise<numb
   takePositionals(positionals, { least: 1, names: ['workspace'] })
   const format = parseFormat(values.output)
   const grantees = granteesOf(values)
-  const details = { access: values.access, ports: values.port, expiresAt: expiryOf(values, io) }
+  const details = {
+    ...{ access: values.access, ports: values.port, connectionTypes: values.type },
+    expiresAt: expiryOf(values, io),
+  }
   const isList = grantees.length === 0
   if (isList && Object.values(details).some((value) => value !== undefined))
     throw usageFault('say with whom: --user, --group')
@@ -39,17 +44,18 @@ export async function share(args: readonly string[], io: PersonIo): Promise<numb
     : [await askAbout(ref, () => client.post(api.shares(ref), ShareSchema, input))]
   if (format === 'json') printJson(io.stdout, isList ? shares : shares[0])
   else if (shares.length === 0) io.stderr.write('It is shared with nobody.\n')
-  else printTable(io.stdout, ['SHARE', 'WITH', 'ACCESS', 'PORTS', 'UNTIL', 'STATUS'], shares.map(rowOf))
+  else printTable(io.stdout, ['SHARE', 'WITH', 'ACCESS', 'PORTS', 'BY', 'UNTIL', 'STATUS'], shares.map(rowOf))
   return 0
 }
 
-function rowOf({ name, grantees, access, ports, expiresAt, status }: ShareView): readonly string[] {
+function rowOf({ name, grantees, access, ports, connectionTypes, expiresAt, status }: ShareView): readonly string[] {
   const whom = grantees.map(granteeText).join(', ')
   return [
     name,
     whom,
     access,
     ports?.join(', ') ?? 'all',
+    connectionTypes?.join(', ') ?? `all but ${portForward}`,
     expiresAt ?? 'revoked',
     status.accepted ? 'in force' : status.reason,
   ]

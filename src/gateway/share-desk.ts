@@ -8,6 +8,7 @@ import type { ShareInput, ShareView } from '#surface/messages.ts'
 import { type Outcome, problem } from '#surface/problem.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { type AccessPolicy, expiryOf, isAdministrator, mayShare } from '#workspace/access.ts'
+import { kindsOfConnection, readConnectionType, webUi } from '#workspace/connections.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import type { Decision, Reviews } from '#workspace/reviews.ts'
 import { sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
@@ -118,6 +119,9 @@ export class ShareDesk {
     const known = new Set(entries.flatMap((entry) => entry.ports.map((port) => port.name)))
     const unknown = input.ports?.find((name) => !known.has(name))
     if (unknown !== undefined) return fault('ports', `There is no port '${unknown}'.`)
+    const odd = input.connectionTypes?.find((name) => name !== webUi && readConnectionType(name) === undefined)
+    if (odd !== undefined)
+      return fault('connectionTypes', `There is no kind of connection '${odd}': ${kindsOfConnection}.`)
     if (input.expiresAt !== undefined) {
       const until = Date.parse(input.expiresAt)
       if (Number.isNaN(until)) return fault('expiresAt', 'This is no date as RFC 3339 writes them.')
@@ -157,6 +161,7 @@ export class ShareDesk {
       grantees: spec.grantees.map((grantee) => `${grantee.kind}:${grantee.name}`),
       access: spec.access,
       ports: spec.ports,
+      connectionTypes: spec.connectionTypes,
       expiresAt: expiryOf(created),
     })
     return viewOf(judged)

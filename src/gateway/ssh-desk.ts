@@ -242,7 +242,8 @@ const cliSessionNeeded: Problem = {
 
 function tooMany(wait: Milliseconds): Problem {
   const detail = `Please try again in ${Math.ceil(wait / 1000)} s.`
-  return { code: 'too_many_certificates', status: 429, title: 'You have asked for too many certificates.', detail }
+  const title = 'You have asked for too many certificates.'
+  return { code: 'too_many_certificates', status: 429, title, detail, retryAfter: wait }
 }
 
 function faulty(field: string, message: string): Problem {

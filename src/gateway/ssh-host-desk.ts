@@ -62,7 +62,8 @@ export class SshHostDesk {
       if (!entry) return this.#refuse(by, 'no-such-pod', unauthorized)
       const parsed = parsePublicKey(request.publicKey)
       if (parsed.kind === 'refused') return this.#refuse(by, parsed.reason, problem('unprocessable', 422))
-      if (perPod.take(verdict.uid) > 0) return this.#refuse(by, 'too-many-certificates', tooMany)
+      const wait = perPod.take(verdict.uid)
+      if (wait > 0) return this.#refuse(by, 'too-many-certificates', { ...tooMany, retryAfter: wait })
       return { ok: true as const, value: this.#sign(entry, { key: parsed.key, pod: verdict.uid }, by) }
     })
     return outcome.ok ? outcome.value : outcome

@@ -45,6 +45,8 @@ export type AuditEvent = AuditActor &
         readonly access: string
         /** `undefined`: all. */
         readonly ports: readonly string[] | undefined
+        /** `undefined`: all but `port-forward`. */
+        readonly connectionTypes: readonly string[] | undefined
         readonly expiresAt: Timestamp | undefined
       }
     | {

@@ -1,5 +1,6 @@
 /** A refusal as a value, and as `application/problem+json` (RFC 9457). */
 import type { ErrorCode, GatewayError } from '#errors.ts'
+import type { Milliseconds } from '#lib/clock.ts'
 
 export interface Problem {
   /** For machines: `not_found`, `unprocessable`. */
@@ -10,6 +11,8 @@ export interface Problem {
   readonly detail?: string
   /** What is wrong with which field of the body: `grantees/0/name`. */
   readonly faults?: readonly FieldFault[]
+  /** When it is worth to ask again. No part of the body: `Retry-After` says it. */
+  readonly retryAfter?: Milliseconds
 }
 
 export interface FieldFault {

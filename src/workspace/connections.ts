@@ -20,6 +20,9 @@ export const portForward = 'port-forward'
 /** Those of desktop IDEs are SSH, each by its own name: `vscode-remote`. */
 const ofIde = /^[a-z0-9](?:[a-z0-9-]{0,54}[a-z0-9])?-remote$/
 
+/** For people who name one. */
+export const kindsOfConnection = `it is ${webUi}, ${sshRemote}, that of an IDE such as vscode-remote, ${sshOverWebSocket} or ${portForward}`
+
 /** A kind that tunnels may be of, or nothing. */
 export function readConnectionType(text: string): string | undefined {
   return text === sshOverWebSocket || text === portForward || ofIde.test(text) ? text : undefined

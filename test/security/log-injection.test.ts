@@ -93,6 +93,7 @@ test('#88 a name of a megabyte, or with line ends and escapes, is cut and spelle
       grantees: [name, name],
       access: name,
       ports: [name],
+      connectionTypes: [name],
       expiresAt: 0,
     })
   }

@@ -26,7 +26,7 @@ async function ask(world: World, headers: Fields, request: object) {
     headers: { ...headers, 'Content-Type': 'application/json' },
     body: JSON.stringify({ publicKey, workspaces: [nb], ...request }),
   })
-  return { status: answer.status, body: JSON.parse(answer.body) }
+  return { status: answer.status, retryAfter: answer.headers['retry-after'], body: JSON.parse(answer.body) }
 }
 
 /** Behind nonce, key, serial and type: the key id; then the principals, and behind the times the options and extensions. */
@@ -193,6 +193,7 @@ describe('an SSH certificate', () => {
     expect(refused.length).toBeGreaterThanOrEqual(5)
     expect(answers.filter(({ status }) => status === 200).length).toBe(70 - refused.length)
     expect(refused[0]?.body.code).toBe('too_many_certificates')
+    expect(refused[0]?.retryAfter).toMatch(/^[1-9][0-9]?$/)
     expect((await ask(world, await bearerOf(world, 'bob'), {})).status).toBe(404)
   })
 })

@@ -5,6 +5,7 @@ import { paths, revokePath, sharePath } from '#surface/urls.ts'
 import { type Html, html } from '#ui/html.ts'
 import { moment } from '#ui/moment.ts'
 import type { Page } from '#ui/page.ts'
+import { portForward, sshRemote, webUi } from '#workspace/connections.ts'
 import { titleOf } from './workspace-list.ts'
 
 export interface Sharing {
@@ -50,7 +51,8 @@ ${question(sharing)}
 
 function shareForm({ view, attempt }: Sharing): Html {
   const was = attempt?.form ?? new URLSearchParams()
-  const hasPort = (name: string) => was.getAll('port').includes(name)
+  const box = (field: string, value: string, text: string) =>
+    html`<label class="check"><input type="checkbox" name="${field}" value="${value}"${was.getAll(field).includes(value) && html` checked`}> ${text}</label>`
   return html`<form class="fields" method="post" action="${sharePath(view)}" data-part>
 ${attempt && faults(attempt.problem)}
 <label>People <input name="people" value="${was.get('people') ?? ''}" placeholder="bob, carol" autocomplete="off" autocapitalize="none" spellcheck="false"></label>
@@ -65,13 +67,23 @@ ${attempt && faults(attempt.problem)}
 ${
   view.ports.length > 1 &&
   html`<fieldset><legend>Parts <span class="soft">(none chosen: all)</span></legend>${view.ports.map(
-    ({ name, label }) =>
-      html`<label class="check"><input type="checkbox" name="port" value="${name}"${hasPort(name) && html` checked`}> ${label === '' ? name : label}</label>`,
+    ({ name, label }) => box('port', name, label === '' ? name : label),
   )}</fieldset>`
 }
+<fieldset><legend>By <span class="soft">(none chosen: all but forwarded ports)</span></legend>${ways.map(([type, text]) => box('type', type, text))}
+<p class="soft hint">Over a forwarded port somebody speaks to the app without Gatehouse in between, and can tell it any name.</p></fieldset>
 <div class="row"><button class="button">Share</button></div>
 </form>`
 }
+
+/** Those that most people mean; of others the command line and the API know. */
+const ways: readonly (readonly [type: string, text: string])[] = [
+  [webUi, 'a browser'],
+  [sshRemote, 'SSH'],
+  ['vscode-remote', 'VS Code'],
+  ['cursor-remote', 'Cursor'],
+  [portForward, 'forwarded ports'],
+]
 
 function untilOptions(chosen: string | null): readonly Html[] {
   return [
@@ -92,6 +104,7 @@ const fieldNames: ReadonlyMap<string, string> = new Map([
   ['grantees', 'People and groups'],
   ['expiresAt', 'Until'],
   ['ports', 'Parts'],
+  ['connectionTypes', 'By'],
 ])
 
 function faults({ title, detail, faults: all = [] }: Problem): Html {
@@ -104,16 +117,20 @@ function faults({ title, detail, faults: all = [] }: Problem): Html {
 const rights = { connect: 'may open it', modify: 'may open, start and stop it', own: 'owns it too' } as const
 
 function shareItem(view: WorkspaceView, share: ShareView): Html {
-  const { name, grantees, access, ports, expiresAt, createdBy, status } = share
+  const { name, grantees, access, ports, connectionTypes, expiresAt, createdBy, status } = share
   const others = share.workspaces.filter((other) => other !== view.name)
   const who = grantees.map((grantee) => grantee.name).join(', ')
   return html`<li>
 <div>
-<p>${grantees.map(grantee)} ${rights[access]}${ports !== undefined && `, only ${ports.join(', ')}`}${expiresAt !== undefined && html`, until ${moment(expiresAt)}`}</p>
+<p>${grantees.map(grantee)} ${rights[access]}${ports !== undefined && `, only ${ports.join(', ')}`}${connectionTypes !== undefined && `, only by ${connectionTypes.map(wayOf).join(', ')}`}${expiresAt !== undefined && html`, until ${moment(expiresAt)}`}</p>
 <p class="soft">${status.accepted ? html`<span class="badge Running">In force</span>` : html`<span class="badge Degraded">Not in force</span> ${status.message === '' ? status.reason : status.message}`}${createdBy !== '' && ` · by ${createdBy}`}${others.length > 0 && ` · together with ${others.join(', ')}`}</p>
 </div>
 <form method="post" action="${revokePath(view)}" data-part><input type="hidden" name="share" value="${name}"><button class="button quiet" aria-label="Revoke the share with ${who}">Revoke</button></form>
 </li>`
+}
+
+function wayOf(type: string): string {
+  return ways.find(([known]) => known === type)?.[1] ?? type
 }
 
 const kinds = { User: 'person', Group: 'group', ServiceAccount: 'service account' } as const

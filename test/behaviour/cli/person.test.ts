@@ -119,6 +119,10 @@ describe('the command line', { timeout: 60_000 }, () => {
       'modify',
       '--for',
       '8h',
+      '--type',
+      'web-ui',
+      '--type',
+      'port-forward',
       '-o',
       'json',
     ])
@@ -126,7 +130,9 @@ describe('the command line', { timeout: 60_000 }, () => {
     const made = JSON.parse(shared.stdout)
     expect(made).toMatchObject({ access: 'modify', grantees: [{ kind: 'User', name: 'bob' }], createdBy: 'alice' })
     expect(Date.parse(made.expiresAt) - Date.now()).toBeGreaterThan(7.9 * 3_600_000)
-    expect((await alice.run(['share', 'files'])).stdout).toContain(made.name)
+    expect(made.connectionTypes).toEqual(['web-ui', 'port-forward'])
+    const listed = await alice.run(['share', 'files'])
+    expect(listed.stdout).toMatch(new RegExp(`^${made.name} .* web-ui, port-forward `, 'm'))
     await eventually(async () => (await bob.run(['status', 'alice/files'])).code === 0, 'bob sees it')
     const explained = await alice.run(['explain', 'files', '--user', 'bob'])
     expect([explained.code, explained.stdout]).toEqual([0, expect.stringMatching(/^bob +may open it\n/)])

@@ -53,6 +53,10 @@ test('[JK5.2] a share that has expired denies, from its very instant on', async 
   expect((await bob.fetch(world.origin + api.workspace(ref))).status).toBe(404)
   const past = { ...withBob, access: 'connect', expiresAt: new Date(until).toISOString() }
   expect((await callApi(world, alice, 'POST', api.shares(ref), past)).status).toBe(422)
+  for (const odd of ['foo', '-remote', '', '*', 'port-forward '])
+    expect((await callApi(world, alice, 'POST', api.shares(ref), { ...withBob, connectionTypes: [odd] })).status).toBe(
+      422,
+    )
 })
 
 test('[JK5.3] nobody shares a workspace that is not his, whatever else he may do with it', async () => {

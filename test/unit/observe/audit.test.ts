@@ -55,6 +55,7 @@ test('grantees are a list, and an expiry is a date', () => {
     grantees: ['User:bob\n'],
     access: 'connect',
     ports: undefined,
+    connectionTypes: undefined,
     expiresAt: 0,
   })
   expect(sink.entries[0]).toMatchObject({ grantees: ['User:bob\\n'], expiresAt: '1970-01-01T00:00:00.000Z' })

@@ -162,7 +162,7 @@ describe('the page of sharing', () => {
     const { made, deleted, backend } = recording()
     await using fake = await fakeSurface(backend)
     const headers = { ...alice, ...ownForm }
-    const payload = 'people=bob&groups=&access=modify&until=day&port=lab'
+    const payload = 'people=bob&groups=&access=modify&until=day&port=lab&type=web-ui&type=port-forward'
     const posted = await fake.app.inject({ method: 'POST', url: sharePath(ref), headers, payload })
     expect([posted.statusCode, posted.headers.location]).toEqual([303, sharePath(ref)])
     expect(made).toEqual([
@@ -170,6 +170,7 @@ describe('the page of sharing', () => {
         grantees: [{ kind: 'User', name: 'bob' }],
         access: 'modify',
         ports: ['lab'],
+        connectionTypes: ['web-ui', 'port-forward'],
         expiresAt: '2026-01-02T00:00:00.000Z',
       },
     ])
@@ -186,7 +187,7 @@ describe('the page of sharing', () => {
   test('shows what was wrong, and keeps what was typed', async () => {
     const { backend } = recording()
     await using fake = await fakeSurface(backend)
-    const payload = 'people=&groups=&access=modify&until=week'
+    const payload = 'people=&groups=&access=modify&until=week&type=ssh-remote'
     const answer = await fake.app.inject({
       method: 'POST',
       url: sharePath(ref),
@@ -198,6 +199,8 @@ describe('the page of sharing', () => {
     expect(answer.body).toContain('People and groups: must name somebody')
     expect(answer.body).toContain('<option value="modify" selected>')
     expect(answer.body).toContain('<option value="week" selected>')
+    expect(answer.body).toContain('name="type" value="ssh-remote" checked')
+    expect(answer.body).not.toContain('name="type" value="port-forward" checked')
   })
 
   test('is a piece for the dialog of the console, and stays one after posting', async () => {
@@ -218,13 +221,14 @@ describe('the page of sharing', () => {
   test('says which shares are in force, and why others are not', async () => {
     const { backend } = recording()
     const status = { accepted: false, reason: 'WorkspaceReplaced', message: 'It was created again.' }
-    const shares = [shareView(), shareView({ name: 'x', status, ports: ['app'], expiresAt: '2026-02-01T00:00:00Z' })]
+    const only = { ports: ['app'], connectionTypes: ['port-forward', 'zed-remote'] }
+    const shares = [shareView(), shareView({ name: 'x', status, ...only, expiresAt: '2026-02-01T00:00:00Z' })]
     await using fake = await fakeSurface({ ...backend, listShares: () => ({ ok: true, value: shares }) })
     const { body } = await fake.app.inject({ url: sharePath(ref), headers: { ...alice, ...navigation } })
     expect(body).toContain('In force')
     expect(body).toMatch(/Not in force<\/span> It was created again\./)
     expect(body).toContain(
-      'may open it, only app, until <time datetime="2026-02-01T00:00:00Z">1 Feb 2026, 00:00 UTC</time>',
+      'may open it, only app, only by forwarded ports, zed-remote, until <time datetime="2026-02-01T00:00:00Z">1 Feb 2026, 00:00 UTC</time>',
     )
   })
 
