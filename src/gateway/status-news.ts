@@ -1,4 +1,6 @@
-/** The status of a workspace as server-sent events on its own host: told when it is news, for as long as whoever listens may open it. */
+/**
+ * The status of a workspace as server-sent events on its own host: told when it is news, for as long as whoever listens is still himself and may open it.
+ */
 import type { Reading } from '#activity/standing.ts'
 import type { Identity } from '#identity/identity.ts'
 import type { Session } from '#identity/session.ts'
@@ -21,22 +23,27 @@ export interface StatusNewsParts {
   }
   readonly policy: AccessPolicy
   readonly reviews?: Reviews
-  readonly sessionOf: (name: string) => Session | undefined
   readonly subscribeSessions: (listener: (change: SessionChange) => void) => Disposable
   /** Aborted when Gatehouse is about to end: its readers come again, to whoever answers then. */
   readonly closing: AbortSignal
   readonly clock: Clock
 }
 
-/** May he still open it, by what holds now? */
-type Admit = (identity: Identity) => Promise<Outcome<WorkspaceEntry>>
+/** Somebody who listens, and what he rests on, asked anew each time. */
+export interface Listener {
+  readonly session: Session
+  /** By what he came with: his session as it is now, `undefined` once that says nothing any more. */
+  readonly present: () => Promise<Session | undefined>
+  /** May he still open it? */
+  readonly admit: (identity: Identity) => Promise<Outcome<WorkspaceEntry>>
+}
 
 const mostPerSession = 12
 const beatEvery: Milliseconds = 15_000
 const longest: Milliseconds = 15 * 60_000
 const retryAfter: Milliseconds = 2_000
-/** The right of whoever listens is looked at again, where nothing tells that it was taken back. */
-const reviewEvery: Milliseconds = 25_000
+/** As live streams: by this a review is in use and asked for ahead of its end, so that a no is heard of within 25 s, whoever else asks for it when. */
+const reviewEvery: Milliseconds = 5_000
 
 export class StatusNews {
   readonly #parts: StatusNewsParts
@@ -47,7 +54,8 @@ export class StatusNews {
   }
 
   /** `undefined`: this session listens to as many already. */
-  open({ ref }: WorkspaceEntry, session: Session, admit: Admit): Reply | undefined {
+  open({ ref }: WorkspaceEntry, listener: Listener): Reply | undefined {
+    const { session } = listener
     if ((this.#open.get(session.name) ?? 0) >= mostPerSession) return undefined
     const [, , ...fields] = json(200, {}).headers
     return {
@@ -56,7 +64,7 @@ export class StatusNews {
         const { clock, closing } = this.#parts
         this.#count(session.name, 1)
         left.addEventListener('abort', () => this.#count(session.name, -1), { once: true })
-        const source = (ended: AbortSignal) => this.#news(ref, session, admit, AbortSignal.any([ended, left, closing]))
+        const source = (ended: AbortSignal) => this.#news(ref, listener, AbortSignal.any([ended, left, closing]))
         return eventStream(source, { clock, signal: left, beatEvery, longest, retryAfter })
       },
     }
@@ -70,11 +78,10 @@ export class StatusNews {
 
   async *#news(
     ref: WorkspaceRef,
-    { name }: Session,
-    admit: Admit,
+    { session: { name }, present, admit }: Listener,
     signal: AbortSignal,
   ): AsyncGenerator<ServerEvent, void, void> {
-    const { activity, policy, reviews, clock, sessionOf, subscribeSessions } = this.#parts
+    const { activity, policy, reviews, clock, subscribeSessions } = this.#parts
     const turns = latest(signal)
     let isNews = true
     using _activity = activity.subscribe(ref, () => {
@@ -86,7 +93,7 @@ export class StatusNews {
     using _reviewing = every(clock, reviewEvery, () => turns.signal())
     turns.signal()
     for await (const _turn of turns) {
-      const session = sessionOf(name)
+      const session = await present()
       const admitted = session && (await admit(session.identity))
       if (!session || !admitted?.ok) return yield { name: 'end', data: {} }
       if (!isNews) continue

@@ -2,7 +2,9 @@
 import { judgeOrigin } from '#http/fetch-metadata.ts'
 import type { RequestHead } from '#http/request-head.ts'
 import type { SessionAuthenticator } from '#identity/authenticate.ts'
+import type { CookieScope, Credentials } from '#identity/authentication.ts'
 import type { Identity } from '#identity/identity.ts'
+import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
 import { type Outcome, type Problem, problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
@@ -13,10 +15,11 @@ import { mayConnect } from '#workspace/reviewing.ts'
 import type { Reviews } from '#workspace/reviews.ts'
 import type { ActivityDeskParts } from './activity-desk.ts'
 import { activityView } from './activity-view.ts'
+import { credentialsOf } from './credentials.ts'
 import { loginNeeded, problemOfDenial } from './denial.ts'
 import { acceptTicket, type HandoverParts, type TenantCookies } from './handover.ts'
 import { json, type RenderPage, type Reply, redirect, refusal } from './reply.ts'
-import type { StatusNews } from './status-news.ts'
+import type { Listener, StatusNews } from './status-news.ts'
 import type { Target } from './target.ts'
 
 export interface WorkspaceHostParts extends HandoverParts {
@@ -104,7 +107,7 @@ export class WorkspaceHost {
   ): Promise<Reply> {
     const { site, authenticator, activity, news } = this.#parts
     if (!target.address) return refuse(notHere)
-    const credentials = { cookie: head.cookie, bearer: undefined }
+    const credentials = credentialsOf(head, authenticator)
     const known = await authenticator.resolve(credentials, target.scope)
     if (known.kind === 'unavailable') return refuse(problemOfDenial('store-unavailable', 503))
     if (known.kind === 'anonymous') return refuse(loginNeeded)
@@ -122,7 +125,17 @@ export class WorkspaceHost {
     const entry = admitted.value
     if (!head.accept?.includes('text/event-stream'))
       return json(200, activityView(entry, reading, session.identity, this.#parts.policy))
-    return news.open(entry, session, (identity) => this.#admit(address, identity)) ?? refuse(tooManyStreams)
+    const listener: Listener = {
+      session,
+      present: () => this.#present(credentials, target.scope, session.name),
+      admit: (identity) => this.#admit(address, identity),
+    }
+    return news.open(entry, listener) ?? refuse(tooManyStreams)
+  }
+
+  async #present(credentials: Credentials, scope: CookieScope, name: string): Promise<Session | undefined> {
+    const known = await this.#parts.authenticator.resolve(credentials, scope)
+    return known.kind === 'session' && known.session.name === name ? known.session : undefined
   }
 
   /** By the port whose host it is. */
