@@ -20,12 +20,11 @@ import {
 } from './activity-record.ts'
 import { type Clocks, see } from './clocks.ts'
 import { type History, mark, marks, marksAt, mostSpans, sayHistory, spanOf } from './history.ts'
-import { writeEvery } from './idle-decision.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
 import { sight } from './sight.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
-import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from './write-turn.ts'
+import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn, writePeriod } from './write-turn.ts'
 
 export interface ActivityWriterParts {
   readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget'>
@@ -203,7 +202,7 @@ export class ActivityWriter {
 
   #isDue(draft: Draft, now: Timestamp): boolean {
     const { uid } = draft.workspace
-    const period = writeEvery(this.#parts.policyOf(uid)?.timeout)
+    const period = writePeriod(this.#parts.policyOf(uid)?.timeout)
     return (
       now >= draft.retryAt && mayWrite(draft.turn, this.#newsOf(draft, this.#parts.recorder.clocksOf(uid)), now, period)
     )
@@ -231,7 +230,7 @@ export class ActivityWriter {
     draft.isWanted = false
     const before = draft.turn
     const news = this.#newsOf(draft, this.#parts.recorder.clocksOf(uid))
-    draft.turn = turnAfter(before, news, clock.now(), writeEvery(this.#parts.policyOf(uid)?.timeout))
+    draft.turn = turnAfter(before, news, clock.now(), writePeriod(this.#parts.policyOf(uid)?.timeout))
     const { recent } = draft
     draft.recent = new Map()
     try {

@@ -4,6 +4,7 @@
  */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { type Clocks, type Evidence, lastActive } from './clocks.ts'
+import { writeEvery } from './idle-decision.ts'
 
 /** `slight`: it counts, but is nobody's gesture. */
 export type Weight = 'none' | 'slight' | 'full'
@@ -18,6 +19,14 @@ export interface WriteTurn {
 
 export const neverWritten: WriteTurn = {
   ...{ writtenAt: Number.NEGATIVE_INFINITY, weight: 'none', next: Number.NEGATIVE_INFINITY },
+}
+
+/** A second more than need be: three replicas at which everybody works in 5,000 workspaces ask less of the store than it is to bear, and not as much. */
+const margin: Milliseconds = 1_000
+
+/** Between two writes of one record, on average. `timeout`: of its workspace, where one is known. */
+export function writePeriod(timeout: Milliseconds | undefined): Milliseconds {
+  return writeEvery(timeout) + margin
 }
 
 /** Turns that may be taken ahead. */
