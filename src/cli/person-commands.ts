@@ -248,6 +248,24 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
     },
   ],
   [
+    'ssh-host',
+    {
+      summary: 'beside the SSH server of a pod: who it is, and who may enter',
+      help: help(
+        'ssh-host --gateway URL [FLAG ...]',
+        'Gets the certificate of the pod that it runs in, and renews it every ten minutes until it is told to end; docs/ssh-image.md says what it takes.',
+        '      --gateway URL       https://ws.example.com\n',
+        '      --folder DIR        what it keeps: /run/gatehouse-ssh\n',
+        '      --token-file FILE   a token of the pod for this alone: /var/run/gatehouse/token\n',
+        '      --pid-file FILE     of sshd, which is told to read its files again (SIGHUP) where this command may\n',
+        '      --connect HOST:PORT where to connect to, if that is not where the name of the gateway leads\n',
+        '      --ca-file FILE      an authority that its certificate may come from (PEM)\n',
+        '      --once              ends when the files are there, as an init container does\n',
+      ),
+      load: async () => (await import('./ssh-host.ts')).sshHost,
+    },
+  ],
+  [
     'completion',
     {
       summary: 'completion for bash, zsh, fish or powershell',

@@ -1,7 +1,7 @@
 /** Certificates of a gateway at Debian's own sshd, which runs with the sample of the image's contract. */
 import { execFile, spawn } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -16,6 +16,7 @@ import { parsePublicKey } from '#ssh/public-key.ts'
 import { api, paths } from '#surface/urls.ts'
 import { bearerOf } from '#test/support/command-line-login.ts'
 import { freePort } from '#test/support/free-port.ts'
+import { personMachine } from '#test/support/person-command.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { tokenGiver } from '#test/support/pod-token.ts'
 import { describeWith } from '#test/support/real-parts.ts'
@@ -93,17 +94,19 @@ describeWith('sshd', "a gateway's certificates at a real sshd", (sshd) => {
       return readFile(join(folder, `${name}.pub`), 'utf8')
     }
 
-    // The pod: a key, and by its token a certificate for it.
+    // The pod: a key, and by its token a certificate for it, which the command beside sshd gets and renews.
     const uid = world.open.workspaces.directory.get(nb)?.instance?.instanceUid ?? ''
     const aud = world.origin + paths.sshHostCertificate
-    const token = await giver.tokenOf({ namespace: 'team', uid }, { aud })
-    const publicKey = await keyIn('host_key')
-    const host = await post(world, paths.sshHostCertificate, { Authorization: `Bearer ${token}` }, { publicKey })
-    expect(host).toMatchObject({ alias, principals: ['ws:team/nb'] })
-    await write('host_key-cert.pub', [host.certificate])
-    await write('user_authorities', host.trust.userAuthorities)
-    await write('principals', host.principals)
-    await write('revoked_keys', [])
+    await write('token', [await giver.tokenOf({ namespace: 'team', uid }, { aud })])
+    await using pod = await personMachine()
+    const [tokenFile, pidFile] = ['token', 'sshd.pid'].map((name) => join(folder, name))
+    const files = ['--folder', folder, '--token-file', `${tokenFile}`, '--pid-file', `${pidFile}`]
+    const renewed = () => pod.run(['ssh-host', '--gateway', world.origin, ...files, '--once'])
+    expect(await renewed()).toEqual({ code: 0, stdout: '', stderr: '' })
+    for (const name of ['host_key', 'host_key-cert.pub', 'user_authorities', 'principals', 'revoked_keys'])
+      expect([name, (await stat(join(folder, name))).mode & 0o777]).toEqual([name, 0o600])
+    const first = (await run('ssh-keygen', ['-L', '-f', join(folder, 'host_key-cert.pub')])).stdout
+    expect(first).toContain(`Principals: \n                ${alias}\n`)
     await using server = await startSshd(sshd, folder)
 
     // The client: a key, a certificate, and one line that says whom to believe.
@@ -179,7 +182,13 @@ describeWith('sshd', "a gateway's certificates at a real sshd", (sshd) => {
       .poll(async () => JSON.parse((await plainRequest(world.origin + paths.sshTrust)).body).knownHosts.length)
       .toBe(2)
     const trust = JSON.parse((await plainRequest(world.origin + paths.sshTrust)).body)
-    await write('user_authorities', trust.userAuthorities)
+    expect(await renewed()).toMatchObject({ code: 0, stderr: '' })
+    expect((await readFile(join(folder, 'user_authorities'), 'utf8')).trim().split('\n')).toEqual(trust.userAuthorities)
+    expect((await run('ssh-keygen', ['-L', '-f', join(folder, 'host_key-cert.pub')])).stdout).not.toBe(first)
+    // The server was told, and shows the new one.
+    await expect
+      .poll(() => server.said.text, { timeout: 20_000 })
+      .toMatch(/Received SIGHUP; restarting[\s\S]*Server listening on 127\.0\.0\.1/)
     await write('known_hosts', trust.knownHosts)
     const [, second] = await authoritiesOf(world)
     expect(await ssh(signCertificate(right, second?.people.privateKey ?? people))).toBe('ok')
