@@ -1,9 +1,13 @@
-/** What all replicas have written of all workspaces, followed by the one who decides, and whether anything of it may be missing. */
+/**
+ * What all replicas have written of all workspaces, as far as it is decided by or shown, followed by the one who decides, and whether anything of it may
+ * be missing. There may be thousands: of the rest, such as the seven days of each, nothing is kept.
+ */
 import { type Activity, activityKind, activityOf, sumOfRun, type WorkspaceActivity } from '#activity/activity-record.ts'
 import { merge } from '#activity/clocks.ts'
 import { possibleClocks, possibleStart } from '#activity/idle-decision.ts'
+import type { WatchedWorkspace } from '#activity/workspace-record.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
-import type { Resources } from '#resources/contract.ts'
+import type { ObjectMeta, Resources } from '#resources/contract.ts'
 import { type Reflected, reflect } from '#resources/reflect.ts'
 
 export interface ActivityBookParts {
@@ -14,9 +18,10 @@ export interface ActivityBookParts {
 }
 
 /** A record, as it was heard of. */
-export interface Page {
-  readonly record: WorkspaceActivity
-  /** With times that were possible then. */
+export interface Page extends Pick<ObjectMeta, 'namespace' | 'name' | 'uid' | 'resourceVersion'> {
+  readonly workspace: WatchedWorkspace
+  readonly replica: string
+  /** With times that were possible then; without its history. */
   readonly activity: Activity
   readonly heardAt: Timestamp
   /** Of the book's own count. */
@@ -98,24 +103,24 @@ export class ActivityBook {
   /** All that have written anything. */
   replicas(): ReadonlySet<string> {
     const pages = [...this.#pages.values()].flatMap((of) => [...of.values()])
-    return new Set(pages.map(({ record }) => record.spec.replica))
+    return new Set(pages.map(({ replica }) => replica))
   }
 
-  /** Keeps what was read, and gives it with times that are possible. */
+  /** Keeps what was read, and gives it with times that are possible, without its history. */
   read(record: WorkspaceActivity): Activity {
-    const { uid } = record.spec.workspace
-    const { name, resourceVersion } = record.metadata
-    const known = this.#pages.get(uid)?.get(name)
-    if (known?.record.metadata.resourceVersion === resourceVersion) return known.activity
+    const { workspace, replica } = record.spec
+    const { namespace, name, uid, resourceVersion } = record.metadata
+    const pages = this.#pages.get(workspace.uid) ?? new Map<string, Page>()
+    const known = pages.get(name)
+    if (known?.resourceVersion === resourceVersion) return known.activity
     const heardAt = this.#parts.clock.now()
     const told = possible(record, heardAt, this.#isListed)
     // The same record knows nothing less later on.
-    const isSame = known?.record.metadata.uid === record.metadata.uid
-    const activity = isSame ? { ...told, clocks: merge(known.activity.clocks, told.clocks) } : told
-    const pages = this.#pages.get(uid) ?? new Map<string, Page>()
+    const activity = known?.uid === uid ? { ...told, clocks: merge(known.activity.clocks, told.clocks) } : told
     this.#turn += 1
-    pages.set(name, { record, activity, heardAt, turn: this.#turn })
-    this.#pages.set(uid, pages)
+    const about = { namespace, name, uid, resourceVersion, workspace, replica }
+    pages.set(name, { ...about, activity, heardAt, turn: this.#turn })
+    this.#pages.set(workspace.uid, pages)
     return activity
   }
 
@@ -129,7 +134,7 @@ export class ActivityBook {
         this.read(event.object)
         return
       case 'deleted':
-        this.#drop(event.object)
+        this.#drop(event.object.spec.workspace.uid, event.object.metadata.name)
         return
       case 'stale':
         this.doubt()
@@ -145,23 +150,23 @@ export class ActivityBook {
       if (!isNewer(this.#pages.get(record.spec.workspace.uid)?.get(record.metadata.name))) this.read(record)
     }
     for (const page of [...this.#pages.values()].flatMap((of) => [...of.values()])) {
-      if (!names.has(page.record.metadata.name) && !isNewer(page)) this.#drop(page.record)
+      if (!names.has(page.name) && !isNewer(page)) this.#drop(page.workspace.uid, page.name)
     }
     this.#isListed = true
     this.#listed.resolve()
     if (this.#lostAt <= asked) this.#heardSince = this.#parts.clock.now()
   }
 
-  #drop({ spec, metadata }: WorkspaceActivity): void {
-    const pages = this.#pages.get(spec.workspace.uid)
-    pages?.delete(metadata.name)
-    if (pages?.size === 0) this.#pages.delete(spec.workspace.uid)
+  #drop(workspaceUid: string, name: string): void {
+    const pages = this.#pages.get(workspaceUid)
+    pages?.delete(name)
+    if (pages?.size === 0) this.#pages.delete(workspaceUid)
   }
 }
 
 /** When a record was written that is in the first list of all is not known: only what comes later is heard of at once. */
 function possible(record: WorkspaceActivity, heardAt: Timestamp, isListed: boolean): Activity {
-  const told = activityOf(record)
+  const { history: _, accessURL: __, ...told } = activityOf(record)
   const { writtenAt } = record.spec
   const hearing = { heardAt, writtenAt: writtenAt !== undefined && isListed ? Date.parse(writtenAt) : undefined }
   const { clocks, run } = told

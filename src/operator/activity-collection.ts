@@ -1,12 +1,12 @@
 /** Deletes records of activity that nobody needs: those of workspaces that are gone, and of replicas that are, once somebody else has what they said. */
-import { activityKind } from '#activity/activity-record.ts'
+import { type Activity, activityKind, activityOf } from '#activity/activity-record.ts'
 import type { ActivityWriter } from '#activity/activity-writer.ts'
 import { hasCode, messageOf } from '#errors.ts'
 import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { Directory } from '#workspace/directory.ts'
-import type { ActivityBook } from './activity-book.ts'
+import type { ActivityBook, Page } from './activity-book.ts'
 
 export interface ActivityCollectionParts {
   readonly book: ActivityBook
@@ -38,22 +38,34 @@ async function collect(parts: ActivityCollectionParts): Promise<void> {
   for (const uid of parts.book.workspaces()) await collectOf(parts, uid)
 }
 
-async function collectOf(
-  { book, directory, writer, resources, clock }: ActivityCollectionParts,
-  uid: string,
-): Promise<void> {
+async function collectOf(parts: ActivityCollectionParts, uid: string): Promise<void> {
+  const { book, directory, writer, resources } = parts
   const isGone = directory.findByUid(uid) === undefined
   if (isGone) writer.forget(uid)
-  for (const { record, activity, heardAt } of book.pagesOf(uid)) {
-    const { namespace, name, resourceVersion } = record.metadata
-    const isSilent = record.spec.replica !== writer.replica && clock.now() - heardAt > replicaGoneAfter
-    // What nobody understands can't be taken over.
-    const isLeft = isSilent && !activity.isUnreadable
-    const isNeeded = !isGone && !(isLeft && (await writer.adopt(record.spec.workspace, activity)))
-    if (isNeeded) continue
+  for (const page of book.pagesOf(uid)) {
+    if (!isGone && !(await isTakenOver(parts, page))) continue
+    const { namespace, name, resourceVersion } = page
     await resources.delete(activityKind, { namespace, name }, { resourceVersion }).catch((error: unknown) => {
       // Somebody writes to it after all.
       if (!hasCode(error, 'conflict')) throw error
     })
   }
+}
+
+/** That of a replica that is gone, by whoever keeps house. */
+async function isTakenOver(parts: ActivityCollectionParts, page: Page): Promise<boolean> {
+  const { writer, clock } = parts
+  const isSilent = page.replica !== writer.replica && clock.now() - page.heardAt > replicaGoneAfter
+  // What nobody understands can't be taken over.
+  if (!isSilent || page.activity.isUnreadable) return false
+  const whole = await wholeOf(parts, page)
+  return whole !== undefined && writer.adopt(page.workspace, whole)
+}
+
+/** With its history, which is kept nowhere but in the store. `undefined`: somebody has written to it. */
+async function wholeOf({ resources }: ActivityCollectionParts, page: Page): Promise<Activity | undefined> {
+  const record = await resources.get(activityKind, { namespace: page.namespace, name: page.name })
+  return record?.metadata.resourceVersion === page.resourceVersion
+    ? { ...activityOf(record), ...page.activity }
+    : undefined
 }

@@ -4,10 +4,13 @@
  */
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import { activityKind, activityName, activitySpec } from '#activity/activity-record.ts'
 import type { AppProfile } from '#activity/profile.ts'
 import { ActivityRecorder } from '#activity/recorder.ts'
 import type { SocketActivity } from '#activity/socket-activity.ts'
 import { systemClock } from '#lib/clock.ts'
+import { ActivityBook } from '#operator/activity-book.ts'
+import type { Resources } from '#resources/contract.ts'
 import { frameBytes } from '#test/support/websocket-frames.ts'
 
 const workspace = { namespace: 'team', name: 'nb', uid: 'u1' }
@@ -57,6 +60,36 @@ function atRest(profile: AppProfile, path: string, spoken: readonly Buffer[]): n
   return bytes
 }
 
+/** Bytes of a record that somebody else wrote, for as long as somebody looks at any, or this process decides. */
+function ofRecord(): number {
+  const spans = 'a12c3a4d'.repeat(12)
+  const at = Date.now()
+  const textOf = (index: number) => {
+    const evidence = { at: at - index, source: 'kernel:execute_request', user: `person-${index % 500}` }
+    const clocks = { connected: evidence, interactive: evidence, busy: { ...evidence, source: 'kernel:busy' } }
+    const of = { namespace: 'team', name: `nb-${index % 5_000}`, uid: `uid-${index % 5_000}` }
+    const message = `Last active at ${new Date(at).toISOString()} (kernel:execute_request).`
+    const verdict = { idle: false, reason: 'active', message, idleAt: new Date(at).toISOString() }
+    const accessURL = `https://nb-${index}.ws.example.com/`
+    const run = { instance: `instance-${index % 5_000}`, since: at }
+    const told = { clocks, verdict, run, accessURL, history: [`5934523:${spans}`] }
+    return JSON.stringify(activitySpec(of, `gatehouse-${index % 3}`, told, at))
+  }
+  const texts = Array.from({ length: 15_000 }, (_, index) => textOf(index))
+  // It is only told here.
+  const book = new ActivityBook({ resources: {} as Resources, namespace: 'gatehouse', clock: systemClock })
+  const before = heldBytes()
+  texts.forEach((text, index) => {
+    const spec = activityKind.parseSpec(JSON.parse(text))
+    const name = activityName(spec.workspace.uid, spec.replica)
+    const metadata = JSON.parse(
+      JSON.stringify({ namespace: 'gatehouse', name, uid: `record-${index}`, resourceVersion: `${index}` }),
+    )
+    book.read({ apiVersion: 'gatehouse.dev/v1alpha1', kind: 'WorkspaceActivity', metadata, spec, status: undefined })
+  })
+  return (heldBytes() - before) / [...book.workspaces()].flatMap((uid) => book.pagesOf(uid)).length
+}
+
 /** Microseconds of the processor for each call. */
 function timeOf(run: () => void, times = 300_000): number {
   for (let index = 0; index < times / 3; index++) run()
@@ -102,6 +135,8 @@ const say = (what: string, value: number, unit: string) => lines.push(`${what.pa
 say('kept for a kernel socket at rest', atRest('jupyterlab', '/api/kernels/#/channels', [execute]), 'bytes')
 say('kept for a socket of VS Code at rest, not compressed', atRest('code-editor', '/?reconnectionToken=#', []), 'bytes')
 say('kept for any other socket at rest', atRest('generic', '/ws/#', [text]), 'bytes')
+
+say('kept of a record of activity while somebody looks', ofRecord(), 'bytes')
 
 const generic = onlooker.opened({ profile: 'generic', path: '/ws', protocol: undefined })
 const kernel = onlooker.opened({ profile: 'jupyterlab', path: '/api/kernels/1/channels', protocol: kernelProtocol })

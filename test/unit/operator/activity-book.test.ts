@@ -22,5 +22,6 @@ test('a list that was asked for before something was heard takes nothing of it b
   held[Symbol.dispose]()
   await catching
   expect(book.heardSince).toBeDefined()
-  expect(book.pagesOf(uid).map(({ record }) => record.spec.interactive)).toEqual([later, earlier])
+  const seen = book.pagesOf(uid).map(({ activity }) => activity.clocks.interactive?.at)
+  expect(seen).toEqual([later, earlier].map((time) => Date.parse(time)))
 })
