@@ -2,7 +2,7 @@
  * A controller for tests, and for nothing else: it makes of each Workspace what upstream's operator makes, as far as a gateway can tell the
  * difference, so that a gateway is tested beside an operator that is not ours. A Workspace that is wanted to run has the Deployment
  * `workspace-<name>` and the Service `workspace-<name>-service`, which it owns; a stopped one has neither. Of a template it takes the image and the
- * container; it knows no volumes or access strategies, and writes no status.
+ * container, of an access strategy what it puts into pods; it knows no volumes of a Workspace's own, and writes no status.
  */
 import { GatewayError } from '#errors.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
@@ -28,6 +28,7 @@ export interface TestController extends AsyncDisposable {
 
 const workspaces: ResourceType = { group: 'workspace.jupyter.org', version: 'v1alpha1', plural: 'workspaces' }
 const templates: ResourceType = { ...workspaces, plural: 'workspacetemplates' }
+const strategies: ResourceType = { ...workspaces, plural: 'workspaceaccessstrategies' }
 const deployments: ResourceType = { group: 'apps', version: 'v1', plural: 'deployments' }
 const services: ResourceType = { group: '', version: 'v1', plural: 'services' }
 
@@ -65,8 +66,9 @@ async function reconcile(client: ApiClient, workspace: WireObject): Promise<void
   const { namespace } = workspace.metadata
   const own = fields(workspace.body.spec)
   const spec = { ...(await defaultsOf(client, namespace, own.templateRef)), ...own }
+  const additions = await additionsOf(client, namespace, own.accessStrategy)
   const wanted = [
-    { type: deployments, object: deploymentOf(workspace, spec) },
+    { type: deployments, object: deploymentOf(workspace, spec, additions) },
     { type: services, object: serviceOf(workspace) },
   ]
   for (const { type, object } of wanted) {
@@ -86,6 +88,14 @@ async function defaultsOf(client: ApiClient, namespace: string, reference: unkno
   const template = fields(await client.get(resourcePath(templates, { namespace, name })))
   const { defaultImage: image, defaultContainerConfig: containerConfig } = fields(template.spec)
   return { image, containerConfig }
+}
+
+/** `podModifications` of the strategy. */
+async function additionsOf(client: ApiClient, of: string | undefined, reference: unknown): Promise<Fields> {
+  const { name, namespace = of } = fields(reference)
+  if (typeof name !== 'string' || typeof namespace !== 'string') return {}
+  const strategy = fields(await client.get(resourcePath(strategies, { namespace, name })))
+  return fields(fields(fields(strategy.spec).deploymentModifications).podModifications)
 }
 
 /** `false` when it failed so. */
@@ -123,8 +133,9 @@ function metadataOf(workspace: WireObject, name: string) {
   }
 }
 
-function deploymentOf(workspace: WireObject, spec: Fields) {
+function deploymentOf(workspace: WireObject, spec: Fields, additions: Fields) {
   const { metadata } = workspace
+  const { volumes, additionalContainers, primaryContainerModifications } = additions
   const { command, args } = fields(spec.containerConfig)
   // Said even where there is none, for a patch would leave the one before.
   const { image = testImage, resources, readinessProbe, initContainers, nodeSelector = null } = spec
@@ -135,11 +146,13 @@ function deploymentOf(workspace: WireObject, spec: Fields) {
     imagePullPolicy: 'IfNotPresent',
     env: [podUid, ...(Array.isArray(spec.env) ? spec.env : [])],
     ports: [{ name: 'http', containerPort: 8888 }],
+    volumeMounts: fields(primaryContainerModifications).volumeMounts,
   }
+  const containers = [container, ...(Array.isArray(additionalContainers) ? additionalContainers : [])]
   const template = {
     // Labels and annotations of a Workspace go on to its pod, which is why nobody writes any there.
     metadata: { labels: { ...metadata.labels, ...labelsOf(workspace) }, annotations: metadata.annotations },
-    spec: { containers: [container], initContainers, nodeSelector, terminationGracePeriodSeconds: 5 },
+    spec: { containers, volumes, initContainers, nodeSelector, terminationGracePeriodSeconds: 5 },
   }
   return {
     apiVersion: 'apps/v1',

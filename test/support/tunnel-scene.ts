@@ -175,7 +175,12 @@ export async function openTunnelOf(world: World, bearer: string): Promise<OpenTu
   throw new Error(`refused with ${answer.status} ${answer.code}`)
 }
 
-function askTunnel(world: World, ref: WorkspaceRef, asked: TunnelAsked): Promise<OpenTunnel | RefusedTunnel> {
+/** At whatever gateway. */
+export function askTunnel(
+  world: Pick<World, 'origin' | 'port'>,
+  ref: WorkspaceRef,
+  asked: TunnelAsked,
+): Promise<OpenTunnel | RefusedTunnel> {
   const query = new URLSearchParams({ workspace: `${ref.namespace}/${ref.name}`, ...asked.query })
   const url = new URL(asked.url ?? `${world.origin}${paths.tunnel}?${query}`)
   const port = asked.port ?? world.port

@@ -15,7 +15,10 @@ import type { PersonIo } from './person-io.ts'
 import { codeOf } from './private-file.ts'
 import { type ProxyServer, proxyFor } from './proxy-choice.ts'
 
-type Place = Pick<Deployment, 'url' | 'caFile'>
+type Place = Pick<Deployment, 'url' | 'caFile'> & {
+  /** Where it is connected to, instead of to whoever its name is; by no proxy. Who it is, is judged by its name all the same. */
+  readonly at?: { readonly host: string; readonly port: number } | undefined
+}
 type DialIo = Pick<PersonIo, 'env' | 'clock' | 'signal'>
 
 const limit: Milliseconds = 15_000
@@ -27,10 +30,11 @@ export async function dialGateway(place: Place, io: DialIo, signal: AbortSignal 
   try {
     const isTls = url.protocol === 'https:'
     const ca = isTls ? await trustOf(place, io) : undefined
-    const proxy = proxyFor(url, io.env)
+    const proxy = place.at ? undefined : proxyFor(url, io.env)
+    const { host, port } = place.at ?? { host: hostOf(url), port: portOf(url) }
     const socket = proxy
       ? await throughProxy(proxy, url, deadline.signal)
-      : await connected(hostOf(url), portOf(url), deadline.signal)
+      : await connected(host, port, deadline.signal)
     return isTls ? await secured(socket, hostOf(url), ca, deadline.signal) : socket
   } catch (error) {
     throw faultOf(error, url, { isLate: deadline.isPast(), isOver: signal.aborted })
