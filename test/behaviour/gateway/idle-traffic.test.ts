@@ -1,0 +1,143 @@
+/** What passes through a whole gateway while nobody works, or something does, and what becomes of the workspace: all of it in one store, on a clock of the test. */
+import { type ClientRequest, request } from 'node:http'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { dateFollows } from '#test/support/date-follows.ts'
+import { type EchoApp, echoApp } from '#test/support/echo-app.ts'
+import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
+import { plainRequest } from '#test/support/plain-request.ts'
+import { type TunnelScene, tunnelScene } from '#test/support/tunnel-scene.ts'
+import { openSocket } from '#test/support/workspace-socket.ts'
+import { workspaceKind } from '#workspace/workspace.ts'
+import { cookieFor } from './scene.ts'
+
+const minute = 60_000
+/** Five minutes. */
+const spec = { appType: 'jupyterlab', idleShutdown: { enabled: true, idleTimeoutInMinutes: 5, detection: {} } }
+
+const parts = new AsyncDisposableStack()
+let clock: FakeClock
+let scene: TunnelScene
+let alice: ScriptedBrowser
+let bearer: string
+
+beforeAll(async () => {
+  clock = fakeClock()
+  parts.use(dateFollows(clock))
+  scene = parts.use(await tunnelScene({ clock, spec }))
+  alice = await scene.world.as('alice')
+  bearer = await scene.bearer('alice')
+}, 60_000)
+afterAll(() => parts.disposeAsync())
+
+interface Tab {
+  readonly name: string
+  readonly url: string
+  readonly app: EchoApp
+  readonly headers: Readonly<Record<string, string>>
+  /** Of its kernel. */
+  readonly socket: Awaited<ReturnType<typeof openSocket>>
+}
+
+/** A JupyterLab that runs nothing, and a page of it that alice has opened. */
+async function openTab(name: string): Promise<Tab> {
+  const app = parts.use(await echoApp(name))
+  app.answer = ({ method, url = '' }, response) => {
+    if (method !== 'GET' || !/\/api\/(kernels|sessions|terminals)(\?|$)/.test(url)) return false
+    response.setHeader('Content-Type', 'application/json').end('[]')
+    return true
+  }
+  const ssh = { ...app, endpoint: { kind: 'tcp', host: '127.0.0.1', port: scene.app.port } as const }
+  const { url } = await scene.world.workspace({ name, owner: 'alice', spec, apps: { 8888: app, 2222: ssh } })
+  await alice.open(url)
+  const page = { Origin: new URL(url).origin, 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' }
+  const headers = { ...cookieFor(alice, url), ...page, 'Sec-Fetch-Dest': 'empty' }
+  return { name, url, app, headers, socket: await openSocket(alice, `${url}api/kernels/0-1/channels?session_id=s`) }
+}
+
+const kernelText = (type: string, content = {}) =>
+  JSON.stringify({ channel: 'iopub', content, header: { msg_type: type }, metadata: {}, parent_header: {} })
+
+async function desired(name: string) {
+  return (await scene.world.resources.get(workspaceKind, { namespace: 'team', name }))?.spec.desiredStatus
+}
+
+/** What a page does by itself every ten seconds. */
+async function poll({ url, headers, socket }: Tab): Promise<void> {
+  for (const path of ['kernels', 'sessions', 'terminals', 'status'])
+    await plainRequest(`${url}api/${path}?${clock.now()}`, { headers })
+  if (socket.isOpen()) socket.ws.ping()
+}
+
+async function pass(until: number, everyTenSeconds: () => Promise<void>): Promise<void> {
+  while (clock.now() < until) {
+    await everyTenSeconds()
+    await clock.advance(10_000)
+  }
+}
+
+test('[SP11.1] [SP11.2] a page that polls and pings every ten seconds for the whole timeout keeps nothing; one key, one cell or one file that is saved within it does', {
+  timeout: 60_000,
+}, async () => {
+  const [polled, typed, ran, saved] = [
+    await openTab('polled'),
+    await openTab('typed'),
+    await openTab('ran'),
+    await openTab('saved'),
+  ]
+  using terminal = await openSocket(alice, `${typed.url}terminals/websocket/1`)
+  const pollAll = async () => {
+    await poll(polled)
+    for (const { ws } of [typed.socket, ran.socket, saved.socket, terminal]) if (ws.readyState === ws.OPEN) ws.ping()
+  }
+  const began = clock.now()
+  await pass(began + 2.5 * minute, pollAll)
+  terminal.ws.send(JSON.stringify(['stdin', 'l']))
+  ran.socket.ws.send(kernelText('execute_request', { code: '1+1' }))
+  const write = { method: 'PUT', body: '{}', headers: saved.headers }
+  expect((await plainRequest(`${saved.url}api/contents/a.txt`, write)).status).toBe(200)
+  await pass(began + 4.7 * minute, pollAll)
+  expect(await desired('polled')).toBe('Running')
+  await pass(began + 6.8 * minute, pollAll)
+  expect(await desired('polled')).toBe('Stopped')
+  expect(await polled.socket.closed).toMatchObject({ code: 1001 })
+  for (const name of ['typed', 'ran', 'saved']) expect(await desired(name), name).toBe('Running')
+  // It was that, and nothing else, which kept them; what was begun in a terminal may run on unseen.
+  await pass(began + 9.5 * minute, pollAll)
+  for (const name of ['ran', 'saved']) expect(await desired(name), name).toBe('Stopped')
+  expect(await desired('typed')).toBe('Running')
+})
+
+test('[SP12.1] [SP12.2] a kernel that prints, a tunnel through which bytes pass and an upload under way outlast the timeout; a tunnel that is open and silent does not', {
+  timeout: 60_000,
+}, async () => {
+  const [prints, uploads, silent] = [await openTab('prints'), await openTab('uploads'), await openTab('silent')]
+  await openTab('copies')
+  using quiet = await scene.open(bearer, { query: { workspace: 'team/silent' } })
+  using moving = await scene.open(bearer, { query: { workspace: 'team/copies' } })
+  const tell = (type: string, content = {}) => {
+    for (const socket of prints.app.sockets) socket.send(kernelText(type, content))
+  }
+  tell('status', { execution_state: 'busy' })
+  const upload = uploadTo(uploads)
+  const began = clock.now()
+  await pass(began + 7 * minute, async () => {
+    tell('stream', { name: 'stdout', text: 'a line' })
+    upload.write(Buffer.alloc(1_000))
+    moving.ws.send(Buffer.alloc(40_000))
+    await poll(silent)
+  })
+  expect(await desired('silent')).toBe('Stopped')
+  expect(await quiet.closed).toMatchObject({ code: 1001 })
+  for (const name of ['prints', 'uploads', 'copies']) expect(await desired(name), name).toBe('Running')
+  upload.destroy()
+})
+
+/** A request whose head is sent, and whose body goes on. */
+function uploadTo({ url, headers }: Tab): ClientRequest {
+  const { host, port, pathname } = new URL(url)
+  const of = { host: '127.0.0.1', port, method: 'PUT', path: `${pathname}api/contents/large.bin`, agent: false }
+  const asking = request({ ...of, headers: { ...headers, Host: host } })
+  asking.on('error', () => undefined).flushHeaders()
+  return asking
+}
