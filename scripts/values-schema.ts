@@ -36,6 +36,7 @@ function values(): Schema {
     namespaces: { ...list({ type: 'string', pattern: `^${label}$` }), uniqueItems: true },
     manager: keys({ create: flag, name, servesUnclaimed: flag, clientSecrets: list(name), spec: managerSpec() }),
     tls: keys({ secretName: name }),
+    peers: keys({ secretName: name }),
     http2: { type: ['boolean', 'null'] },
     service: keys({ type: { enum: ['ClusterIP', 'NodePort', 'LoadBalancer'] }, annotations: texts, port: portNumber }),
     trustedProxies: list(text),

@@ -11,6 +11,7 @@ import { earlyHome } from '#settings/early-home.ts'
 /** Those that run a gateway. */
 const ownCommands = `  demo                the laptop mode: gateway, login and workspaces on this machine (npm start)
   serve               the gateway of a cluster
+  agent               beside a workspace in its pod: leads the gateway to its ports
   check-config FILE   would Gatehouse start with these settings (--face serve: in a cluster)?
   idle simulate       what another idle timeout would have saved, and whom it would have hit
 `
@@ -25,6 +26,8 @@ export async function main(argv: readonly string[], program: NodeJS.Process): Pr
       return runDemo(args, program)
     case 'serve':
       return runServe(args, program)
+    case 'agent':
+      return runAgent(args, program)
     case 'check-config': {
       const { checkConfig } = await import('#cli/check-config.ts')
       return checkConfig(args, ioOf(program))
@@ -48,7 +51,10 @@ async function runPerson(argv: readonly string[], program: NodeJS.Process): Prom
     import('#cli/person-machine.ts'),
   ])
   using machine = personMachine(program)
-  return await personMain(argv, machine.io, { text: ownCommands, names: ['demo', 'serve', 'check-config', 'idle'] })
+  return await personMain(argv, machine.io, {
+    text: ownCommands,
+    names: ['demo', 'serve', 'agent', 'check-config', 'idle'],
+  })
 }
 
 /** Its folder of state has the compiled code of the start before, and what this one compiles. */
@@ -91,6 +97,14 @@ async function runServe(args: readonly string[], program: NodeJS.Process): Promi
     onFault: (handle) => onFault(program, handle),
     exitNow: (status) => program.exit(status),
   })
+}
+
+/** Told to end, it ends at once: it is the last of its pod, or nobody waits for it. */
+async function runAgent(args: readonly string[], program: NodeJS.Process): Promise<number> {
+  const { agent } = await import('#cli/agent.ts')
+  const ending = new AbortController()
+  using _listening = onSignal(program, () => ending.abort())
+  return await agent(args, { ...ioOf(program), clock: systemClock, signal: ending.signal })
 }
 
 function told(io: Pick<NodeJS.Process, 'stderr'>, compiled: CompiledCode): CompiledCode {

@@ -20,6 +20,7 @@ import type { Reviewer } from '#resources/reviewer.ts'
 import { openPodRuntime } from '#runtime/pods/pod-runtime.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
 import { shareKind } from '#workspace/share.ts'
+import { leaveLinks, openAgents } from './agents.ts'
 import { endAfter } from './end-after.ts'
 import { type OpenGateway, openManagedGateway } from './gateway.ts'
 import type { Ground } from './ground.ts'
@@ -90,9 +91,11 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const client = openApiClient({ access, clock, signal: life.signal })
   const resources = storeOf(client, settings, log, metrics)
   const { origin } = await access.current()
+  const agents = await openAgents({ ...parts, resources, host: parts.env.GATEHOUSE_POD_IP })
   const runtime = openPodRuntime({
     ...{ client, origin, clock, log, signal },
     namespaces: namespacesOf(settings),
+    agents,
     onInterruption: (kind) => metrics.watchInterruptions(kind).add(),
     onUnreadable: (kind) => metrics.unreadableObjects(kind).add(),
   })
@@ -103,6 +106,7 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
     reviewer: reviewerOf(client, parts),
     machines: machineIssuers({ ...parts, client, lookup }),
     podTokens: podTokensOf(client, clock),
+    ...(agents ? { agents } : {}),
     authorshipOf: (share) => policies.authorshipOf(share),
     trust: policies.trust,
     missingPolicies: () => policies.missing(),
@@ -118,15 +122,21 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const known = Promise.all([open.keyRing.ready, open.sessions.ready, policies.known])
   const serving = await serve({ settings, open, metrics, clock, log, signal }, known).catch(async (error: unknown) => {
     failed.abort(error)
-    await Promise.allSettled([open.ended, runtime.ended])
+    await Promise.allSettled([open.ended, runtime.ended, agents?.peers?.ended])
     life.abort()
     throw error
   })
   const ended = endAfter(signal, async () => {
-    await Promise.all([open.ended, serving.ended, runtime.ended])
+    await Promise.all([open.ended, serving.ended, runtime.ended, agents?.peers?.ended])
     life.abort()
   })
-  return { gateway: open, drain: serving.drain, ended }
+  return {
+    ...{ gateway: open, ended },
+    async drain(impatient) {
+      using _leaving = agents && leaveLinks(agents, open.streams, clock)
+      await serving.drain(impatient)
+    },
+  }
 }
 
 interface HouseParts {

@@ -21,6 +21,7 @@ import type { AccessPolicy, Trust } from '#workspace/access.ts'
 import { makeSite, type Site } from '#workspace/address.ts'
 import { sshPortsOf } from '#workspace/connections.ts'
 import { countAnswer } from './accounts.ts'
+import { type Agents, agentDoor } from './agents.ts'
 import { upstreamBy } from './ended-routes.ts'
 import { type Identities, openIdentities } from './identity.ts'
 import { InFlight } from './in-flight.ts'
@@ -62,7 +63,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     ...{ ssh: state.ssh, activity: state.idle.activity },
     ...(state.reviews ? { reviews: state.reviews } : {}),
     policy: policyOf(settings, ground.trust),
-    tunnels: tunnelPolicyOf(settings),
+    tunnels: tunnelPolicyOf(settings, ground.agents),
     handovers: identities.handovers,
     sessionOf: (name: string) => {
       const parsed = parseSessionName(name)
@@ -83,6 +84,7 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
   const { renderPage } = surface
   const news = new StatusNews({ ...shared, closing: closing.signal })
   const inFlight = new InFlight<ClientResponse>()
+  const door = agentDoor({ ...shared, slots: state.slots })
   const gateway = new Gateway({
     ...shared,
     trustedProxies: trustedNetworks(settings.trustedProxies),
@@ -91,7 +93,8 @@ export async function openFront(state: State, edition: Edition): Promise<Front> 
     upstreamOf: upstreamBy(ground.dial),
     isAwaited: (instance, port) => prober.isAwaited(instance, port),
     carriers: carriersOf(state, identities),
-    tunnelling: tunnellingOf(state, tunnelPolicyOf(settings)),
+    tunnelling: tunnellingOf(state, tunnelPolicyOf(settings, ground.agents)),
+    ...(door ? { agentDoor: door } : {}),
     tenants,
     workspaceHost: new WorkspaceHost({ ...shared, news, tenants, renderPage, onRefusedTicket: refusedTickets(state) }),
     witness,
@@ -131,9 +134,10 @@ function policyOf({ access, administrators }: Settings, trust: Trust | undefined
   return { defaultAccessType: access.defaultAccessType, administrators, ...(trust ? { trust } : {}) }
 }
 
-function tunnelPolicyOf({ connections, insecure }: Settings): TunnelPolicy {
+function tunnelPolicyOf({ connections, insecure }: Settings, agents: Agents | undefined): TunnelPolicy {
   const sshPorts = sshPortsOf(connections)
-  return { connections, sshPorts, insecureDirectSsh: insecure.includes('insecureDirectSsh') }
+  const isByAgent = agents?.isFor ?? (() => false)
+  return { connections, sshPorts, insecureDirectSsh: insecure.includes('insecureDirectSsh'), isByAgent }
 }
 
 function tunnellingOf({ ground, recorder, ...state }: State, policy: TunnelPolicy): Tunnels {

@@ -16,6 +16,7 @@ import type { Dial } from '#workspace/probe.ts'
 import type { WorkspaceShare } from '#workspace/share.ts'
 import type { Authorship } from '#workspace/share-acceptance.ts'
 import type { Workspace } from '#workspace/workspace.ts'
+import type { Agents } from './agents.ts'
 
 export interface Ground {
   /** As the process was started with: all there is on a laptop; below what the manager says in a cluster. */
@@ -33,6 +34,8 @@ export interface Ground {
   readonly machines?: readonly MachineIssuer[]
   /** How pods say who they are; absent where there are none. */
   readonly podTokens?: PodTokens
+  /** Those that workspaces are reached through; absent where none is. */
+  readonly agents?: Agents
   /** What admission to the store keeps true; absent where nobody but the administrator writes to it. */
   readonly trust?: Trust
   /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */

@@ -13,6 +13,7 @@ import { dropOnChange } from '#workspace/reviewing.ts'
 import { Reviews } from '#workspace/reviews.ts'
 import { Slots } from '#workspace/slots.ts'
 import { keepAccounts } from './accounts.ts'
+import { endLinks } from './agents.ts'
 import { forgetEndedRoutes } from './ended-routes.ts'
 import type { Ground } from './ground.ts'
 import { type Idle, openIdle } from './idle.ts'
@@ -64,13 +65,19 @@ export function openState(ground: Ground): State {
   const { connectTimeout: dialLimit, peerProbe } = settings.limits
   const client = new KeepAliveClient({ clock, signal, dialLimit, peerProbe })
   forgetEndedRoutes({ directory, client, streams })
+  if (ground.agents) endLinks(ground.agents.links, directory)
   const recorder = new ActivityRecorder({ clock })
   directory.subscribe(({ before, after }) => {
     if (before && before.uid !== after?.uid) recorder.forget(before.uid)
   })
   const replica = ground.replica ?? keeping.replica
   const idle = openIdle({ ground, site: () => present.site, directory, recorder, tasks, replica })
-  const slots = new Slots({ ...ground, namespace: settings.sessions.stateNamespace, holder: keeping.replica })
+  const address = ground.agents?.peers?.address
+  const slots = new Slots({
+    ...ground,
+    ...{ namespace: settings.sessions.stateNamespace, holder: keeping.replica },
+    ...(address === undefined ? {} : { address }),
+  })
   tasks.run('slots', (signal) => slots.run(signal))
   keepHouse(tasks, keeping, slots, idle, ground)
   keepAccounts({ metrics, audit, sessions: keeping.sessions, streams, directory, signal })

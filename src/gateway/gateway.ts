@@ -6,55 +6,35 @@ import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Connection } from '#http/connection.ts'
 import { isNavigation } from '#http/fetch-metadata.ts'
-import type { TrustedNetworks } from '#http/forwarded.ts'
 import type { ClientRequest, ClientResponse } from '#http/messages.ts'
-import type { SessionAuthenticator } from '#identity/authenticate.ts'
+import type { RequestHead } from '#http/request-head.ts'
 import type { Authentication } from '#identity/authentication.ts'
-import type { Renewals } from '#identity/renewals.ts'
-import type { Log } from '#observe/log.ts'
 import { isShut } from '#proxy/upstream.ts'
 import type { ReviewQuestion } from '#resources/reviewer.ts'
 import { type Problem, problem } from '#surface/problem.ts'
-import { type AdmissionParts, admit, undecided, waitedFor } from './admission.ts'
+import { paths } from '#surface/urls.ts'
+import { admit, undecided, waitedFor } from './admission.ts'
+import type { AgentComing } from './agent-door.ts'
 import { Answers } from './answers.ts'
-import type { Carriers } from './carriers.ts'
 import { comerOf, peekAt } from './comer.ts'
 import { credentialsOf, ownBearerOf } from './credentials.ts'
 import { problemOfHandshake, problemOfUnreadable } from './denial.ts'
 import type { Entry, ListenerRefusal } from './entry.ts'
-import { clearedFirst, type HandoverParts, type TenantCookies } from './handover.ts'
+import type { GatewayParts } from './gateway-parts.ts'
+import { clearedFirst } from './handover.ts'
 import type { Pass } from './passes.ts'
-import { addressOf, KnownHosts, type Received, type ReceiveLimits, type ReceiveParts, receive } from './receive.ts'
-import { comeAgain, type RenderPage, type Reply, redirect, sendReply } from './reply.ts'
+import { addressOf, KnownHosts, type Received, type ReceiveParts, receive } from './receive.ts'
+import { comeAgain, type Reply, redirect, sendReply } from './reply.ts'
 import { type AimedTunnel, aimTunnel } from './tunnel-aim.ts'
-import type { Tunnels } from './tunnels.ts'
-import { type Excess, problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
-import { hasLeft, type Origin, type OwnSurface, type Visit } from './visit.ts'
-import type { Witness } from './witness.ts'
-import type { WorkspaceHost } from './workspace-host.ts'
-
-export interface GatewayParts extends AdmissionParts, HandoverParts {
-  readonly authenticator: SessionAuthenticator
-  readonly trustedProxies: TrustedNetworks
-  readonly limits: ReceiveLimits
-  readonly carriers: Carriers
-  readonly tenants: TenantCookies
-  readonly workspaceHost: WorkspaceHost
-  readonly tunnelling: Tunnels
-  readonly turnstile: Turnstile
-  readonly witness: Witness
-  readonly renewals: Pick<Renewals, 'touch'>
-  readonly renderPage: RenderPage
-  readonly nextRequestId: () => string
-  readonly log: Log
-  /** Gatehouse's own pages and API on `<domain>`. */
-  readonly ownSurface: OwnSurface
-}
+import { type Excess, problemOfExcess, retryFields } from './turnstile.ts'
+import { hasLeft, type Origin, type Visit } from './visit.ts'
 
 /** How a decision leaves the gateway on one of the two transports. */
 interface Exit {
   reply(reply: Reply): void
   forward(visit: Visit, pass: Pass): void
+  /** An agent has come; by an upgrade alone. */
+  link?(origin: Origin, head: RequestHead): void
   /** From the beginning, at another gateway. */
   again(gateway: Gateway): void
 }
@@ -99,6 +79,7 @@ export class Gateway {
         if (visit.place.tunnel) this.#tunnel(visit, pass, socket, head, exit)
         else carriers.upgrade(visit, pass, socket, head, (fault) => reply(this.#faulted(visit, pass, fault)))
       },
+      link: (origin, fields) => this.#link({ ...origin, request, head: fields, socket, rest: head }, exit),
       again: (gateway) => gateway.upgrade(request, socket, head, connection),
     }
     this.#enter({ request, response: undefined, connection, expectsContinue: false }, exit)
@@ -155,7 +136,8 @@ export class Gateway {
       return
     }
     if (response === undefined) {
-      exit.reply(this.#answers.refusal(origin.requestId, problem('not_found', 404), false))
+      const isAgent = target.kind === 'own' && target.path === paths.agent
+      this.#upgradeOwn(isAgent ? exit.link : undefined, origin, head, exit)
       return
     }
     if (target.kind === 'workspace-own') {
@@ -183,6 +165,18 @@ export class Gateway {
     const refuse = (of: Problem, fields: readonly string[]) =>
       exit.reply(this.#answers.refusal(visit.requestId, of, false, fields))
     this.#settle(this.#parts.tunnelling.open(visit, pass, socket, head, refuse), visit, exit, visit.request)
+  }
+
+  #link(coming: AgentComing, exit: Exit): void {
+    const refuse = (of: Problem, fields: readonly string[]) =>
+      exit.reply(this.#answers.refusal(coming.requestId, of, false, fields))
+    this.#settle(this.#parts.agentDoor?.enter(coming, refuse) ?? Promise.resolve(), coming, exit, coming.request)
+  }
+
+  /** Of Gatehouse's own there is one thing alone to be upgraded to. */
+  #upgradeOwn(link: Exit['link'], origin: Origin, head: RequestHead, exit: Exit): void {
+    if (link && this.#parts.agentDoor) link(origin, head)
+    else exit.reply(this.#answers.refusal(origin.requestId, problem('not_found', 404), false))
   }
 
   /** Counts an answer of the own surface for as long as it is under way; what is forwarded is counted by who carries it. */

@@ -12,6 +12,8 @@ export interface TunnelPolicy {
   readonly sshPorts: ReadonlySet<number>
   /** SSH is reached at the port of a pod, without an agent. */
   readonly insecureDirectSsh: boolean
+  /** Are the workspaces of this namespace reached through agents? */
+  readonly isByAgent: (namespace: string) => boolean
 }
 
 interface Unmet {
@@ -41,7 +43,7 @@ export function unmetByTunnel(
   const { connectionType, instance } = aim
   const bounds = boundsOf(policy.connections, connectionType)
   if (!bounds) return { reason: 'connection-type-not-configured', status: 400, detail: '' }
-  if (connectionType !== portForward && !policy.insecureDirectSsh)
+  if (connectionType !== portForward && !policy.insecureDirectSsh && !policy.isByAgent(entry.ref.namespace))
     return { reason: 'agent-needed', status: 424, detail: '' }
   const memory = memoryOf(entry.workspace)
   if (memory !== undefined && memory < bounds.minMemory) {

@@ -9,7 +9,7 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import type { EndReason, LiveStream } from '#live/streams.ts'
 import type { Log } from '#observe/log.ts'
-import { isShut } from '#proxy/upstream.ts'
+import { isAway, isShut } from '#proxy/upstream.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { acceptTunnel } from '#tunnel/endpoint.ts'
 import type { Dialect } from '#tunnel/protocol.ts'
@@ -51,6 +51,12 @@ const nothingListens: Problem = {
   status: 424,
   title: 'Nothing listens at this port of the workspace.',
   detail: 'For SSH its image has to run an SSH server there.',
+}
+
+const agentAway: Problem = {
+  code: 'agent_away',
+  status: 503,
+  title: 'The agent of the workspace is not connected.',
 }
 
 export class Tunnels {
@@ -122,7 +128,8 @@ export class Tunnels {
     const { log, witness } = this.#parts
     log.warn({ requestId: visit.requestId, code: error.code, reason: messageOf(error) }, 'a tunnel could not be opened')
     witness.failed(visit, error)
-    if (isShut(error)) refuse(nothingListens, comeAgain(5))
+    if (isAway(error)) refuse(agentAway, comeAgain(5))
+    else if (isShut(error)) refuse(nothingListens, comeAgain(5))
     else refuse(problem(error.code, error.status), error.retryable ? comeAgain(2) : [])
   }
 }

@@ -19,7 +19,13 @@ const OneTimeSpec = Type.Union([
   /** One of the places that somebody, or something, has for what may be open at once. */
   Type.Object({ purpose: Type.Literal('slot'), of: Type.String(), holder: Type.String() }),
   /** Whoever holds places is alive; another one takes its place while he is. */
-  Type.Object({ purpose: Type.Literal('holder'), holder: Type.String(), expiresAt: rfc3339 }),
+  Type.Object({
+    purpose: Type.Literal('holder'),
+    holder: Type.String(),
+    /** `HOST:PORT` where other replicas ask it for connections through agents. */
+    address: Type.Optional(Type.String()),
+    expiresAt: rfc3339,
+  }),
 ])
 
 export type OneTimeSpec = Static<typeof OneTimeSpec>

@@ -13,8 +13,13 @@ export interface Upstream {
   dial(signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex>
 }
 
-/** Errors of connecting alone: the port has no listener, the socket's file is not there. */
-const shut: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT'])
+/** Errors of connecting alone: the port has no listener, the socket's file is not there, what leads there is away. */
+const shut: ReadonlySet<unknown> = new Set(['ECONNREFUSED', 'ENOENT', 'ENOLINK'])
+
+/** Is nobody there who would lead to it? */
+export function isAway({ cause }: GatewayError): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'ENOLINK'
+}
 
 /** Does nobody listen there? Then nothing was sent to anybody, and waiting helps if the app comes back. */
 export function isShut({ cause }: GatewayError): boolean {

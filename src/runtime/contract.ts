@@ -16,6 +16,8 @@ export type Endpoint =
   | { readonly kind: 'tcp'; readonly host: string; readonly port: number }
   /** An address is no identity: it counts only while it is known to be this very instance's. */
   | { readonly kind: 'pod'; readonly instanceUid: InstanceUid; readonly host: string; readonly port: number }
+  /** On loopback in the instance, where its agent alone leads. */
+  | { readonly kind: 'agent'; readonly instanceUid: InstanceUid; readonly port: number }
 
 /**
  * Where the ports of an instance listen, by declared port number. A process has a map of the sockets it was given; a pod has one address,

@@ -12,5 +12,7 @@ export function isSameEndpoint(a: Endpoint | undefined, b: Endpoint | undefined)
       return b.kind === 'tcp' && a.host === b.host && a.port === b.port
     case 'pod':
       return b.kind === 'pod' && a.instanceUid === b.instanceUid && a.host === b.host && a.port === b.port
+    case 'agent':
+      return b.kind === 'agent' && a.instanceUid === b.instanceUid && a.port === b.port
   }
 }

@@ -32,6 +32,7 @@ export function buildSettings(raw: RawSettings): Settings {
     administrators,
     locked,
     access,
+    agents: { namespaces: raw.agents.namespaces, peers: raw.agents.peers },
     connections: buildConnections(raw.connections),
     sessions: { ...sessions, renewEvery: span(sessions.renewEvery), horizon: span(sessions.horizon) },
     probe: { period: span(probe.period), timeout: span(probe.timeout), failures: probe.failures },

@@ -3,6 +3,7 @@
  * After defaults are filled in every key is present; {@link RawSettings} is what has passed it. Units and cross-checks come later.
  */
 import { type Static, type TObjectOptions, type TProperties, Type } from 'typebox'
+import { agentsSchema } from './agents-schema.ts'
 import { connectionsSchema } from './connections-schema.ts'
 import { usualHome } from './early-home.ts'
 import { insecureMeanings } from './insecure.ts'
@@ -164,6 +165,7 @@ export const settingsSchema = keys({
   access: section('Access to workspaces that say nothing of their own.', {
     defaultAccessType: oneOf(['OwnerOnly', 'Public'], 'OwnerOnly', 'Meaning of an unset `accessType`.'),
   }),
+  agents: agentsSchema,
   connections: connectionsSchema,
   sessions: section('How long a login lasts.', {
     renewEvery: duration('A session is renewed at the issuer this often.', '1h'),

@@ -21,6 +21,8 @@ export interface Settings {
   readonly administrators: { readonly groups: readonly string[]; readonly users: readonly string[] }
   readonly locked: readonly string[]
   readonly access: { readonly defaultAccessType: 'OwnerOnly' | 'Public' }
+  /** Namespaces whose workspaces are reached through the agent in their pod; `*` is all of them. */
+  readonly agents: { readonly namespaces: readonly string[]; readonly peers: PeerSettings | undefined }
   /** Which tunnels there may be; empty: all, with the usual bounds. */
   readonly connections: readonly ConnectionSettings[]
   readonly sessions: {
@@ -99,6 +101,14 @@ export interface IssuerSettings {
   readonly caFile: string | undefined
   /** Somebody accepted plain HTTP for it. */
   readonly isHttpAllowed: boolean
+}
+
+/** Where replicas ask each other for connections through agents. Absolute paths of PEM files. */
+export interface PeerSettings {
+  readonly port: number
+  readonly certFile: string
+  readonly keyFile: string
+  readonly caFile: string
 }
 
 /** Bounds of connections of one kind; what is undefined is as usual. */

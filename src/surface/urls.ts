@@ -27,6 +27,8 @@ export const paths = {
   status: '/.gatehouse/status',
   /** WebSockets alone: bytes to a port of a workspace. */
   tunnel: '/.gatehouse/tunnel',
+  /** WebSockets of agents alone; its whole URL is the audience of their tokens. */
+  agent: '/.gatehouse/agent',
   cliAuthorize: '/.gatehouse/cli/authorize',
   cliToken: '/.gatehouse/cli/token',
   /** The command line itself, as one file. */

@@ -19,8 +19,15 @@ export interface PlacesParts {
   readonly namespace: string
   /** Of this process, unlike that of every other one, an earlier run of the same one included. */
   readonly holder: string
+  /** Where other replicas reach it, `HOST:PORT`; absent where none does. */
+  readonly address?: string
   readonly clock: Clock
   readonly log: Log
+}
+
+/** Of the object that is one place of a room. */
+export function placeName(of: string, number: number): string {
+  return oneTimeName('slot', JSON.stringify([of, number]))
 }
 
 export class Places {
@@ -39,7 +46,7 @@ export class Places {
 
   /** `undefined`: it is taken. Throws `store_unavailable`. */
   async take(of: string, number: number): Promise<Place | undefined> {
-    const name = oneTimeName('slot', JSON.stringify([of, number]))
+    const name = placeName(of, number)
     await this.#leaving.get(name)
     if (this.#inUse.has(name)) return undefined
     this.#inUse.add(name)

@@ -156,12 +156,13 @@ export class Slots {
 
   /** Throws `store_unavailable`. */
   async #show(): Promise<void> {
-    const { holder, clock } = this.#parts
+    const { holder, address, clock } = this.#parts
     const name = oneTimeName('holder', holder)
     const before = this.#record
     if (before) await this.#places.drop({ name })
     const expiresAt = rfc3339Of(clock.now() + recordLifetime)
-    const created = await this.#places.create(name, { purpose: 'holder', holder, expiresAt })
+    const shown = { purpose: 'holder', holder, ...(address === undefined ? {} : { address }), expiresAt } as const
+    const created = await this.#places.create(name, shown)
     // Of an answer that was lost.
     const uid = created?.uid ?? (await this.#places.get(name))?.metadata.uid
     if (uid === undefined) return

@@ -6,7 +6,7 @@ const layers: readonly (readonly string[])[] = [
   ['surface', 'settings', 'observe'],
   ['resources'],
   ['runtime', 'live'],
-  ['identity', 'proxy', 'tunnel'],
+  ['identity', 'proxy', 'tunnel', 'link'],
   ['workspace'],
   ['activity'],
   ['operator', 'gateway'],
@@ -19,7 +19,7 @@ const layers: readonly (readonly string[])[] = [
 /** What a layer above may still not import. */
 const walls: readonly { readonly from: readonly string[]; readonly to: readonly string[]; readonly why: string }[] = [
   {
-    from: ['proxy', 'tunnel'],
+    from: ['proxy', 'tunnel', 'link'],
     to: ['surface', 'resources', 'runtime'],
     why: 'transport knows HTTP and bytes, and no workspace',
   },

@@ -16,7 +16,7 @@ export interface TestCa {
   readonly caFile: string
   /** For Chromium's `--ignore-certificate-errors-spki-list`, which then takes what this authority has issued. */
   readonly spki: string
-  /** A certificate of a server, good for 30 days, for DNS names (`*.example.test` too) and IP addresses. */
+  /** A certificate of a server or a client, good for 30 days, for DNS names (`*.example.test` too) and IP addresses. */
   issue(names: readonly [string, ...string[]]): IssuedCertificate
 }
 
@@ -86,7 +86,8 @@ function leafExtensions(names: readonly string[]): string {
   const alternatives = names.map((name) => `${isIP(name) ? 'IP' : 'DNS'}:${name}`).join(',')
   return [
     'basicConstraints=critical,CA:false',
-    'extendedKeyUsage=serverAuth',
+    // Of the many that ask nobody who he is, those of replicas are asked for on both sides.
+    'extendedKeyUsage=serverAuth,clientAuth',
     `subjectAltName=${alternatives}`,
     '',
   ].join('\n')

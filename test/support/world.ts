@@ -4,6 +4,7 @@
  */
 
 import { activityKind } from '#activity/activity-record.ts'
+import type { Agents } from '#compose/agents.ts'
 import { type OpenGateway, openGateway, openManagedGateway } from '#compose/gateway.ts'
 import type { Ground } from '#compose/ground.ts'
 import { keyRingKind } from '#identity/key-ring-record.ts'
@@ -51,6 +52,8 @@ export interface WorldOptions {
   readonly machines?: Ground['machines']
   /** How pods say who they are; there are none when absent. */
   readonly podTokens?: Ground['podTokens']
+  /** Opens what it reaches what is only reached so through; nothing is when absent. */
+  readonly openAgents?: OpenAgents
   /** Where browsers reach it; a free one when absent. */
   readonly port?: number
   /** Its settings are those of a WorkspaceManager, which says this beside a domain and an issuer and may be changed. */
@@ -105,6 +108,7 @@ export interface ReplicaOptions {
   readonly port?: number
   /** Of its own, after those of the world. */
   readonly settings?: (settings: Settings) => Settings
+  readonly openAgents?: OpenAgents
   /** The store as it sees it: one that can be broken, in front of the shared one. */
   readonly resources?: (shared: Resources) => Resources
 }
@@ -181,11 +185,11 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   const openOne = async (listeners: readonly ListenerSettings[], figures?: Metrics, own: ReplicaOptions = {}) => {
     const resources = own.resources?.(store.resources) ?? store.resources
     const mine = { ...ground, resources, settings: own.settings?.(settings) ?? settings }
-    const one = await openReplica(mine, listeners, figures, opening)
+    const one = await openReplica(await withAgents(mine, own.openAgents), listeners, figures, opening)
     gateways.push(one)
     return one
   }
-  const open = await openOne(settings.listeners, metrics)
+  const open = await openOne(settings.listeners, metrics, options.openAgents ? { openAgents: options.openAgents } : {})
   await until(() => open.conditions.every((condition) => condition.isMet()), 'settings are in force')
   open.tasks.run('operator', (signal) =>
     runOperator({
@@ -256,6 +260,19 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
     },
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+export type OpenAgents = (ground: Omit<Ground, 'metrics'>) => Promise<Agents | undefined>
+
+/** As the runtime of a cluster reaches them, without its watches. */
+async function withAgents<G extends Omit<Ground, 'metrics'>>(ground: G, open: OpenAgents | undefined): Promise<G> {
+  const agents = await open?.(ground)
+  if (!agents) return ground
+  const dial: Ground['dial'] = (endpoint, signal, reading) =>
+    endpoint.kind === 'agent'
+      ? agents.connect(endpoint.instanceUid, endpoint.port, signal)
+      : dialEndpoint(endpoint, signal, reading)
+  return { ...ground, agents, dial }
 }
 
 type InCluster = Pick<Ground, 'reviewer' | 'machines' | 'podTokens'>

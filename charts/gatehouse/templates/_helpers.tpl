@@ -63,5 +63,9 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
   "sessions" (dict "stateNamespace" .Release.Namespace)
   "cluster" (dict "namespaces" .Values.namespaces "servesUnclaimed" .Values.manager.servesUnclaimed "serviceAccount" (include "gatehouse.serviceAccount" .))
 -}}
+{{- if .Values.peers.secretName -}}
+{{- $peers := dict "port" 8804 "certFile" "/etc/gatehouse/peers/tls.crt" "keyFile" "/etc/gatehouse/peers/tls.key" "caFile" "/etc/gatehouse/peers/ca.crt" -}}
+{{- $_ := set $settings "agents" (dict "peers" $peers) -}}
+{{- end -}}
 {{- toYaml (mergeOverwrite $settings (deepCopy .Values.settings)) -}}
 {{- end -}}

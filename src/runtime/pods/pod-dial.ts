@@ -19,10 +19,14 @@ export interface PodDialParts {
     signal: AbortSignal,
     reading?: OnReadOpts,
   ) => Promise<Duplex>
+  /** To a port on loopback of that pod; absent where there are no agents. */
+  readonly connectByAgent?: ConnectByAgent | undefined
 }
 
+export type ConnectByAgent = (instanceUid: InstanceUid, port: number, signal: AbortSignal) => Promise<Duplex>
+
 /**
- * A connection to a port of the very pod that the endpoint names, at the address it has now. Throws `upstream_unreachable`, and
+ * A connection to a port of the very pod that the endpoint names, at the address it has now, or through its agent. Throws `upstream_unreachable`, and
  * `store_unavailable` when what is known of the pod is too old.
  */
 export async function dialPod(
@@ -31,8 +35,7 @@ export async function dialPod(
   signal: AbortSignal,
   reading?: OnReadOpts,
 ): Promise<Duplex> {
-  const { connect = connectTo } = parts
-  const socket = await connect(confirm(parts, endpoint), signal, reading)
+  const socket = await opened(parts, endpoint, signal, reading)
   try {
     // While it was opened, the address may have become another pod's: nothing has been said yet.
     confirm(parts, endpoint)
@@ -44,16 +47,31 @@ export async function dialPod(
   }
 }
 
-function confirm({ routeTo, ageOf, ageLimit }: PodDialParts, endpoint: Endpoint): { host: string; port: number } {
-  if (endpoint.kind !== 'pod') throw unreachable('what is no pod is not reached from here')
-  const { instanceUid, host, port } = endpoint
+function opened(
+  parts: PodDialParts,
+  endpoint: Endpoint,
+  signal: AbortSignal,
+  reading: OnReadOpts | undefined,
+): Promise<Duplex> {
+  const { connect = connectTo, connectByAgent } = parts
+  const { instanceUid, host, port } = confirm(parts, endpoint)
+  if (host !== undefined) return connect({ host, port }, signal, reading)
+  if (!connectByAgent) throw unreachable('no agents are let in here')
+  return connectByAgent(instanceUid, port, signal)
+}
+
+/** What is reached through an agent is never reached at its address, nor the other way round. */
+function confirm({ routeTo, ageOf, ageLimit }: PodDialParts, endpoint: Endpoint) {
+  if (endpoint.kind !== 'pod' && endpoint.kind !== 'agent') throw unreachable('what is no pod is not reached from here')
+  const { instanceUid, port } = endpoint
+  const host = endpoint.kind === 'pod' ? endpoint.host : undefined
   if (refusedPorts.includes(port)) throw unreachable(`port ${port} is never reached`)
   const route = routeTo(instanceUid)
-  if (route?.host !== host) throw unreachable('the pod is gone')
+  if (!route || route.host !== host) throw unreachable('the pod is gone')
   if (ageOf(route.namespace) > ageLimit) {
     throw new GatewayError('store_unavailable', 'nobody knows any more whose address this is')
   }
-  return { host, port }
+  return { instanceUid, host, port }
 }
 
 function unreachable(message: string): GatewayError {

@@ -11,19 +11,23 @@ export function instanceOf(
   belonging: Belonging,
   address: PodAddress,
   events: readonly InstanceStep[],
+  isByAgent = false,
 ): Instance {
   const { instanceUid } = pod
-  return { ...belonging, instanceUid, ...placed(stateOfPod(pod), pod, address), steps: stepsOf(pod, events) }
+  return { ...belonging, instanceUid, ...placed(stateOfPod(pod), pod, address, isByAgent), steps: stepsOf(pod, events) }
 }
 
 type Placed = Pick<Instance, 'phase' | 'reason' | 'message' | 'endpoints'>
 
 /** It runs for people only once it can be reached. */
-function placed(state: Omit<Placed, 'endpoints'>, pod: Pod, address: PodAddress): Placed {
+function placed(state: Omit<Placed, 'endpoints'>, pod: Pod, address: PodAddress, isByAgent: boolean): Placed {
   if (state.phase !== 'running') return { ...state, endpoints: nowhere }
   switch (address.kind) {
     case 'good':
-      return { ...state, endpoints: endpointsAt(pod.instanceUid, address.address) }
+      return {
+        ...state,
+        endpoints: isByAgent ? behindAgent(pod.instanceUid) : endpointsAt(pod.instanceUid, address.address),
+      }
     case 'none':
       return { phase: 'starting', reason: 'NoAddress', message: 'It has no address yet.', endpoints: nowhere }
     case 'refused':
@@ -41,6 +45,11 @@ const nowhere: Endpoints = { get: () => undefined }
 /** Any port that somebody declared: whether a Service names it as well is of no interest. */
 function endpointsAt(instanceUid: InstanceUid, host: string): Endpoints {
   return { get: (port): Endpoint => ({ kind: 'pod', instanceUid, host, port }) }
+}
+
+/** Its agent leads to those of them alone that it was started for. */
+function behindAgent(instanceUid: InstanceUid): Endpoints {
+  return { get: (port): Endpoint => ({ kind: 'agent', instanceUid, port }) }
 }
 
 /**

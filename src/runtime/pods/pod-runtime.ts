@@ -20,7 +20,7 @@ import { apiServerAddresses } from './api-addresses.ts'
 import type { Owner, OwnerKind } from './owner.ts'
 import type { Pod } from './pod.ts'
 import type { ReservedAddresses } from './pod-addresses.ts'
-import { dialPod, type PodDialParts } from './pod-dial.ts'
+import { type ConnectByAgent, dialPod, type PodDialParts } from './pod-dial.ts'
 import { PodEvents } from './pod-events.ts'
 import { readPodLoad } from './pod-load.ts'
 import { readPodLog } from './pod-log.ts'
@@ -44,6 +44,8 @@ export interface PodRuntimeOptions {
   readonly onInterruption?: ((kind: string) => void) | undefined
   /** An object of this kind can't be read; once for each version of it. */
   readonly onUnreadable?: ((kind: string) => void) | undefined
+  /** The pods that are reached through their agents, and in no other way; none when absent. */
+  readonly agents?: { readonly isFor: (namespace: string) => boolean; readonly connect: ConnectByAgent } | undefined
   readonly clock: Clock
   readonly log: Log
   readonly signal: AbortSignal
@@ -71,7 +73,7 @@ export function openPodRuntime(options: PodRuntimeOptions): PodRuntime {
 class ClusterPods implements PodRuntime {
   readonly ended: Promise<void>
   readonly #options: PodRuntimeOptions
-  readonly #table = new PodTable()
+  readonly #table: PodTable
   readonly #feed = new InstanceFeed()
   readonly #watches: PodWatches
   readonly #events: PodEvents
@@ -79,6 +81,7 @@ class ClusterPods implements PodRuntime {
 
   constructor(options: PodRuntimeOptions) {
     this.#options = options
+    this.#table = new PodTable(options.agents?.isFor)
     this.#events = new PodEvents({
       ...options,
       onSteps: (uid, steps) => this.#tell(this.#table.putEvents(uid, steps)),
@@ -126,6 +129,7 @@ class ClusterPods implements PodRuntime {
       routeTo: (instanceUid) => this.#table.routeTo(instanceUid),
       ageOf: (namespace) => this.#watches.age(namespace),
       ageLimit: this.#options.routeAgeLimit ?? defaultRouteAgeLimit,
+      connectByAgent: this.#options.agents?.connect,
     }
     return dialPod(parts, endpoint, signal, reading)
   }

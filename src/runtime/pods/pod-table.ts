@@ -15,7 +15,8 @@ import { choosePod, instanceOf } from './pod-instance.ts'
 export type InstanceChange = Exclude<InstanceEvent, { type: 'synced' }>
 
 export interface PodRoute {
-  readonly host: string
+  /** `undefined`: by its agent alone. */
+  readonly host: string | undefined
   readonly namespace: string
 }
 
@@ -27,6 +28,7 @@ interface Chosen {
 }
 
 export class PodTable {
+  readonly #isByAgent: (namespace: string) => boolean
   readonly #pods = new Map<InstanceUid, Pod>()
   readonly #owners = new Map<Uid, Owner>()
   readonly #addresses = new PodAddresses()
@@ -37,6 +39,11 @@ export class PodTable {
   readonly #belongings = new Map<InstanceUid, { readonly key: string; readonly belonging: Belonging }>()
   readonly #byWorkspace = new Multimap<string, InstanceUid>()
   readonly #chosen = new Map<string, Chosen>()
+
+  /** `isByAgent`: are the pods of this namespace reached through their agents, and in no other way? */
+  constructor(isByAgent: (namespace: string) => boolean = () => false) {
+    this.#isByAgent = isByAgent
+  }
 
   get instances(): readonly Instance[] {
     return [...this.#chosen.values()].map(({ instance }) => instance)
@@ -53,7 +60,9 @@ export class PodTable {
     const chosen = place && this.#chosen.get(place.key)
     if (chosen?.instance.instanceUid !== instanceUid) return undefined
     const endpoint = chosen.instance.endpoints.get(1)
-    return endpoint?.kind === 'pod' ? { host: endpoint.host, namespace: chosen.pod.metadata.namespace } : undefined
+    const { namespace } = chosen.pod.metadata
+    if (endpoint?.kind === 'agent') return { host: undefined, namespace }
+    return endpoint?.kind === 'pod' ? { host: endpoint.host, namespace } : undefined
   }
 
   putPod(pod: Pod): readonly InstanceChange[] {
@@ -187,7 +196,8 @@ export class PodTable {
     const place = pod && this.#belongings.get(pod.instanceUid)
     if (!pod || !place) return undefined
     const events = this.#events.get(pod.instanceUid) ?? []
-    const instance = instanceOf(pod, place.belonging, this.#addresses.judge(pod), events)
+    const isByAgent = this.#isByAgent(pod.metadata.namespace)
+    const instance = instanceOf(pod, place.belonging, this.#addresses.judge(pod), events, isByAgent)
     return { pod, instance, text: JSON.stringify({ ...instance, endpoints: instance.endpoints.get(1) }) }
   }
 }

@@ -10,14 +10,15 @@ loopback.addAddress('::1', 'ipv6')
 
 /** As {@link connectTo}. */
 export function dialEndpoint(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Socket> {
-  if (endpoint.kind === 'pod') return Promise.reject(new GatewayError('upstream_unreachable', 'a pod is nothing local'))
+  if (endpoint.kind === 'pod' || endpoint.kind === 'agent')
+    return Promise.reject(new GatewayError('upstream_unreachable', 'a pod is nothing local'))
   const refusal = refusalOf(endpoint)
   if (refusal !== undefined) return Promise.reject(new GatewayError('upstream_unreachable', refusal))
   const target = endpoint.kind === 'unix' ? { path: endpoint.path } : { host: endpoint.host, port: endpoint.port }
   return connectTo(target, signal, reading)
 }
 
-function refusalOf(endpoint: Exclude<Endpoint, { kind: 'pod' }>): string | undefined {
+function refusalOf(endpoint: Exclude<Endpoint, { kind: 'pod' | 'agent' }>): string | undefined {
   if (endpoint.kind === 'unix')
     return endpoint.path.startsWith('/') ? undefined : 'the path of a socket must be absolute'
   const family = isIP(endpoint.host)

@@ -1,5 +1,5 @@
 /** What a workspace's programs print: a file with a size limit and one older one beside it. */
-import { type FileHandle, open, rm } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
 import { RotatingFile } from '#lib/rotating-file.ts'
@@ -54,11 +54,6 @@ export async function readLastLines(folder: string, count: number): Promise<read
   const older = await readTail(join(folder, olderName))
   // A line may have been cut in two where the file was full.
   return linesOf(older.text + current.text, older.isWhole).slice(-count)
-}
-
-/** Forgets what was printed. */
-export async function removeOutput(folder: string): Promise<void> {
-  await rm(folder, { recursive: true, force: true })
 }
 
 function linesOf(text: string, isWhole: boolean): readonly string[] {

@@ -1,0 +1,107 @@
+/** Wires agents: which workspaces are reached through theirs, the links that they have here, and how those end. */
+import { GatewayError } from '#errors.ts'
+import { AgentDoor, type AgentDoorParts } from '#gateway/agent-door.ts'
+import type { PodTokens } from '#identity/pod-token.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { RateLimiter } from '#lib/rate-limiter.ts'
+import { type LinkClosing, linkCodes } from '#link/link-socket.ts'
+import { Links } from '#link/links.ts'
+import type { StreamIndex } from '#live/streams.ts'
+import type { ConnectByAgent } from '#runtime/pods/pod-dial.ts'
+import type { Settings } from '#settings/settings.ts'
+import { paths } from '#surface/urls.ts'
+import { consoleOrigin, type Site } from '#workspace/address.ts'
+import type { Directory } from '#workspace/directory.ts'
+import { linkRoom } from '#workspace/link-holders.ts'
+import type { Slots } from '#workspace/slots.ts'
+import { openPeers, type Peers, type PeersParts } from './peers.ts'
+
+export interface Agents {
+  /** Are the workspaces of this namespace reached through their agents, and in no other way? */
+  readonly isFor: (namespace: string) => boolean
+  readonly connect: ConnectByAgent
+  readonly links: Links
+  /** How often one pod may come, by its UID. */
+  readonly perPod: RateLimiter
+  /** The other replicas; absent where there is one alone. */
+  readonly peers?: Peers
+}
+
+/** Two links, which come back when a replica has gone or the network was away. */
+const comings = { most: 30, window: 60_000 }
+const restarting: LinkClosing = { code: linkCodes.restarting, reason: 'gateway restarting' }
+const podGone: LinkClosing = { code: linkCodes.revoked, reason: 'its pod stands for no workspace any more' }
+const betweenLooks: Milliseconds = 100
+const longestPeers: Milliseconds = 5_000
+
+export interface AgentsParts extends Omit<PeersParts, 'peers' | 'links' | 'settings' | 'host'> {
+  readonly settings: Pick<Settings, 'agents' | 'sessions'>
+  /** Where other replicas reach this one; needed where there are any. */
+  readonly host: string | undefined
+}
+
+/** `undefined`: no workspace has one. Throws `invalid_settings`, `listen_failed`. */
+export async function openAgents(parts: AgentsParts): Promise<Agents | undefined> {
+  const { settings, clock, signal, host } = parts
+  const namespaces = new Set(settings.agents.namespaces)
+  if (namespaces.size === 0) return undefined
+  const links = new Links()
+  const peers =
+    settings.agents.peers && (await openPeers({ ...parts, host: own(host), peers: settings.agents.peers, links }))
+  signal.addEventListener('abort', () => links.close(restarting), { once: true })
+  return {
+    isFor: (namespace) => namespaces.has('*') || namespaces.has(namespace),
+    connect: (instance, port, dialling) =>
+      peers && !links.has(instance) ? peers.open(instance, port, dialling) : links.open(instance, port, dialling),
+    links,
+    perPod: new RateLimiter({ ...comings, clock }),
+    ...(peers ? { peers } : {}),
+  }
+}
+
+function own(host: string | undefined): string {
+  if (host) return host
+  throw new GatewayError(
+    'invalid_settings',
+    'agents.peers: GATEHOUSE_POD_IP must say where other replicas reach this one',
+  )
+}
+
+/** For as long as the directory tells of changes: a link is over with the pod that it came from. */
+export function endLinks(links: Links, directory: Pick<Directory, 'subscribe'>): void {
+  directory.subscribe(({ before, after }) => {
+    const instance = before?.instance?.instanceUid
+    if (instance !== undefined && after?.instance?.instanceUid !== instance) links.close(podGone, instance)
+  })
+}
+
+/**
+ * While a replica takes nothing new: its links end once nothing is under way any more, and agents come back to another one. What other replicas keep open for
+ * their next request is waited for no longer than their next request could take.
+ */
+export function leaveLinks({ links, peers }: Agents, streams: StreamIndex, clock: Clock): Disposable {
+  let timer: Disposable
+  let looks = 0
+  const look = () => {
+    looks = streams.all().length === 0 ? looks + 1 : 0
+    if (looks > 0 && (!peers?.size || looks * betweenLooks > longestPeers)) links.close(restarting)
+    timer = clock.after(betweenLooks, look)
+  }
+  timer = clock.after(betweenLooks, look)
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
+}
+
+export interface AgentDoorWish extends Pick<AgentDoorParts, 'directory' | 'audit' | 'clock' | 'log'> {
+  readonly agents?: Agents
+  readonly podTokens?: PodTokens
+  readonly site: Site
+  readonly slots: Pick<Slots, 'take'>
+}
+
+export function agentDoor(wish: AgentDoorWish): AgentDoor | undefined {
+  const { agents, podTokens, site, slots } = wish
+  if (!agents || !podTokens) return undefined
+  const takePlace = (instance: string) => slots.take([linkRoom(instance)])
+  const audience = consoleOrigin(site) + paths.agent
+  return new AgentDoor({ ...wish, ...agents, podTokens, audience, ...(agents.peers ? { takePlace } : {}) })
+}

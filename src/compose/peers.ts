@@ -1,0 +1,94 @@
+/** Wires what replicas are to one another where agents are: each leads the others to the links that it has. */
+import type { Duplex } from 'node:stream'
+import { GatewayError, messageOf } from '#errors.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
+import { type Links, noAgent } from '#link/links.ts'
+import { followPeerCredentials, readPeerCredentials } from '#link/peer-credentials.ts'
+import { dialPeer, type PeerAddress } from '#link/peer-dial.ts'
+import { listenForPeers } from '#link/peer-listener.ts'
+import type { Log } from '#observe/log.ts'
+import type { Resources } from '#resources/contract.ts'
+import type { PeerSettings, Settings } from '#settings/settings.ts'
+import { LinkHolders } from '#workspace/link-holders.ts'
+
+export interface PeersParts {
+  readonly settings: Pick<Settings, 'sessions'>
+  readonly peers: PeerSettings
+  readonly links: Links
+  readonly resources: Pick<Resources, 'get'>
+  /** Where this replica is reached by the others. */
+  readonly host: string
+  readonly clock: Clock
+  readonly log: Log
+  readonly signal: AbortSignal
+}
+
+export interface Peers {
+  /** Of this replica, for the others. */
+  readonly address: string
+  /** Through a link that another replica has. Throws `upstream_unreachable`, `store_unavailable`. */
+  open(instance: string, port: number, signal: AbortSignal): Promise<Duplex>
+  /** Other replicas' connections that are open. */
+  readonly size: number
+  /** After the signal. */
+  readonly ended: Promise<void>
+}
+
+/** Of a replica that may be gone, whose address answers nothing at all. */
+const longestAnswer: Milliseconds = 2_000
+
+/** Throws `invalid_settings` where the files can't be used, and `listen_failed`. */
+export async function openPeers(parts: PeersParts): Promise<Peers> {
+  const { settings, peers, links, resources, host, clock, log, signal } = parts
+  let credentials = await readPeerCredentials(peers).catch((cause: unknown) => {
+    throw new GatewayError('invalid_settings', `agents.peers: ${messageOf(cause)}`, { cause })
+  })
+  const listener = await listenForPeers({
+    ...{ port: peers.port, credentials, links, clock },
+    onRefused: (reason, client) =>
+      log.warnOfMany({ component: 'peers', reason, client }, 'somebody who is no replica was turned away'),
+  })
+  const following = followPeerCredentials(peers, credentials, { clock, signal }, (changed) => {
+    try {
+      listener.use(changed)
+      credentials = changed
+    } catch (error) {
+      log.warn({ component: 'peers', error }, 'a new certificate for replicas is no good; the one before is in use')
+    }
+  })
+  const address = `${host}:${listener.port}`
+  const holders = new LinkHolders({ resources, clock, namespace: settings.sessions.stateNamespace })
+  return {
+    address,
+    get size() {
+      return listener.size
+    },
+    async open(instance, port, dialling) {
+      const others = (await holders.find(instance)).filter((one) => one !== address)
+      for (const other of others) {
+        using deadline = deadlineOf(clock, longestAnswer, dialling)
+        const opened = await dialPeer(addressIn(other), { instance, port }, credentials, deadline.signal).catch(
+          onlyAway,
+        )
+        if (opened) return opened
+      }
+      holders.forget(instance)
+      throw noAgent()
+    },
+    ended: following.then(() => listener[Symbol.asyncDispose]()),
+  }
+}
+
+/** A replica that has it no more, or is gone, is no word about the port: another one may have it. */
+function onlyAway(error: unknown): undefined {
+  const cause = error instanceof GatewayError ? error.cause : undefined
+  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOLINK') return undefined
+  throw error
+}
+
+/** An IPv6 address has colons of its own: the port is behind the last one. */
+function addressIn(text: string): PeerAddress {
+  const colon = text.lastIndexOf(':')
+  return { host: text.slice(0, colon), port: Number(text.slice(colon + 1)) }
+}

@@ -1,0 +1,160 @@
+/**
+ * Where agents come in: each with its pod's own token, which counts for the very pod that stands for a workspace now and for no other. From then on it is
+ * led to by what arrives for that pod, and by nothing else.
+ */
+import type { Duplex } from 'node:stream'
+import type { ClientRequest } from '#http/messages.ts'
+import type { RequestHead } from '#http/request-head.ts'
+import type { PodTokens } from '#identity/pod-token.ts'
+import type { Clock } from '#lib/clock.ts'
+import type { RateLimiter } from '#lib/rate-limiter.ts'
+import { linkProtocol } from '#link/frames.ts'
+import { GatewayEnd } from '#link/gateway-end.ts'
+import { acceptLink } from '#link/handshake.ts'
+import { LinkSocket, linkCodes } from '#link/link-socket.ts'
+import type { HeldLink, Links } from '#link/links.ts'
+import type { Audit } from '#observe/audit.ts'
+import type { Log } from '#observe/log.ts'
+import { printable } from '#observe/printable.ts'
+import { valuesOf } from '#proxy/accept-key.ts'
+import { type Problem, problem } from '#surface/problem.ts'
+import { refKey } from '#surface/workspace-ref.ts'
+import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import type { Taken } from '#workspace/slots.ts'
+import { problemOfHandshake } from './denial.ts'
+import { attempt } from './desk.ts'
+import { comeAgain } from './reply.ts'
+import type { Origin } from './visit.ts'
+
+export interface AgentDoorParts {
+  readonly directory: Directory
+  readonly podTokens: PodTokens
+  /** Of this Gatehouse, for nothing but this. */
+  readonly audience: string
+  /** Are the workspaces of this namespace reached through agents? No other pod has any business here. */
+  readonly isFor: (namespace: string) => boolean
+  readonly links: Links
+  /** How often one pod may come. */
+  readonly perPod: RateLimiter
+  /** Where other replicas find the link; absent where there are none. Throws `store_unavailable`. */
+  readonly takePlace?: (instance: string) => Promise<Taken>
+  readonly audit: Audit
+  readonly clock: Clock
+  readonly log: Log
+}
+
+export interface AgentComing extends Origin {
+  readonly request: ClientRequest
+  readonly head: RequestHead
+  readonly socket: Duplex
+  /** What came behind the request. */
+  readonly rest: Buffer
+}
+
+/** Answers in the link's place. Flat fields. */
+type Refuse = (problem: Problem, fields: readonly string[]) => void
+
+const bearer = /^bearer +(\S+)$/i
+
+const unauthorized: Problem = {
+  code: 'unauthorized',
+  status: 401,
+  title: 'Only the agent of a workspace comes in here, by a token of its pod for this address alone.',
+}
+const tooMany: Problem = { code: 'too_many_links', status: 429, title: 'This agent has come too often.' }
+
+type Known = { readonly kind: 'known'; readonly entry: WorkspaceEntry; readonly pod: string }
+type Refused = { readonly kind: 'refused'; readonly reason: string; readonly problem: Problem }
+
+export class AgentDoor {
+  readonly #parts: AgentDoorParts
+
+  constructor(parts: AgentDoorParts) {
+    this.#parts = parts
+  }
+
+  /** Settles when it is in, or refused. */
+  async enter(coming: AgentComing, refuse: Refuse): Promise<void> {
+    const unfit = unfitness(coming)
+    if (unfit) {
+      this.#deny(coming, unfit.problem.code)
+      refuse(unfit.problem, unfit.headers)
+      return
+    }
+    const outcome = await attempt(() => this.#recognise(coming.head))
+    const known = outcome.ok ? outcome.value : { kind: 'refused' as const, reason: 'unavailable', ...outcome }
+    if (known.kind === 'refused') {
+      this.#deny(coming, known.reason)
+      refuse(known.problem, known.problem.status === 401 ? ['WWW-Authenticate', 'Bearer'] : comeAgain(5))
+      return
+    }
+    const taken = await this.#parts.takePlace?.(known.pod)
+    if (taken?.kind === 'full') refuse(tooMany, comeAgain(20))
+    else if (coming.socket.destroyed || !this.#begin(coming, known, taken)) {
+      taken?.slot.leave()
+      coming.socket.destroy()
+    }
+  }
+
+  async #recognise({ authorization }: RequestHead): Promise<Known | Refused> {
+    const { podTokens, audience, isFor, perPod } = this.#parts
+    const token = bearer.exec(authorization ?? '')?.[1]
+    if (token === undefined) return { kind: 'refused', reason: 'no-token', problem: unauthorized }
+    const verdict = await podTokens.verify(token, audience)
+    if (verdict.kind === 'refused') return { ...verdict, problem: unauthorized }
+    const { namespace, uid: pod } = verdict
+    const entry = isFor(namespace) ? this.#entryOf(namespace, pod) : undefined
+    if (!entry) return { kind: 'refused', reason: 'no-such-pod', problem: unauthorized }
+    if (perPod.take(pod) > 0) return { kind: 'refused', reason: 'too-often', problem: tooMany }
+    return { kind: 'known', entry, pod }
+  }
+
+  /** A token outlives its pod; the pod that runs now is what counts. */
+  #entryOf(namespace: string, pod: string): WorkspaceEntry | undefined {
+    for (const entry of this.#parts.directory.all()) {
+      const { instance, ref } = entry
+      const isIts = ref.namespace === namespace && instance?.instanceUid === pod
+      if (isIts && (instance.phase === 'starting' || instance.phase === 'running')) return entry
+    }
+    return undefined
+  }
+
+  /** `false`: it has left, or its pod is gone meanwhile. */
+  #begin(coming: AgentComing, { entry, pod }: Known, taken: (Taken & { kind: 'taken' }) | undefined): boolean {
+    const { links, clock, log } = this.#parts
+    if (!this.#entryOf(entry.ref.namespace, pod)) return false
+    const accepted = acceptLink({ ...coming, head: coming.rest })
+    if (!accepted) return false
+    const about = { component: 'agents', workspace: refKey(entry.ref), instance: pod, requestId: coming.requestId }
+    const link: LinkSocket<GatewayEnd> & HeldLink = new LinkSocket({
+      ...{ socket: accepted, clock },
+      endBy: (wire) => new GatewayEnd(wire),
+      onClosed: ({ code, reason }) => {
+        links.delete(pod, link)
+        taken?.slot.lost.removeEventListener('abort', onLost)
+        taken?.slot.leave()
+        log.info({ ...about, reason: `${code} ${printable(reason)}` }, 'an agent has left')
+      },
+    })
+    const onLost = () => link.close({ code: linkCodes.away, reason: 'its place is taken' })
+    taken?.slot.lost.addEventListener('abort', onLost, { once: true })
+    links.add(pod, link)
+    log.info(about, 'an agent has come')
+    return true
+  }
+
+  #deny({ requestId, client }: Origin, reason: string): void {
+    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
+    this.#parts.audit.record({ event: 'deny', ...nobody, requestId, client, reason: `agent:${reason}` })
+  }
+}
+
+/** It is a program's, and says so: no page comes here, whatever a browser sends along. */
+function unfitness({ request, head }: AgentComing): ReturnType<typeof problemOfHandshake> {
+  const unfit = problemOfHandshake(request.method ?? '', head)
+  if (unfit) return unfit
+  if (head.origin !== undefined) return { problem: problem('forbidden', 403), headers: [] }
+  const offered = valuesOf(request.rawHeaders, 'sec-websocket-protocol').flatMap((value) => value.split(','))
+  if (offered.some((name) => name.trim() === linkProtocol)) return undefined
+  return { problem: problem('bad_request', 400, `offer the subprotocol ${linkProtocol}`), headers: [] }
+}

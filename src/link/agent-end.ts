@@ -1,0 +1,98 @@
+/** The end of a link that leads to the ports of a pod: the agent's. It connects to those ports alone that it was started for. */
+import type { Duplex } from 'node:stream'
+import { type Frame, LinkFault, mostStreams, type Refusal, readFrame } from './frames.ts'
+import type { LinkEnd } from './gateway-end.ts'
+import { join } from './join.ts'
+import { type LinkWire, StreamTable } from './stream-table.ts'
+
+export interface AgentEndParts {
+  readonly wire: LinkWire
+  readonly ports: ReadonlySet<number>
+  /** To that port of this pod's loopback. An error of the code `ECONNREFUSED`, or with such a cause, says that nobody listens. */
+  readonly dial: (port: number, signal: AbortSignal) => Promise<Duplex>
+}
+
+export class AgentEnd implements LinkEnd {
+  readonly #parts: AgentEndParts
+  readonly #table: StreamTable
+  readonly #dialling = new Map<number, AbortController>()
+  #isGone = false
+
+  constructor(parts: AgentEndParts) {
+    this.#parts = parts
+    this.#table = new StreamTable(parts.wire)
+  }
+
+  get size(): number {
+    return this.#table.size + this.#dialling.size
+  }
+
+  receive(message: Buffer): void {
+    const frame = readFrame(message)
+    switch (frame.kind) {
+      case 'open':
+        this.#open(frame)
+        return
+      case 'opened':
+      case 'refused':
+        throw new LinkFault('a gateway answers nothing')
+      case 'reset': {
+        const dialling = this.#dialling.get(frame.id)
+        if (dialling) dialling.abort()
+        else this.#table.receive(frame)
+        return
+      }
+      default:
+        if (this.#dialling.has(frame.id)) throw new LinkFault(`${frame.kind} of a stream that is not open yet`)
+        this.#table.receive(frame)
+    }
+  }
+
+  onRoom(): void {
+    this.#table.onRoom()
+  }
+
+  onGone(): void {
+    this.#isGone = true
+    for (const dialling of this.#dialling.values()) dialling.abort()
+    this.#table.cutAll('the link to the gateway broke')
+  }
+
+  #open({ id, port }: Frame & { kind: 'open' }): void {
+    if (id <= this.#table.lastId) throw new LinkFault('a number that was used before')
+    this.#table.lastId = id
+    if (!this.#parts.ports.has(port)) this.#refuse(id, 'forbidden')
+    else if (this.size >= mostStreams) this.#refuse(id, 'full')
+    else void this.#connect(id, port)
+  }
+
+  async #connect(id: number, port: number): Promise<void> {
+    const dialling = new AbortController()
+    this.#dialling.set(id, dialling)
+    const connected = await this.#parts.dial(port, dialling.signal).then(
+      (socket) => ({ socket }),
+      (error: unknown) => ({ error }),
+    )
+    this.#dialling.delete(id)
+    const isWanted = !dialling.signal.aborted && !this.#isGone
+    if (!('socket' in connected)) {
+      if (isWanted) this.#refuse(id, isShut(connected.error) ? 'shut' : 'failed')
+      return
+    }
+    if (!isWanted) {
+      connected.socket.on('error', () => undefined).destroy()
+      return
+    }
+    this.#table.say({ kind: 'opened', id })
+    join(connected.socket, this.#table.add(id))
+  }
+
+  #refuse(id: number, why: Refusal): void {
+    this.#table.say({ kind: 'refused', id, why })
+  }
+}
+
+function isShut(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  return ('code' in error && error.code === 'ECONNREFUSED') || isShut(error.cause)
+}

@@ -1,0 +1,74 @@
+/** Both ends of the handshake of a link. Whether there is to be one was decided before: here it is only carried out. */
+import { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { WebSocket, WebSocketServer } from 'ws'
+import { GatewayError } from '#errors.ts'
+import type { ClientRequest } from '#http/messages.ts'
+import type { Milliseconds } from '#lib/clock.ts'
+import { linkProtocol, longestFrame } from './frames.ts'
+
+export interface LinkHandshake {
+  readonly request: ClientRequest
+  readonly socket: Duplex
+  /** What came behind the request. */
+  readonly head: Buffer
+}
+
+/** Answers 101. `undefined`: the agent has left, or `ws` has refused what `readHandshake` took; the socket is closed in either case. */
+export function acceptLink({ request, socket, head }: LinkHandshake): WebSocket | undefined {
+  const server = new WebSocketServer({
+    ...{ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: longestFrame },
+    // Who asks and does not read the answers is not to fill our memory with them.
+    autoPong: false,
+    handleProtocols: () => linkProtocol,
+  })
+  // A handshake comes by HTTP/1.1 alone, as Node parsed it.
+  if (!(request instanceof IncomingMessage)) throw new GatewayError('internal', 'a handshake by another way')
+  let accepted: WebSocket | undefined
+  server.handleUpgrade(request, socket, head, (webSocket) => {
+    accepted = webSocket
+  })
+  return accepted
+}
+
+export interface LinkWish {
+  /** Ready for HTTP/1.1. It is the link's from here on. */
+  readonly connection: Duplex
+  /** `host[:port]` of the gateway. */
+  readonly authority: string
+  readonly path: string
+  readonly token: string
+}
+
+export type OpenedLink =
+  | { readonly kind: 'open'; readonly socket: WebSocket }
+  | { readonly kind: 'refused'; readonly status: number }
+
+const longestHandshake: Milliseconds = 15_000
+
+/** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is resumed. */
+export function openLink({ connection, authority, path, token }: LinkWish): Promise<OpenedLink> {
+  // What encrypts is below it already.
+  const socket = new WebSocket(`ws://${authority}${path}`, [linkProtocol], {
+    createConnection: () => connection,
+    headers: { Host: authority, Authorization: `Bearer ${token}`, 'User-Agent': 'gatehouse-agent' },
+    ...{ perMessageDeflate: false, maxPayload: longestFrame, autoPong: false, handshakeTimeout: longestHandshake },
+  })
+  return new Promise((resolve, reject) => {
+    const fail = (error: Error) => {
+      connection.destroy()
+      reject(error)
+    }
+    socket.once('error', fail)
+    socket.once('open', () => {
+      socket.off('error', fail)
+      // What has come with the answer waits for whoever is told of it.
+      socket.pause()
+      resolve({ kind: 'open', socket })
+    })
+    socket.once('unexpected-response', (_request, { statusCode: status = 0 }) => {
+      connection.destroy()
+      resolve({ kind: 'refused', status })
+    })
+  })
+}

@@ -1,0 +1,120 @@
+/**
+ * Where other replicas ask for a connection through an agent that has its link here. Whoever has no certificate of ours gets no further than the handshake
+ * of TLS. It leads to links of this replica alone, and never on to another one.
+ */
+import { constants } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { checkServerIdentity, createServer, type TLSSocket } from 'node:tls'
+import { GatewayError } from '#errors.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
+import { join } from './join.ts'
+import type { Links } from './links.ts'
+import { type PeerCredentials, peerName } from './peer-credentials.ts'
+import { type PeerAnswer, readAsked, readLine, sayAnswer } from './peer-words.ts'
+
+export interface PeerListenerParts {
+  /** All addresses when absent. */
+  readonly host?: string
+  readonly port: number
+  readonly credentials: PeerCredentials
+  readonly links: Pick<Links, 'open'>
+  readonly clock: Clock
+  /** Somebody came who is no replica, or said nothing sensible. For the log. */
+  readonly onRefused: (reason: string, address: string) => void
+}
+
+export interface PeerListener extends AsyncDisposable {
+  readonly port: number
+  /** Connections that are open. */
+  readonly size: number
+  use(credentials: PeerCredentials): void
+}
+
+/** For the handshake, and for what is asked. */
+const longestAsking: Milliseconds = 10_000
+const mostConnections = 10_000
+/** Silence after which TCP looks whether the other side is still there. */
+export const peerProbe: Milliseconds = 30_000
+
+/** Of both ends. Without tickets each connection shows its certificate anew. */
+export function tlsOf({ cert, key, ca }: PeerCredentials) {
+  return {
+    cert,
+    key,
+    ca,
+    minVersion: 'TLSv1.3' as const,
+    secureOptions: constants.SSL_OP_NO_TICKET,
+    allowHalfOpen: true,
+  }
+}
+
+/** Throws `listen_failed`. */
+export async function listenForPeers(parts: PeerListenerParts): Promise<PeerListener> {
+  const open = new Set<TLSSocket>()
+  const server = createServer({
+    ...tlsOf(parts.credentials),
+    ...{ requestCert: true, rejectUnauthorized: true, handshakeTimeout: longestAsking },
+  })
+  server.maxConnections = mostConnections
+  server.on('tlsClientError', (error, socket) => parts.onRefused(error.message, socket.remoteAddress ?? ''))
+  server.on('secureConnection', (socket) => {
+    open.add(socket)
+    socket.setNoDelay(true).setKeepAlive(true, peerProbe)
+    socket.on('error', () => undefined).once('close', () => open.delete(socket))
+    serve(parts, socket).catch((error: unknown) => {
+      parts.onRefused(String(error), socket.remoteAddress ?? '')
+      socket.destroy()
+    })
+  })
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (cause) => reject(new GatewayError('listen_failed', 'the port for other replicas', { cause })))
+    server.listen({ port: parts.port, ...(parts.host === undefined ? {} : { host: parts.host }) }, resolve)
+  })
+  server.on('error', () => undefined)
+  const { port } = server.address() as AddressInfo // It listens on TCP.
+  return {
+    port,
+    get size() {
+      return open.size
+    },
+    use: (credentials) => server.setSecureContext(tlsOf(credentials)),
+    async [Symbol.asyncDispose]() {
+      const closed = new Promise((resolve) => server.close(resolve))
+      for (const socket of open) socket.destroy()
+      await closed
+    },
+  }
+}
+
+async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket): Promise<void> {
+  if (!socket.authorized) throw new Error('no certificate of ours')
+  const stranger = checkServerIdentity(peerName, socket.getPeerCertificate())
+  if (stranger) throw stranger
+  using deadline = deadlineOf(clock, longestAsking)
+  deadline.signal.addEventListener('abort', () => socket.destroy(), { once: true })
+  const opening = new AbortController()
+  const giveUp = () => opening.abort()
+  socket.once('close', giveUp)
+  const asked = readAsked(await readLine(socket))
+  if (!asked) throw new Error('it asked for nothing that there is')
+  const opened = await links.open(asked.instance, asked.port, opening.signal).then(
+    (stream) => ({ stream }),
+    (error: unknown) => ({ answer: answerOf(error) }),
+  )
+  if (!('stream' in opened)) {
+    socket.end(sayAnswer(opened.answer))
+    return
+  }
+  // From here on one ends with the other, each in its own time.
+  socket.off('close', giveUp)
+  socket.write(sayAnswer('ok'))
+  join(socket, opened.stream)
+}
+
+function answerOf(error: unknown): PeerAnswer {
+  const cause = error instanceof GatewayError ? error.cause : undefined
+  const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
+  if (code === 'ECONNREFUSED') return 'shut'
+  return code === 'ENOLINK' ? 'away' : 'failed'
+}

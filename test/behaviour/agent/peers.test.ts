@@ -1,0 +1,105 @@
+/** Two replicas, and an agent that has its links at one of them: the other one reaches the workspace all the same, by asking the first. */
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { connect } from 'node:tls'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { type Agents, openAgents } from '#compose/agents.ts'
+import { sayAsked } from '#link/peer-words.ts'
+import { type AgentScene, agentScene } from '#test/support/agent-scene.ts'
+import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { plainRequest } from '#test/support/plain-request.ts'
+import type { Replica } from '#test/support/replica.ts'
+import { createTestCa, type IssuedCertificate, type TestCa } from '#test/support/test-ca.ts'
+import { openSocket } from '#test/support/workspace-socket.ts'
+
+let folder: string
+let ca: TestCa
+let own: IssuedCertificate
+let scene: AgentScene
+let replica: Replica
+let others: Agents | undefined
+let alice: ScriptedBrowser
+let url: URL
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'gatehouse-peers-'))
+  ca = createTestCa(join(folder, 'ca'))
+  own = ca.issue(['gatehouse-peers'])
+  scene = await agentScene({ peers: { port: 0, ...own, caFile: ca.caFile } })
+  replica = await scene.world.replica({
+    async openAgents(ground) {
+      others = await openAgents({ ...ground, host: '127.0.0.1' })
+      return others
+    },
+  })
+  await scene.startAgent()
+  await scene.world.until(() => scene.isReady(), 'its agent is there')
+  url = new URL(scene.world.url(scene.ref))
+  alice = await scene.world.as('alice')
+  await alice.open(url)
+})
+afterAll(async () => {
+  await scene?.[Symbol.asyncDispose]()
+  await rm(folder, { recursive: true, force: true })
+})
+
+const patience = { timeout: 15_000 }
+
+/** At the replica that has no link. */
+function ask(path: string, init: { readonly method?: string; readonly body?: string } = {}) {
+  return plainRequest(`http://127.0.0.1:${replica.port}${path}`, {
+    ...init,
+    headers: { Host: url.host, Cookie: alice.cookieHeader(url) ?? '', Origin: url.origin },
+  })
+}
+
+test('requests and sockets at the replica that has no link get through, with large bodies', async () => {
+  expect([others?.links.size, scene.agents.links.size]).toEqual([0, 2])
+  await expect.poll(async () => (await ask('/')).status, patience).toBe(200)
+  const answers = await Promise.all(Array.from({ length: 20 }, (_, number) => ask(`/by/${number}`)))
+  expect(answers.map(({ body }) => JSON.parse(body).url)).toEqual(answers.map((_, number) => `/by/${number}`))
+  const body = 'y'.repeat(2_000_000)
+  expect(JSON.parse((await ask('/large', { method: 'POST', body })).body).body.length).toBe(body.length)
+  using socket = await openSocket(alice, url, { port: replica.port })
+  expect((await socket.ask(Buffer.alloc(100_000, 3))).length).toBe(100_000)
+})
+
+/** What comes back to whoever asks there for a connection, with this certificate, or none. */
+function knock(certificate: IssuedCertificate | undefined): Promise<string> {
+  const [host = '', port] = (scene.agents.peers?.address ?? '').split(':')
+  const shown = certificate && {
+    cert: readFileSync(certificate.certFile, 'utf8'),
+    key: readFileSync(certificate.keyFile, 'utf8'),
+  }
+  return new Promise((resolve) => {
+    let said = ''
+    const socket = connect({ host, port: Number(port), ...shown, rejectUnauthorized: false })
+    socket.on('data', (bytes: Buffer) => {
+      said += bytes.toString()
+      socket.destroy()
+    })
+    socket.on('error', () => undefined).once('close', () => resolve(said))
+    socket.write(sayAsked({ instance: scene.pod.uid, port: scene.app.port }))
+  })
+}
+
+test('#155 who is no replica is not answered: by no certificate, one of another authority, or of another name', async () => {
+  const before = scene.app.bytes()
+  const strangers = {
+    none: undefined,
+    'another authority': createTestCa(join(folder, 'other')).issue(['gatehouse-peers']),
+    'another name': ca.issue(['gatehouse.example.com']),
+  }
+  for (const [what, one] of Object.entries(strangers)) expect(await knock(one), what).toBe('')
+  expect(scene.app.bytes()).toBe(before)
+  expect(await knock(own)).toBe('ok\n')
+})
+
+test('an agent that has left is away at both, and one that comes to either is there for both', async () => {
+  await scene.stopAgents()
+  await expect.poll(async () => (await ask('/')).status, patience).toBe(503)
+  await scene.startAgent()
+  await expect.poll(async () => (await ask('/')).status, patience).toBe(200)
+})
