@@ -185,8 +185,6 @@ export const SessionSchema = Type.Object({
 })
 export type SessionView = Immutable<Static<typeof SessionSchema>>
 
-export const SessionListSchema = Type.Object({ sessions: Type.Array(SessionSchema) })
-
 /** A manifest that can't be used, or only in its last good version. */
 export const ManifestProblemSchema = Type.Object({ file: text, line: Type.Integer(), reason: text })
 export type ManifestProblem = Immutable<Static<typeof ManifestProblemSchema>>
@@ -194,12 +192,6 @@ export type ManifestProblem = Immutable<Static<typeof ManifestProblemSchema>>
 /** An admission policy that a cluster does not have, and what is off without it. */
 export const MissingPolicySchema = Type.Object({ policy: text, consequence: text })
 export type MissingPolicy = Immutable<Static<typeof MissingPolicySchema>>
-
-/** What whoever runs Gatehouse has to mend. */
-export const ProblemListSchema = Type.Object({
-  problems: Type.Array(ManifestProblemSchema),
-  missingPolicies: Type.Array(MissingPolicySchema),
-})
 
 export const LogLinesSchema = Type.Object({ lines: Type.Array(text) })
 

@@ -1,6 +1,6 @@
 /** Files that are for one person alone: written whole or not at all, and not believed when somebody else can read or write them. */
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CliFault } from './cli-fault.ts'
 
@@ -49,11 +49,6 @@ async function refuseShared(path: string): Promise<void> {
       hint: 'Others may have read it: run "gatehouse logout", then "gatehouse login".',
     },
   )
-}
-
-/** Of its owner alone, whatever it was before. */
-export async function makePrivate(path: string): Promise<void> {
-  await chmod(path, 0o600)
 }
 
 export function codeOf(error: unknown): string | undefined {
