@@ -1,11 +1,11 @@
 /** What passes through a whole gateway while nobody works, or something does, and what becomes of the workspace: all of it in one store, on a clock of the test. */
-import { type ClientRequest, request } from 'node:http'
+import { type ClientRequest, request, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { dateFollows } from '#test/support/date-follows.ts'
 import { type EchoApp, echoApp } from '#test/support/echo-app.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
-import { plainRequest } from '#test/support/plain-request.ts'
+import { liveRequest, plainRequest } from '#test/support/plain-request.ts'
 import { type TunnelScene, tunnelScene } from '#test/support/tunnel-scene.ts'
 import { openSocket } from '#test/support/workspace-socket.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
@@ -108,11 +108,12 @@ test('[SP11.1] [SP11.2] a page that polls and pings every ten seconds for the wh
   expect(await desired('typed')).toBe('Running')
 })
 
-test('[SP12.1] [SP12.2] a kernel that prints, a tunnel through which bytes pass and an upload under way outlast the timeout; a tunnel that is open and silent does not', {
+test('[SP12.1] [SP12.2] a kernel that prints, a tunnel through which bytes pass, an upload and a download under way outlast the timeout; a tunnel that is open and silent does not, nor does a log that drips', {
   timeout: 60_000,
 }, async () => {
   const [prints, uploads, silent] = [await openTab('prints'), await openTab('uploads'), await openTab('silent')]
   await openTab('copies')
+  const [downloads, drips] = [await openTab('downloads'), await openTab('drips')]
   using quiet = await scene.open(bearer, { query: { workspace: 'team/silent' } })
   using moving = await scene.open(bearer, { query: { workspace: 'team/copies' } })
   const tell = (type: string, content = {}) => {
@@ -120,16 +121,20 @@ test('[SP12.1] [SP12.2] a kernel that prints, a tunnel through which bytes pass 
   }
   tell('status', { execution_state: 'busy' })
   const upload = uploadTo(uploads)
+  using file = await answerUnderWay(downloads)
+  using log = await answerUnderWay(drips)
   const began = clock.now()
   await pass(began + 7 * minute, async () => {
     tell('stream', { name: 'stdout', text: 'a line' })
     upload.write(Buffer.alloc(1_000))
     moving.ws.send(Buffer.alloc(40_000))
+    file.send(Buffer.alloc(100_000))
+    log.send(Buffer.from('a line\n'))
     await poll(silent)
   })
-  expect(await desired('silent')).toBe('Stopped')
+  for (const name of ['silent', 'drips']) expect(await desired(name), name).toBe('Stopped')
   expect(await quiet.closed).toMatchObject({ code: 1001 })
-  for (const name of ['prints', 'uploads', 'copies']) expect(await desired(name), name).toBe('Running')
+  for (const name of ['prints', 'uploads', 'copies', 'downloads']) expect(await desired(name), name).toBe('Running')
   upload.destroy()
 })
 
@@ -140,4 +145,19 @@ function uploadTo({ url, headers }: Tab): ClientRequest {
   const asking = request({ ...of, headers: { ...headers, Host: host } })
   asking.on('error', () => undefined).flushHeaders()
   return asking
+}
+
+/** An answer whose head has come, and whose body goes on. */
+async function answerUnderWay({ url, app, headers }: Tab) {
+  const lists = app.answer
+  const underWay = Promise.withResolvers<ServerResponse>()
+  app.answer = (asked, response) => {
+    if (!asked.url?.endsWith('/files/large.bin')) return lists?.(asked, response) ?? false
+    response.writeHead(200, { 'Content-Type': 'application/octet-stream' }).flushHeaders()
+    underWay.resolve(response)
+    return true
+  }
+  const stream = await liveRequest(`${url}files/large.bin`, { headers })
+  const response = await underWay.promise
+  return { send: (bytes: Buffer) => response.write(bytes), [Symbol.dispose]: () => stream[Symbol.dispose]() }
 }
