@@ -47,6 +47,7 @@ async function candidates(typed: readonly string[], io: PersonIo, commands: Comm
   const before = rest.at(-2) ?? ''
   if (before === '--deployment' || before === '-d') return (await readDeployments(io)).all.map((one) => one.name)
   if (before === '--output' || before === '-o') return ['table', 'json']
+  if (before === '--ide') return idesIn(command)
   if (rest.at(-1)?.startsWith('-')) return flagsOf(command)
   if (name === 'completion') return [...scripts.keys()]
   return takesWorkspace(command) ? workspaces(io) : []
@@ -56,6 +57,14 @@ function flagsOf({ help }: PersonCommand): readonly string[] {
   return [
     ...new Set([...help.matchAll(/^ {2}.{4}(--[a-z-]+)/gm)].flatMap(([, flag]) => (flag === undefined ? [] : [flag]))),
   ]
+}
+
+/** Those that its help names. */
+function idesIn({ help }: PersonCommand): readonly string[] {
+  return (/ --ide IDE +(.*)/.exec(help)?.[1] ?? '')
+    .replaceAll(/\(.*?\)/g, '')
+    .split(',')
+    .map((word) => word.trim())
 }
 
 function takesWorkspace({ help }: PersonCommand): boolean {

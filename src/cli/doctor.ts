@@ -1,22 +1,29 @@
 /** `gatehouse doctor`: has this machine what desktop IDEs need, and is the gateway reached? Every check is a value; how to mend what is missing is said. */
 import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { isCliFault } from '#cli/client/cli-fault.ts'
 import { findDeployment } from '#cli/client/client.ts'
 import { type Deployment, readDeployments } from '#cli/client/deployments.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { parseFormat, printJson, printTable } from '#cli/client/printing.ts'
+import { workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { checkGateway } from '#cli/doctor/gateway.ts'
 import { machineProbes } from '#cli/doctor/machine-probes.ts'
 import { type Finding, markUntried, type Probes } from '#cli/doctor/probes.ts'
 import { checkPowerShell, checkSsh, checkSystem } from '#cli/doctor/system.ts'
 import { checkVsCode } from '#cli/doctor/vs-code.ts'
+import { checkImage } from '#cli/ssh/image-check.ts'
+import { findTarget, type TargetNamed } from '#cli/ssh/target.ts'
+import { sshRemote } from '#workspace/connections.ts'
 
 /** 1 when anything is missing; what is not known is no fault. */
 export async function doctor(args: readonly string[], io: PersonIo): Promise<number> {
-  const { values, positionals } = readArguments(args, { ...commonOptions, ...formatOptions })
-  takePositionals(positionals, { least: 0, names: [] })
+  const { values, positionals } = readArguments(args, { ...commonOptions, ...formatOptions, ...workspaceOptions })
+  takePositionals(positionals, { least: 0, names: ['workspace'] })
   const format = parseFormat(values.output)
   const deployments = await deploymentsOf(io, values.deployment)
-  const findings = [...(await checkMachine(machineProbes(io))), ...(await checkGateways(io, deployments))]
+  const probes = machineProbes(io)
+  const machine = [...(await checkMachine(probes)), ...(await checkGateways(io, deployments))]
+  const findings = [...machine, ...(await checkWorkspace(io, probes, positionals[0], values))]
   if (format === 'json') printJson(io.stdout, findings)
   else print(io, findings)
   return findings.some(({ verdict }) => verdict === 'missing') ? 1 : 0
@@ -31,6 +38,25 @@ export async function checkMachine(probes: Probes): Promise<readonly Finding[]> 
     checkVsCode(probes),
   ])
   return [system, ssh, ...powerShell, ...vsCode].map((finding) => markUntried(finding, probes))
+}
+
+/** The image's side, of one that runs: nothing is started by a look. */
+async function checkWorkspace(
+  io: PersonIo,
+  probes: Probes,
+  name: string | undefined,
+  named: TargetNamed,
+): Promise<readonly Finding[]> {
+  if (name === undefined) return []
+  try {
+    const target = await findTarget(io, name, named)
+    return (await checkImage(io, probes, target, sshRemote)).findings
+  } catch (error) {
+    if (!isCliFault(error) || error.code === 'usage') throw error
+    const { message, code, hint } = error
+    const found = `${message} (${code})`
+    return [{ check: 'workspace', verdict: 'missing', found, ...(hint === undefined ? {} : { remedy: hint }) }]
+  }
 }
 
 async function deploymentsOf(io: PersonIo, named: string | undefined): Promise<readonly Deployment[]> {

@@ -146,7 +146,7 @@ async function keep(io: PersonIo, deployment: Deployment, grant: Grant): Promise
 }
 
 /** What it calls itself in aliases is asked again, since it may have changed. */
-function withDeployment({ all }: Deployments, { sshName: _, ...deployment }: Deployment): Deployments {
+function withDeployment({ all }: Deployments, { sshName: _, sshUser: __, ...deployment }: Deployment): Deployments {
   const others = all.filter(({ name }) => name !== deployment.name)
   return { current: deployment.name, all: [...others, deployment] }
 }

@@ -1,5 +1,5 @@
 /** `gatehouse logout`: ends the login at the gateway, with all that it has open, and forgets it here. */
-
+import { rm } from 'node:fs/promises'
 import { call } from '#cli/client/api-call.ts'
 import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
 import { CliFault } from '#cli/client/cli-fault.ts'
@@ -8,6 +8,7 @@ import type { Deployment } from '#cli/client/deployments.ts'
 import { takeLock } from '#cli/client/file-lock.ts'
 import { type Login, loginLock, readLoginToEnd, removeLogin } from '#cli/client/logins.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
+import { placesOf } from '#cli/ssh/places.ts'
 import { api } from '#surface/urls.ts'
 
 export async function logout(args: readonly string[], io: PersonIo): Promise<number> {
@@ -17,6 +18,8 @@ export async function logout(args: readonly string[], io: PersonIo): Promise<num
   await using _lock = await takeLock(loginLock(io, deployment), { ...io, longest: 60_000 })
   const login = await readLoginToEnd(io, deployment)
   await removeLogin(io, deployment)
+  // Keys and certificates are of that login; what ssh is configured with says "not logged in" from here on.
+  await rm(placesOf(io, deployment).folder, { recursive: true, force: true })
   if (!login) {
     io.stderr.write(`Nobody was logged in at ${deployment.name}.\n`)
     return 0

@@ -1,15 +1,7 @@
 /** Every command of a person, in the order in which they are listed. Each is loaded when it is run: what opens a tunnel must not wait for the rest. */
+import { deploymentHelp, formatHelp, help, workspaceHelp } from './command-help.ts'
 import type { PersonCommand } from './person-command.ts'
-
-const deploymentHelp =
-  '  -d, --deployment NAME   which gateway, where you are logged in at several (GATEHOUSE_CLI_DEPLOYMENT)\n'
-const formatHelp = '  -o, --output FORMAT     table, or json for programs\n'
-const workspaceHelp =
-  '  -n, --namespace NAME    its namespace; WORKSPACE may be NAMESPACE/NAME, or a name that only one has\n'
-
-function help(usage: string, what: string, ...flags: readonly string[]): string {
-  return `usage: gatehouse ${usage}\n\n${what}\n\n${flags.join('')}`
-}
+import { sshCommands } from './ssh-commands.ts'
 
 const logsHelp = help(
   'logs WORKSPACE [FLAG ...]',
@@ -206,21 +198,7 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
   ],
   ['logs', logsCommand],
   ['log', { ...logsCommand, summary: 'the same as logs' }],
-  [
-    'tunnel',
-    {
-      summary: 'the ProxyCommand of OpenSSH',
-      help: help(
-        'tunnel WORKSPACE [FLAG ...]',
-        'Joins standard input and output with a port of a workspace, that of SSH when none is named. WORKSPACE may be its alias, as in ssh_config.',
-        deploymentHelp,
-        workspaceHelp,
-        '      --port NUMBER       another port, with --type port-forward\n',
-        '      --type TYPE         the kind of connection, as shares name it: ssh-remote, vscode-remote, port-forward\n',
-      ),
-      load: async () => (await import('./tunnel.ts')).tunnel,
-    },
-  ],
+  ...sshCommands,
   [
     'port-forward',
     {
@@ -239,9 +217,10 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
     {
       summary: 'is here what desktop IDEs need, and is the gateway reached',
       help: help(
-        'doctor [FLAG ...]',
-        'Looks at the system, its ssh client, VS Code with Remote-SSH, and the way to each gateway. The exit code is 1 when something is missing.',
+        'doctor [WORKSPACE] [FLAG ...]',
+        'Looks at the system, its ssh client, VS Code with Remote-SSH, and the way to each gateway; at the image of a workspace that runs, where one is named. The exit code is 1 when something is missing.',
         deploymentHelp,
+        workspaceHelp,
         formatHelp,
       ),
       load: async () => (await import('./doctor.ts')).doctor,

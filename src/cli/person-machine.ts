@@ -1,6 +1,8 @@
 /** This machine, as commands of a person see it. */
 import { spawn } from 'node:child_process'
+import { existsSync, realpathSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
+import { delimiter, isAbsolute, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { systemClock } from '#lib/clock.ts'
@@ -21,6 +23,7 @@ export function personMachine(program: NodeJS.Process): { readonly io: PersonIo 
     ...{ stdout, stderr, env, platform },
     homeFolder: homedir(),
     machine: hostname(),
+    program: () => startOf(program),
     cwd: () => program.cwd(),
     clock: systemClock,
     signal: ending.signal,
@@ -35,6 +38,21 @@ export function personMachine(program: NodeJS.Process): { readonly io: PersonIo 
       for (const name of signals) program.off(name, stop)
     },
   }
+}
+
+/**
+ * Node by the name that it has on the PATH, where that is this one: those that a package manager keeps last longer than where they lead to. Windows finds it by
+ * that PATH, which there is the same for whatever is started by a click.
+ */
+function startOf({ execPath, argv, env, platform }: NodeJS.Process): readonly string[] {
+  const [, script = ''] = argv
+  if (platform === 'win32') return ['node', script]
+  const own = (env.PATH ?? '')
+    .split(delimiter)
+    .filter((folder) => isAbsolute(folder))
+    .map((folder) => join(folder, 'node'))
+    .find((path) => existsSync(path) && realpathSync(path) === execPath)
+  return [own ?? execPath, script]
 }
 
 function readLine({ stdin }: NodeJS.Process): Promise<string | undefined> {

@@ -60,7 +60,7 @@ function isHelp(args: readonly string[]): boolean {
 }
 
 function say({ message, hint, requestId, code }: CliFault, name: string, { stderr }: PersonIo): void {
-  stderr.write(`gatehouse ${name}: ${printable(message, 2048)}\n`)
+  stderr.write(`gatehouse ${name}: ${printable(message, 2048)}${code === 'usage' ? '' : ` (${printable(code, 64)})`}\n`)
   if (hint !== undefined) stderr.write(`${printable(hint)}\n`)
   if (requestId !== undefined) stderr.write(`Request ${requestId}\n`)
   if (code === 'usage') stderr.write(`"gatehouse ${name} --help" says how.\n`)

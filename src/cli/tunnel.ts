@@ -11,13 +11,22 @@ import { join, tunnelTo } from '#cli/client/open-tunnel.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { putOff } from '#cli/client/reconnecting.ts'
 import { findWorkspace, workspaceOptions } from '#cli/client/workspace-argument.ts'
+import { inConfigFolder } from '#cli/ssh/given-folder.ts'
 import { portForward, readConnectionType, sshRemote } from '#workspace/connections.ts'
 import { parseSshAlias } from '#workspace/ssh-alias.ts'
 
-export async function tunnel(args: readonly string[], io: PersonIo): Promise<number> {
-  const options = { ...commonOptions, ...workspaceOptions, port: { type: 'string' }, type: { type: 'string' } } as const
+const options = {
+  ...commonOptions,
+  ...workspaceOptions,
+  port: { type: 'string' },
+  type: { type: 'string' },
+  'config-folder': { type: 'string' },
+} as const
+
+export async function tunnel(args: readonly string[], given: PersonIo): Promise<number> {
   const { values, positionals } = readArguments(args, options)
   takePositionals(positionals, { least: 1, names: ['workspace'] })
+  const io = inConfigFolder(given, values['config-folder'])
   const port = values.port === undefined ? undefined : parsePort(values.port)
   const connectionType = readConnectionType(values.type ?? sshRemote)
   if (connectionType === undefined) throw usageFault(`'${values.type}' is no type of connection`)

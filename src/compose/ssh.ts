@@ -68,6 +68,7 @@ export function sshSurface(parts: SshSurfaceParts): SshRoutes {
     ...parts,
     ...parts.ssh,
     deployment,
+    user: parts.settings.ssh.user,
     async readSession({ name }) {
       await sessions.fetchRecord(name)
       return sessions.get(name)

@@ -40,6 +40,8 @@ export interface SshDeskParts {
   readonly authorities: SshAuthorities
   /** What this Gatehouse is called in aliases. */
   readonly deployment: string
+  /** Who somebody is within a workspace. */
+  readonly user: string
   /** His session as the store has it now; `undefined` once it has ended. Throws `store_unavailable`. */
   readonly readSession: (session: Session) => Promise<Session | undefined>
   /** How many certificates one identity may have. */
@@ -80,12 +82,12 @@ export class SshDesk {
 
   /** Throws `store_unavailable` until there is a key. */
   trust(): SshTrust {
-    const { authorities, deployment } = this.#parts
+    const { authorities, deployment, user } = this.#parts
     // There are none before there is one in force.
     authorities.current()
     const hosts = aliasPattern(deployment)
     return {
-      ...{ deployment, hosts },
+      ...{ deployment, hosts, user },
       knownHosts: authorities.all().map((key) => `@cert-authority ${hosts} ${publicKeyLine(key.hosts.publicKey)}`),
       userAuthorities: authorities.all().map((key) => publicKeyLine(key.people.publicKey, `gatehouse-${key.kid}`)),
     }

@@ -48,7 +48,7 @@ export function buildSettings(raw: RawSettings): Settings {
       downloadIdle: span(limits.downloadIdle),
     },
     drain: { grace: span(raw.drain.grace) },
-    ssh: { deployment: raw.ssh.deployment },
+    ssh: { deployment: raw.ssh.deployment, user: raw.ssh.user },
     environmentAliases,
     log,
     machines: raw.machines.map(buildMachine),

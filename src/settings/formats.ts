@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { isDnsLabel, isDnsSubdomain } from '#lib/dns-name.ts'
 import { parseDuration } from '#lib/duration.ts'
 import { parseNetwork } from '#lib/network.ts'
+import { isUserName } from '#lib/user-name.ts'
 
 interface Format {
   readonly isOk: (text: string) => boolean
@@ -27,6 +28,7 @@ export const formats: ReadonlyMap<string, Format> = new Map([
     'variable',
     { isOk: (text) => /^[A-Za-z_][A-Za-z0-9_]*$/.test(text), meaning: 'the name of an environment variable' },
   ],
+  ['username', { isOk: isUserName, meaning: 'a user of Linux: lower-case letters, digits, hyphens and underscores' }],
   ['path', { isOk: (text) => !text.includes('\0'), meaning: 'a path' }],
 ])
 

@@ -234,6 +234,10 @@ export const settingsSchema = keys({
         { format: 'label' },
       ),
     ),
+    user: text('Who somebody is within a workspace: the user of its image that its SSH server runs as.', {
+      default: 'workspace',
+      format: 'username',
+    }),
   }),
   environmentAliases: section('Further names for variables of workspaces.', {
     dataiku: flag('Also set `DKU_CODE_STUDIO_BROWSER_PATH…`.'),

@@ -36,7 +36,7 @@ export interface Settings {
   readonly limits: Limits
   readonly drain: { readonly grace: Milliseconds }
   /** `deployment`: the domain says it, where it is undefined. */
-  readonly ssh: { readonly deployment: string | undefined }
+  readonly ssh: { readonly deployment: string | undefined; readonly user: string }
   readonly environmentAliases: { readonly dataiku: boolean }
   readonly log: { readonly level: 'debug' | 'info' | 'warn' | 'error' }
   readonly machines: readonly MachineSettings[]

@@ -30,6 +30,8 @@ export const SshTrustSchema = Type.Object({
   deployment: text,
   /** The aliases that its hosts are known by. */
   hosts: text,
+  /** For `User`: who somebody is within a workspace. */
+  user: text,
   /** For `UserKnownHostsFile`: `@cert-authority`, pattern, key. */
   knownHosts: Type.Array(text),
   /** For `TrustedUserCAKeys`. */

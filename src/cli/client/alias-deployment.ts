@@ -5,11 +5,12 @@
 import { paths } from '#surface/urls.ts'
 import { isDeployment, type SshAlias, sshAlias } from '#workspace/ssh-alias.ts'
 import { call } from './api-call.ts'
-import { CliFault, isCliFault, usageFault } from './cli-fault.ts'
+import { CliFault, usageFault } from './cli-fault.ts'
 import { findDeployment } from './client.ts'
-import { type Deployment, deploymentVariable, readDeployments, recordOf, writeDeployments } from './deployments.ts'
+import { type Deployment, deploymentVariable, readDeployments, recordOf } from './deployments.ts'
 import { readLogin } from './logins.ts'
 import type { PersonIo } from './person-io.ts'
+import { keepTrust } from './ssh-trust.ts'
 
 /**
  * `named` as `--deployment` has it: that one has to be the alias's. Throws `usage` when it is not, or several are; `no_deployment` when none is, and as
@@ -43,7 +44,8 @@ async function thoseCalled(io: PersonIo, word: string): Promise<readonly Deploym
   return found
 }
 
-async function wordOf(io: PersonIo, deployment: Deployment): Promise<string> {
+/** As `known_hosts` and aliases have it. Throws `no_gateway`, and as {@link call}. */
+export async function wordOf(io: PersonIo, deployment: Deployment): Promise<string> {
   if (deployment.sshName !== undefined) return deployment.sshName
   const { body, requestId } = await call(deployment, io, {
     ...{ method: 'GET', path: paths.sshTrust },
@@ -52,16 +54,6 @@ async function wordOf(io: PersonIo, deployment: Deployment): Promise<string> {
   const word = recordOf(body)?.deployment
   if (typeof word !== 'string' || !isDeployment(word))
     throw new CliFault('no_gateway', `${deployment.url} does not say what it is called in aliases`, { requestId })
-  await keep(io, deployment, word)
+  await keepTrust(io, deployment, { sshName: word })
   return word
-}
-
-/** Read again right before, for what others have written meanwhile. */
-async function keep(io: PersonIo, { name, url }: Deployment, sshName: string): Promise<void> {
-  const { current, all } = await readDeployments(io)
-  const known = all.map((one) => (one.name === name && one.url === url ? { ...one, sshName } : one))
-  await writeDeployments(io, { current, all: known }).catch((error: unknown) => {
-    // It is only asked again the next time.
-    if (!isCliFault(error, 'not_written')) throw error
-  })
 }

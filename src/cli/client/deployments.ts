@@ -1,6 +1,7 @@
 /** The gateways that a person works with, by names of their own, in `config.json` of the config folder. It holds no secret. */
 import { join } from 'node:path'
 import { isDnsLabel } from '#lib/dns-name.ts'
+import { isUserName } from '#lib/user-name.ts'
 import { isDeployment } from '#workspace/ssh-alias.ts'
 import { CliFault } from './cli-fault.ts'
 import { configFolder } from './config-folder.ts'
@@ -16,6 +17,8 @@ export interface Deployment {
   readonly caFile?: string
   /** What it calls itself in aliases for ssh, once it was asked. */
   readonly sshName?: string
+  /** Who somebody is in its workspaces, as it says. */
+  readonly sshUser?: string
 }
 
 export interface Deployments {
@@ -95,13 +98,14 @@ function parseDeployments(text: string): Deployments | undefined {
 }
 
 function parseDeployment(name: string, entry: Readonly<Record<string, unknown>>): Deployment | undefined {
-  const { caFile, sshName } = entry
+  const { caFile, sshName, sshUser } = entry
   const url = typeof entry.url === 'string' ? parseGatewayUrl(entry.url) : undefined
   if (url === undefined || !isDnsLabel(name)) return undefined
   return {
     ...{ name, url },
     ...(typeof caFile === 'string' ? { caFile } : {}),
     ...(typeof sshName === 'string' && isDeployment(sshName) ? { sshName } : {}),
+    ...(typeof sshUser === 'string' && isUserName(sshUser) ? { sshUser } : {}),
   }
 }
 

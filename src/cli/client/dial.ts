@@ -22,6 +22,8 @@ type Place = Pick<Deployment, 'url' | 'caFile'> & {
 type DialIo = Pick<PersonIo, 'env' | 'clock' | 'signal'>
 
 const limit: Milliseconds = 15_000
+/** For each address of a name, where it has several. */
+const attempt: Milliseconds = 3_000
 
 /** A connection to the gateway that is ready for HTTP/1.1. Throws `unreachable`, `proxy_failed`, `certificate_refused`, `timed_out`, `interrupted`. */
 export async function dialGateway(place: Place, io: DialIo, signal: AbortSignal = io.signal): Promise<Duplex> {
@@ -56,6 +58,8 @@ function connected(host: string, port: number, signal: AbortSignal): Promise<Soc
       host,
       port,
       noDelay: true,
+      // Node's own quarter of a second for each address but the last is less than a far gateway, or a machine that is busy, takes.
+      autoSelectFamilyAttemptTimeout: attempt,
       ...(isLocalhostName(host) ? { lookup: localhostLookup } : {}),
     })
     settle(socket, 'connect', signal, resolve, reject)

@@ -18,6 +18,8 @@ export interface PersonIo {
   readonly homeFolder: string
   /** What the machine calls itself. */
   readonly machine: string
+  /** What starts this program: by absolute paths, as far as a path can be counted on. */
+  readonly program: () => readonly string[]
   readonly cwd: () => string
   readonly clock: Clock
   /** Aborted by Ctrl-C and by the end of whoever started it. */

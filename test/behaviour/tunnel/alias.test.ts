@@ -8,7 +8,7 @@ import { tunnelScene } from '#test/support/tunnel-scene.ts'
 
 const called =
   (deployment: string) =>
-  (settings: Settings): Settings => ({ ...settings, ssh: { deployment } })
+  (settings: Settings): Settings => ({ ...settings, ssh: { ...settings.ssh, deployment } })
 
 test('tunnel opens an alias at the gateway that is called so, whichever is current, and nowhere when none is, several are, or --deployment says another', async () => {
   await using one = await tunnelScene({ settings: called('one') })

@@ -13,6 +13,7 @@ async function run(args: readonly string[]) {
     platform: 'linux',
     homeFolder: '/nonexistent',
     machine: 'm',
+    program: () => ['/usr/bin/node', '/opt/gatehouse.cjs'],
     cwd: () => '/',
     clock: systemClock,
     signal: new AbortController().signal,

@@ -1,0 +1,67 @@
+/** `gatehouse code`: a workspace in a desktop IDE, by an address that the system hands to it. The IDE runs ssh itself, with what `gatehouse config-ssh` has written. */
+import { commonOptions, formatOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
+import { CliFault, usageFault } from '#cli/client/cli-fault.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
+import { parseFormat, printJson } from '#cli/client/printing.ts'
+import { workspaceOptions } from '#cli/client/workspace-argument.ts'
+import { machineProbes } from '#cli/doctor/machine-probes.ts'
+import { checkFirst, demand } from '#cli/ssh/checks.ts'
+import { type Ide, ides } from '#cli/ssh/deep-link.ts'
+import { checkImage } from '#cli/ssh/image-check.ts'
+import { hasInclude, includeLine } from '#cli/ssh/include-line.ts'
+import { ownedConfig, userConfig } from '#cli/ssh/places.ts'
+import { findTarget } from '#cli/ssh/target.ts'
+import { readUserConfig } from '#cli/ssh/user-config.ts'
+import { wake } from './start.ts'
+import { parseWaitLimit, waitOptions } from './wait-options.ts'
+
+const options = {
+  ...commonOptions,
+  ...workspaceOptions,
+  ...formatOptions,
+  timeout: waitOptions.timeout,
+  ide: { type: 'string', default: 'vscode' },
+  print: { type: 'boolean', default: false },
+  'no-checks': { type: 'boolean', default: false },
+} as const
+
+export async function code(args: readonly string[], io: PersonIo): Promise<number> {
+  const { values, positionals } = readArguments(args, options)
+  takePositionals(positionals, { least: 1, names: ['workspace', 'folder'] })
+  const format = parseFormat(values.output)
+  const limit = parseWaitLimit(values.timeout)
+  const ide = parseIde(values.ide)
+  const [name, folder] = positionals
+  if (folder !== undefined && !folder.startsWith('/'))
+    throw usageFault('the folder is an absolute path of the workspace')
+  const target = await findTarget(io, name, values)
+  await demandConfig(io)
+  if (!values['no-checks']) await checkFirst(io, target.client.deployment, { needsVsCode: ide.isVsCode })
+  await wake(target.client, io, target.ref, limit)
+  // Without a folder it is the one that a shell begins in, which only a shell can tell.
+  const looks = !values['no-checks'] || folder === undefined
+  const image = looks ? await checkImage(io, machineProbes(io), target, ide.connectionType) : undefined
+  if (image && !values['no-checks']) demand(io, image.findings, () => true)
+  const { alias, user } = target
+  const link = ide.link({ alias, user, path: folder ?? image?.home ?? '/' })
+  if (format === 'json') printJson(io.stdout, { ide: values.ide, alias, link })
+  else io.stdout.write(`${link}\n`)
+  if (!values.print && !(await io.openBrowser(link)))
+    io.stderr.write('Nothing here opens such addresses: open it where the IDE is.\n')
+  return 0
+}
+
+function parseIde(text: string): Ide {
+  const ide = ides.get(text)
+  if (ide) return ide
+  throw usageFault(`--ide is one of ${[...ides.keys()].join(', ')}, not '${text}'`)
+}
+
+/** The IDE reads the person's own configuration of ssh, and knows no workspace without our line in it. */
+async function demandConfig(io: PersonIo): Promise<void> {
+  const path = userConfig(io)
+  if (hasInclude((await readUserConfig(path)) ?? '', includeLine(ownedConfig(io), io.platform))) return
+  throw new CliFault('ssh_not_configured', `${path} does not include what ssh has to know of workspaces`, {
+    hint: 'Run "gatehouse config-ssh" once.',
+  })
+}
