@@ -31,7 +31,7 @@ COPY --from=bundled /app/dist ./dist
 COPY --from=compiled /app/compile-cache ./compile-cache
 # Nobody in particular; nothing of the image is writable for it.
 USER 65532:65532
-EXPOSE 8080 8443 8802
+EXPOSE 8080 8443 8802 8804
 # A replica has about one core: who answers would wait for threads that collect young objects with it, tens of milliseconds at a time. Young
 # objects have room enough not to be taken for old ones, also where Node finds little memory.
 ENTRYPOINT ["node", "--no-parallel-scavenge", "--max-semi-space-size=8", "/app/bin/gatehouse.js"]

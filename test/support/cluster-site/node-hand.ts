@@ -13,6 +13,8 @@ export interface NodeHand {
    * cluster, kind and k3d have.
    */
   giveNext(address: string): Promise<void>
+  /** From here on the node drops every new connection to that address, until disposed. Needs `iptables` on the node. */
+  close(address: string): Promise<AsyncDisposable>
 }
 
 const killing = `
@@ -54,7 +56,7 @@ export async function openNodeHand(namespace: string): Promise<NodeHand> {
     volumeMounts: [{ name: 'node', mountPath: '/node' }],
   }
   const spec = {
-    ...{ hostPID: true, containers: [container], terminationGracePeriodSeconds: 0 },
+    ...{ hostPID: true, hostNetwork: true, containers: [container], terminationGracePeriodSeconds: 0 },
     volumes: [{ name: 'node', hostPath: { path: '/' } }],
   }
   const inNamespace = (args: readonly string[]) => kubectl(['-n', namespace, ...args])
@@ -66,5 +68,13 @@ export async function openNodeHand(namespace: string): Promise<NodeHand> {
   return {
     kill: async (name) => Number(await run(killing, name)),
     giveNext: async (address) => void (await run(giving, address)),
+    async close(address) {
+      const rule = (command: '-I' | '-D') => {
+        const drop = [command, 'FORWARD', '-d', address, '-m', 'conntrack', '--ctstate', 'NEW', '-j', 'DROP']
+        return inNamespace(['exec', 'hand', '--', 'chroot', '/node', 'iptables', '-w', ...drop])
+      }
+      await rule('-I')
+      return { [Symbol.asyncDispose]: async () => void (await rule('-D')) }
+    },
   }
 }

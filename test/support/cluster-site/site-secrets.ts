@@ -10,11 +10,17 @@ export interface SecretParts {
   readonly caText: string
   readonly issuerHost: string
   readonly clientSecret: string
+  /** There is one by which replicas know one another. */
+  readonly hasPeers?: boolean | undefined
 }
 
 export async function createSecrets(namespace: string, parts: SecretParts): Promise<void> {
   const { domain, ca, caText, issuerHost, clientSecret } = parts
+  const peers = parts.hasPeers
+    ? [await tlsSecret(namespace, 'gatehouse-peers', { ca, names: ['gatehouse-peers'] })]
+    : []
   await apply(
+    ...peers,
     await tlsSecret(namespace, 'gatehouse-tls', { ca, names: [domain, `*.${domain}`] }),
     await tlsSecret(namespace, 'idp-tls', { ca, names: [issuerHost] }),
     secret(namespace, 'gatehouse-oidc', { 'client-secret': clientSecret }),

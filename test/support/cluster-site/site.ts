@@ -50,6 +50,8 @@ export interface SiteOptions {
   readonly hasElsewhere?: boolean
   /** Serves the namespace of the workspaces alone, by a Role, instead of the whole cluster. */
   readonly namespaced?: boolean
+  /** Workspaces of every namespace are reached through their agents alone. */
+  readonly hasAgents?: boolean
   /** Further values of the chart; `settings` and `manager.spec` are added to what the site needs. */
   readonly values?: object
   readonly settings?: object
@@ -142,7 +144,7 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
   const ca = createTestCa(folder)
   const caText = await readFile(ca.caFile, 'utf8')
   const clientSecret = 'kZ4vQm81xWc9sLbT0yRfHn37'
-  await createSecrets(namespace, { domain, ca, caText, issuerHost, clientSecret })
+  await createSecrets(namespace, { domain, ca, caText, issuerHost, clientSecret, hasPeers: options.hasAgents })
   const password = 'correct horse battery staple'
   const origin = `https://${domain}:${port}`
   const issuer = `https://${issuerHost}`
@@ -247,7 +249,8 @@ function valuesOf(options: SiteOptions, issuer: string, team: string, replicas: 
     manager: { servesUnclaimed: false, spec },
     tls: { secretName: 'gatehouse-tls' },
     service: { port },
-    settings: { external: { scheme: 'https', port }, ...options.settings },
+    settings: { external: { scheme: 'https', port }, ...agentsOf(options), ...options.settings },
+    ...(options.hasAgents ? { peers: { secretName: 'gatehouse-peers' } } : {}),
     policies: { create: false },
     env: [{ name: 'NODE_EXTRA_CA_CERTS', value: '/etc/authority/ca.crt' }],
     volumes: [{ name: 'authority', configMap: { name: 'authority' } }],
@@ -256,6 +259,10 @@ function valuesOf(options: SiteOptions, issuer: string, team: string, replicas: 
     resources: { requests: { cpu: '10m', memory: '128Mi' } },
     ...options.values,
   }
+}
+
+function agentsOf({ hasAgents }: SiteOptions): object {
+  return hasAgents ? { agents: { namespaces: ['*'] } } : {}
 }
 
 interface PodList {
