@@ -39,9 +39,10 @@ const launcher = join(import.meta.dirname, '../../bin/gatehouse.js')
 /** As docs/ssh-image.md has it, beside an app. */
 const image = `python3 -m http.server 8888 >/dev/null 2>&1 &
 cd /run/gatehouse-ssh
+trap 'kill "$(cat sshd.pid)"; exit' TERM
 until [ -s host_key-cert.pub ]; do sleep 0.2; done
 /usr/sbin/sshd -D -e -f /etc/gatehouse-ssh/sshd_config &
-while sleep 20; do if [ host_key-cert.pub -nt sshd.pid ]; then kill -HUP "$(cat sshd.pid)"; fi; done`
+while sleep 20 & wait $!; do if [ host_key-cert.pub -nt sshd.pid ]; then kill -HUP "$(cat sshd.pid)"; fi; done`
 
 /** Which TCP ports of that address take connections. */
 const scan = `
@@ -88,7 +89,7 @@ describeWith('helm', 'in a cluster', () => {
 
     test('ten may be open over both replicas, and the eleventh is refused at each until one is closed', async () => {
       const [here, there] = bothReplicas()
-      const all = [here, there].flatMap((replica) => Array.from({ length: 5 }, () => open('alice', replica)))
+      const all = [here, there].flatMap((replica) => Array.from({ length: 5 }, () => opens('alice', replica)))
       const tunnels = await Promise.all(all)
       for (const tunnel of tunnels) await greeted(tunnel)
       for (const replica of [here, there]) {
@@ -155,7 +156,7 @@ describeWith('helm', 'in a cluster', () => {
 
     test('they end as what they lead through and to does: 1012 a replica, 1011 the pod, 1001 the workspace', async () => {
       const [leaving, staying] = bothReplicas()
-      const [told, kept] = [await open('alice', leaving), await open('alice', staying)]
+      const [told, kept] = [await opens('alice', leaving), await opens('alice', staying)]
       for (const tunnel of [told, kept]) await greeted(tunnel)
       await site.ours(['delete', 'pod', leaving.pod, '--wait=false'])
       expect(await told.closed).toMatchObject({ code: 1012, reason: 'gateway restarting' })
