@@ -25,7 +25,9 @@ export class Inbox {
   take(): Buffer | undefined {
     const piece = this.#pieces.shift()
     if (piece === undefined || this.#pieces.length > 0) return piece
-    return piece.subarray(0, this.#filled)
+    const filled = piece.subarray(0, this.#filled)
+    // A few bytes do not keep a whole piece alive.
+    return this.#filled < pieceSize / 2 ? Buffer.from(filled) : filled
   }
 
   clear(): void {

@@ -23,6 +23,8 @@ interface Waiting {
   readonly done: (error?: Error | null) => void
 }
 
+const nothing = Buffer.alloc(0)
+
 /** As a socket says it. */
 export function brokenLink(message: string): Error {
   return Object.assign(new Error(message), { code: 'ECONNRESET' })
@@ -57,8 +59,15 @@ export class LinkStream extends Duplex {
     this.#allowance -= bytes.length
     if (this.#otherHasEnded || this.#allowance < 0) throw new LinkFault('more bytes than there was credit for')
     // Only what somebody reads at once is passed on as it is: whatever waits is bounded by being copied together.
-    if (this.#isAskedFor && this.#inbox.isEmpty && this.readableLength === 0) this.#pass(bytes)
-    else this.#inbox.add(bytes)
+    if (this.#isAskedFor && this.#inbox.isEmpty && this.readableLength === 0) {
+      this.#pass(bytes)
+      return
+    }
+    this.#inbox.add(bytes)
+    if (!this.#isAskedFor) return
+    // It was asked for once, and would never be again: saying nothing makes the stream ask anew, a turn later, when more has come together.
+    this.#isAskedFor = false
+    this.push(nothing)
   }
 
   onCredit(bytes: number): void {
