@@ -61,8 +61,10 @@ function firstLine(socket: Awaited<ReturnType<typeof tunnelTo>>['socket'], signa
     socket.once('close', done)
     socket.on('error', done)
     socket.on('message', (data) => {
-      said += data.toString()
-      if (said.includes('\n') || said.length > 1024) done()
+      const text = data.toString()
+      said += text
+      // Without anything in it, it is the end of what it says.
+      if (text === '' || said.includes('\n') || said.length > 1024) done()
     })
     socket.resume()
   })

@@ -1,6 +1,6 @@
 /** The person's own `~/.ssh/config`: changed as a whole or not at all, with its mode, behind whatever link leads to it, and not when somebody else changes it meanwhile. */
 import { randomBytes } from 'node:crypto'
-import { chmod, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
+import { chmod, lstat, mkdir, open, readFile, realpath, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CliFault } from '#cli/client/cli-fault.ts'
 import { codeOf } from '#cli/client/private-file.ts'
@@ -20,6 +20,8 @@ export async function editUserConfig(path: string, edit: (text: string) => strin
   const before = await readUserConfig(path)
   const after = edit(before ?? '')
   if (after === (before ?? '')) return false
+  if (before === undefined && (await isLink(path)))
+    throw new CliFault('not_written', `${path} leads to a file that is not there`)
   try {
     const target = before === undefined ? path : await realpath(path)
     const mode = before === undefined ? 0o600 : (await stat(target)).mode & 0o777
@@ -29,6 +31,13 @@ export async function editUserConfig(path: string, edit: (text: string) => strin
     if (error instanceof CliFault) throw error
     throw new CliFault('not_written', `${path} could not be written: ${String(error)}`, { cause: error })
   }
+}
+
+async function isLink(path: string): Promise<boolean> {
+  return lstat(path).then(
+    (found) => found.isSymbolicLink(),
+    () => false,
+  )
 }
 
 async function replace(

@@ -143,15 +143,10 @@ describeWith('sshd', 'an alias', (sshd) => {
     expect(await readFile(join(keys, 'id_ed25519'), 'utf8')).not.toBe(key)
   })
 
-  test('that nobody may enter is refused with its code, and a name with something for a shell in it is of no block of ours', async () => {
+  test('one that nobody may enter is refused with its code, once', async () => {
     const none = await ssh('none.team.prod.gatehouse', 'echo ok')
     expect(none).toMatchObject({ code: 255, stdout: '' })
     expect(none.stderr.match(/\((?:not_found|forbidden)\)/g), none.stderr).toHaveLength(1)
-    const pwned = join(machine.home, 'pwned')
-    for (const name of [`x';touch ${pwned};'.team.prod.gatehouse`, `$(touch ${pwned}).team.prod.gatehouse`]) {
-      expect(await ssh('-o', 'ConnectTimeout=1', name, 'echo ok')).toMatchObject({ code: 255 })
-    }
-    expect(await readdir(machine.home)).not.toContain('pwned')
   })
 
   test('gatehouse ssh hands its arguments and exit code on and starts what is stopped; gatehouse cp copies both ways', async () => {

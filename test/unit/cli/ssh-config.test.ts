@@ -1,6 +1,6 @@
 /** What is written for ssh, and for whom it is refused; OpenSSH itself says what it makes of it. */
 import { execFile } from 'node:child_process'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -233,6 +233,20 @@ describeWith('ssh', 'OpenSSH', () => {
         )
       }
       expect((await effective('nb.team.three.gatehouse')).filter((line) => line.startsWith('proxycommand'))).toEqual([])
+      // Whoever brings a name to ssh past its own look at it (CVE-2023-51385), such as another file of its configuration.
+      const pwned = join(folder, 'pwned')
+      for (const name of [
+        `x';touch ${pwned};'`,
+        `$(touch ${pwned})`,
+        `\`touch ${pwned}\``,
+        `x&touch ${pwned}`,
+        'a b',
+      ]) {
+        const text = textFor(machine, { program: ['/bin/true'] }, 'one')
+        await writeFile(path, `Host x\n  HostName "${name}.team.one.gatehouse"\n${text}`)
+        expect((await effective('x')).filter((line) => line.startsWith('proxycommand'))).toEqual([])
+      }
+      expect(await readdir(folder)).not.toContain('pwned')
       const { privateKey, publicKey } = newKey('of a test')
       await writeFile(join(folder, 'key'), privateKey, { mode: 0o600 })
       expect((await run('ssh-keygen', ['-y', '-f', join(folder, 'key')])).stdout.trim()).toBe(publicKey)
