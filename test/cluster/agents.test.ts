@@ -96,8 +96,9 @@ describeWith('helm', 'in a cluster', () => {
     test('[JK25.1] [JK25.2] [JK25.3] a browser, a WebSocket and SSH get to a pod that takes no connection, by either replica', async () => {
       const { address } = await podOf('nb')
       await openWhenRunning(alice, workspace.url)
+      const knocks = site.replicas.flatMap((replica) => ['8888', '2222'].map((port) => knock(replica, address, port)))
+      expect(await Promise.all(knocks)).toEqual(knocks.map(() => 'dropped'))
       for (const replica of site.replicas) {
-        for (const port of ['8888', '2222']) expect(await knock(replica, address, port)).toBe('dropped')
         const page = await until(async () => {
           const answer = await site.through(replica, alice).open(workspace.url)
           return answer.status === 200 ? answer : undefined
@@ -111,7 +112,8 @@ describeWith('helm', 'in a cluster', () => {
 
     test('the same pod without the agent is reached by nobody, and its workspace says why', async () => {
       const { address } = await podOf('bare')
-      for (const replica of site.replicas) expect(await knock(replica, address, '8888')).toBe('dropped')
+      const knocks = site.replicas.map((replica) => knock(replica, address, '8888'))
+      expect(await Promise.all(knocks)).toEqual(knocks.map(() => 'dropped'))
       const page = await until(async () => {
         const answer = await alice.open(bare.url)
         return answer.body.includes('its agent is not connected') ? answer : undefined

@@ -1,6 +1,6 @@
 /** What comes in where agents do: by whom it is let in, and what a pod that is hostile can say once it is. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { longestFrame } from '#link/frames.ts'
 import { paths } from '#surface/urls.ts'
 import { type AgentScene, agentScene, type RawLink } from '#test/support/agent-scene.ts'
@@ -9,10 +9,12 @@ import { tokenGiver } from '#test/support/pod-token.ts'
 import { logIn } from '#test/support/tunnel-scene.ts'
 
 let scene: AgentScene
-beforeEach(async () => {
+let alice: ScriptedBrowser
+beforeAll(async () => {
   scene = await agentScene()
+  alice = await scene.world.as('alice')
 })
-afterEach(() => scene?.[Symbol.asyncDispose]())
+afterAll(() => scene?.[Symbol.asyncDispose]())
 
 const patience = { timeout: 15_000 }
 
@@ -43,7 +45,6 @@ test('#150 only a pod that runs for a workspace now is let in, by a token of its
     "a person's": await logIn(world, 'alice'),
   }
   for (const [what, token] of Object.entries(wrong)) expect(await scene.link(token), what).toBe(401)
-  const alice = await world.as('alice')
   const cookie = alice.cookieHeader(`${world.origin}/`) ?? ''
   expect(cookie).not.toBe('')
   expect(await scene.link(undefined, { Cookie: cookie })).toBe(401)
@@ -63,21 +64,9 @@ test('#150 a workspace of a namespace that is to have no agents has none', async
   expect(await scene.link(token)).toBe(401)
 })
 
-test('#151 a pod has two links and no more: the next one takes the place of the oldest, and coming again and again is refused', async () => {
-  const token = await scene.token()
-  const links = [await linked(token), await linked(token), await linked(token)]
-  expect(await links[0]?.closed).toMatchObject({ code: 1001 })
-  expect(scene.agents.links.size).toBe(2)
-  const answers = await Promise.all(Array.from({ length: 40 }, () => scene.link(token)))
-  expect(answers).toContain(429)
-  expect(scene.agents.links.size).toBe(2)
-  for (const link of [...links, ...answers]) if (typeof link !== 'number') link[Symbol.dispose]()
-})
-
 test('#152 whatever is no frame of its own streams ends the link of that pod, and nothing else', async () => {
   const { world } = scene
   const other = await world.workspace({ name: 'other', namespace: 'team', owner: 'alice' })
-  const alice = await world.as('alice')
   await alice.open(other.url)
   const hostile: readonly (readonly [string, (link: RawLink) => void, number])[] = [
     ['text', ({ ws }) => ws.send('hello'), 1002],
@@ -109,11 +98,9 @@ function serve(link: RawLink, answer: (id: number, request: string) => void): vo
   })
 }
 
-async function visitorOf(scene: AgentScene): Promise<ScriptedBrowser> {
+async function openIt(): Promise<void> {
   await expect.poll(() => scene.isReady(), patience).toBe(true)
-  const alice = await scene.world.as('alice')
-  await alice.open(scene.world.url(scene.ref))
-  return alice
+  await expect.poll(async () => (await alice.open(scene.world.url(scene.ref))).status, patience).toBe(200)
 }
 
 const ok = (body: string) => `HTTP/1.1 200 OK\r\nContent-Length: ${body.length}\r\n\r\n${body}`
@@ -127,7 +114,7 @@ test("#153 what a pod sends behind an answer, or unasked, is nobody's answer", a
     link.say({ kind: 'data', id, bytes: Buffer.from(ok(`to ${request.split(' ')[1]}`) + smuggled) })
     link.say({ kind: 'data', id, bytes: Buffer.from(smuggled) })
   })
-  const alice = await visitorOf(scene)
+  await openIt()
   const url = scene.world.url(scene.ref)
   for (let number = 0; number < 10; number += 1)
     expect((await alice.fetch(`${url}${number}`)).body).toBe(`to /${number}`)
@@ -152,7 +139,7 @@ test('#154 a pod that answers without end, to somebody who does not read, is hel
     link.say({ kind: 'data', id, bytes: Buffer.from('HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n') })
     flooded.resolve(id)
   })
-  const alice = await visitorOf(scene)
+  await openIt()
   const url = new URL(`${scene.world.url(scene.ref)}flood`)
   const { request } = await import('node:http')
   const asked = request({
@@ -176,4 +163,15 @@ test('#154 a pod that answers without end, to somebody who does not read, is hel
   for (let more = 0; more < 400; more += 1) link.say({ kind: 'data', id, bytes: Buffer.alloc(65_536) })
   expect((await link.closed).code).toBe(1002)
   asked.destroy()
+})
+
+test('#151 a pod has two links and no more: the next one takes the place of the oldest, and coming again and again is refused', async () => {
+  const token = await scene.token()
+  const links = [await linked(token), await linked(token), await linked(token)]
+  expect(await links[0]?.closed).toMatchObject({ code: 1001 })
+  expect(scene.agents.links.size).toBe(2)
+  const answers = await Promise.all(Array.from({ length: 40 }, () => scene.link(token)))
+  expect(answers).toContain(429)
+  expect(scene.agents.links.size).toBe(2)
+  for (const link of [...links, ...answers]) if (typeof link !== 'number') link[Symbol.dispose]()
 })
