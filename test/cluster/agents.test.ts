@@ -13,7 +13,8 @@ import { parse } from 'yaml'
 import { openLink } from '#link/handshake.ts'
 import { paths } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
-import { apply, kubectl } from '#test/support/cluster.ts'
+import { kubectl } from '#test/support/cluster.ts'
+import { apply } from '#test/support/cluster-api.ts'
 import { gatewayImage } from '#test/support/cluster-site/gateway-image.ts'
 import { openNodeHand } from '#test/support/cluster-site/node-hand.ts'
 import {
@@ -25,9 +26,9 @@ import {
 } from '#test/support/cluster-site/site.ts'
 import { type ContainerConfig, echoContainer } from '#test/support/echo-container.ts'
 import { type PersonMachine, personMachine } from '#test/support/person-command.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { replicaProxy } from '#test/support/replica-proxy.ts'
+import { until } from '#test/support/until.ts'
 
 const run = promisify(execFile)
 const samples = join(import.meta.dirname, '../../config/samples/agent')

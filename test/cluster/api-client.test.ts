@@ -15,23 +15,25 @@ import { kubernetesResources } from '#resources/kubernetes/kubernetes-resources.
 import { listWatch } from '#resources/kubernetes/list-watch.ts'
 import type { WireObject } from '#resources/kubernetes/wire-object.ts'
 import { reflect } from '#resources/reflect.ts'
-import { kubeconfigPath, kubectl, openNamespace } from '#test/support/cluster.ts'
+import { openNamespace } from '#test/support/cluster.ts'
+import { createObject, createToken, deleteObject, kubeconfigPath } from '#test/support/cluster-api.ts'
 import { installCrds } from '#test/support/cluster-install.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { faultProxy } from '#test/support/fault-proxy.ts'
 import { openGatewayAccount } from '#test/support/gateway-account.ts'
-import { describeWith } from '#test/support/real-parts.ts'
+import { describeAtOnceWith } from '#test/support/real-parts.ts'
 import { shareKind } from '#workspace/share.ts'
 
 const configMaps = { group: '', version: 'v1', plural: 'configmaps' }
 
-describeWith('cluster', 'a token of a pod', () => {
+describeAtOnceWith('cluster', 'a token of a pod', () => {
   test('that is replaced in its file is used at once when the server refuses the old one', async () => {
     await using world = await openAccount()
     await world.write(await world.newToken('first'))
     expect(await world.whoAmI()).toBe(`system:serviceaccount:${world.namespace}:first`)
     const next = await world.newToken('second')
-    await kubectl(['delete', 'serviceaccount', 'first', '-n', world.namespace])
+    const metadata = { namespace: world.namespace, name: 'first' }
+    await deleteObject({ apiVersion: 'v1', kind: 'ServiceAccount', metadata })
     await world.write(next)
     await vi.waitFor(async () => expect(await world.whoAmI()).toContain(':second'), { timeout: 15_000 })
     // Frozen: it was not the time that made it read again.
@@ -49,7 +51,7 @@ describeWith('cluster', 'a token of a pod', () => {
   }, 30_000)
 })
 
-describeWith('cluster', 'a list', () => {
+describeAtOnceWith('cluster', 'a list', () => {
   test('of more than a page is whole, also when its pages expire on the way', async () => {
     await using world = await openWorld()
     await world.createMaps(1_100)
@@ -75,7 +77,12 @@ describeWith('cluster', 'a list', () => {
     await using world = await openWorld()
     await world.createMaps(2)
     const parse = ({ metadata, body }: WireObject) => ({ metadata, fields: Object.keys(body).toSorted() })
-    const options = { client: world.client, namespace: world.namespace, labelSelector: 'test=yes', onUnreadable: fail }
+    const options = {
+      client: world.client,
+      namespace: world.namespace,
+      labelSelector: 'test=yes',
+      onUnreadable: fail,
+    }
     const source = listWatch({ ...options, type: configMaps, form: 'metadata', parse })
     const { items, resourceVersion } = await source.list(world.signal)
     expect(items.map(({ fields }) => fields)).toEqual(Array(2).fill(['apiVersion', 'kind', 'metadata']))
@@ -89,7 +96,7 @@ describeWith('cluster', 'a list', () => {
   })
 })
 
-describeWith('cluster', 'a watch', () => {
+describeAtOnceWith('cluster', 'a watch', () => {
   test('from a version that is long gone says that it has expired', async () => {
     await using world = await openWorld()
     const watch = world.mapsThrough(world.client).watch('1' as ResourceVersion, world.signal)
@@ -114,7 +121,7 @@ describeWith('cluster', 'a watch', () => {
   }, 60_000)
 })
 
-describeWith('cluster', "a heartbeat, written with the gateway's own rights", () => {
+describeAtOnceWith('cluster', "a heartbeat, written with the gateway's own rights", () => {
   beforeAll(() => installCrds())
 
   const nobody = {
@@ -240,8 +247,9 @@ async function openAccount() {
     ...{ clock, began: clock.now(), namespace: space.name },
     write: (token: string) => writeFile(join(folder, 'token'), token),
     async newToken(account: string) {
-      await kubectl(['create', 'serviceaccount', account, '-n', space.name])
-      return kubectl(['create', 'token', account, '-n', space.name])
+      const metadata = { namespace: space.name, name: account }
+      await createObject({ apiVersion: 'v1', kind: 'ServiceAccount', metadata })
+      return createToken(metadata)
     },
     async whoAmI(): Promise<string> {
       const kind = { apiVersion: 'authentication.k8s.io/v1', kind: 'SelfSubjectReview' }

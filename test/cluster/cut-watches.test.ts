@@ -2,13 +2,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { mergeObject } from '#test/support/cluster-api.ts'
 import { type InstalledPolicies, installPolicies } from '#test/support/cluster-install.ts'
 import { openShareChanger, type ShareChanger } from '#test/support/cluster-site/share-changer.ts'
 import { openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
-import { until } from '#test/support/pod-world.ts'
+import { workspaceManifest } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openServed, type ServedCluster, type ServedReplica } from '#test/support/served-cluster.ts'
+import { until } from '#test/support/until.ts'
 
 const seconds = 1_000
 const bound = 2 * seconds
@@ -64,7 +66,7 @@ describeWith('cluster', 'watches that break', () => {
   const keepsOut = (status: number) => status === 403
   const isStopped = (status: number) => status === 424
   const wish = (desiredStatus: string) =>
-    world.do(['patch', 'workspace', 'other', '--type=merge', '-p', JSON.stringify({ spec: { desiredStatus } })])
+    mergeObject(workspaceManifest(world.team, 'other'), { spec: { desiredStatus } })
   /** Gives and starts, or takes and stops; how long each of the two took to be so everywhere. */
   const change = async (isOn: boolean) => {
     await (isOn ? shares.share('nb', { users: ['bob'] }) : shares.revoke('nb'))

@@ -5,16 +5,30 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { cookieFor } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { kubectl, tryKubectl } from '#test/support/cluster.ts'
+import { listObjects, mergeObject, readObject } from '#test/support/cluster-api.ts'
 import { presentEverywhere, statusesEverywhere } from '#test/support/cluster-site/everywhere.ts'
 import { openNodeHand } from '#test/support/cluster-site/node-hand.ts'
 import { type ClusterSite, openSite, openWhenRunning, type SiteReplica } from '#test/support/cluster-site/site.ts'
 import { steadily } from '#test/support/cluster-site/steady-stream.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 
 interface Readiness {
   readonly status: number
   readonly missing?: readonly string[]
+}
+
+interface Budget {
+  readonly status: { readonly disruptionsAllowed: number }
+}
+
+interface Lease {
+  readonly spec: { readonly holderIdentity: string }
+}
+
+interface Pod {
+  readonly metadata: { readonly name: string }
+  readonly status: { readonly podIP?: string }
 }
 
 describeWith('helm', 'replicas', () => {
@@ -63,8 +77,9 @@ describeWith('helm', 'replicas', () => {
   test('#82 [JK23.2] an evicted one is not ready any more, finishes what is in flight and closes its sockets with 1012; no second one is let go meanwhile', async () => {
     const [leaving, staying, ...others] = site.replicas
     if (!leaving || !staying) throw new Error('there are no replicas')
-    const allowed = ['get', 'pdb', site.namespace, '-o', 'jsonpath={.status.disruptionsAllowed}']
-    await until(async () => (await site.ours(allowed)) === '1' || undefined)
+    const budget = { apiVersion: 'policy/v1', kind: 'PodDisruptionBudget', metadata: ours(site.namespace) }
+    const allowed = async () => (await readObject<Budget>(budget)).status.disruptionsAllowed
+    await until(async () => (await allowed()) === 1 || undefined)
     using present = await presentEverywhere(site, alice, url)
     const slow = slowUpload(leaving)
     expect((await evict(leaving)).code).toBe(0)
@@ -91,7 +106,7 @@ describeWith('helm', 'replicas', () => {
     const first = await holder()
     const streams = site.replicas.map((replica) => steadily(site.through(replica, alice), url))
     // By somebody who is not there: whoever held it stops, and it is free when it has run out.
-    await site.ours(['patch', 'lease', lease, '--type=merge', '-p', '{"spec":{"holderIdentity":"somebody-else"}}'])
+    await mergeObject(lease(), { spec: { holderIdentity: 'somebody-else' } })
     const second = await until(async () => [await holder()].find((one) => one !== 'somebody-else'))
     for (const stream of streams) {
       const answers = await stream.end()
@@ -113,19 +128,21 @@ describeWith('helm', 'replicas', () => {
     expect(await statusesEverywhere(site, alice, url)).toEqual([200, 200, 200])
   }, 120_000)
 
-  const lease = 'gatehouse-housekeeping'
-  const holder = () => site.ours(['get', 'lease', lease, '-o', 'jsonpath={.spec.holderIdentity}'])
+  const ours = (name: string) => ({ namespace: site.namespace, name })
+  const lease = () => ({
+    ...{ apiVersion: 'coordination.k8s.io/v1', kind: 'Lease' },
+    metadata: ours('gatehouse-housekeeping'),
+  })
+  const holder = async () => (await readObject<Lease>(lease())).spec.holderIdentity
   const isKnown = ({ pod }: SiteReplica) => site.replicas.some((known) => known.pod === pod)
 
   /** Of all its pods that have one, ready or not. */
   async function addresses(): Promise<readonly SiteReplica[]> {
-    const selector = `app.kubernetes.io/instance=${site.namespace}`
-    const line = '{.metadata.name} {.status.podIP}{"\\n"}'
-    const told = await site.ours(['get', 'pods', '-l', selector, '-o', `jsonpath={range .items[*]}${line}{end}`])
-    return told.split('\n').flatMap((one) => {
-      const [pod = '', address = ''] = one.split(' ')
-      return address === '' ? [] : [{ pod, address }]
-    })
+    const labelSelector = `app.kubernetes.io/instance=${site.namespace}`
+    const pods = await listObjects<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace: site.namespace, labelSelector })
+    return pods.flatMap(({ metadata, status: { podIP } }) =>
+      podIP === undefined ? [] : [{ pod: metadata.name, address: podIP }],
+    )
   }
 
   /** Its listener for those who run it; `undefined` while it does not listen. */

@@ -8,8 +8,8 @@ import { kubectl, tryKubectl } from '#test/support/cluster.ts'
 import { type ExtensionServer, startExtensionServer } from '#test/support/cluster-site/extension-server.ts'
 import { logOf } from '#test/support/cluster-site/insight.ts'
 import { type ClusterSite, openSite, openWhenRunning, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 
 describeWith('helm', 'a gateway that asks by ConnectionAccessReview', () => {
   let site: ClusterSite

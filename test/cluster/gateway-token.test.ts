@@ -32,6 +32,9 @@ const samples: Readonly<Record<string, unknown>> = {
   ...{ ports: [{ name: 'ssh', port: 22 }], managerRef: { name: 'evil' }, executionProfileRef: { name: 'evil' } },
 }
 
+/** What is changed, and a merge patch or a JSON patch of it. */
+type Change = readonly [what: string, patch: object]
+
 describeWith('cluster', "the gateway's token and a Workspace", () => {
   let world: PolicyWorld
   beforeAll(async () => {
@@ -49,9 +52,6 @@ describeWith('cluster', "the gateway's token and a Workspace", () => {
 
   const policy = 'gatehouse-gateway-account'
   const merge = (patch: object) => ['patch', 'workspace', 'nb', '--type=merge', '-p', JSON.stringify(patch)]
-  const json = (...operations: readonly object[]) => {
-    return ['patch', 'workspace', 'nb', '--type=json', '-p', JSON.stringify(operations)]
-  }
 
   test('starts and stops it', async () => {
     expect(await world.asGateway(merge({ spec: { desiredStatus: 'Running' } }))).toMatchObject({ code: 0 })
@@ -60,36 +60,33 @@ describeWith('cluster', "the gateway's token and a Workspace", () => {
   })
 
   /** Every field of the schema that is not the wish, with a value that it may have. */
-  async function everyOtherField(): Promise<readonly (readonly [string, readonly string[]])[]> {
+  async function everyOtherField(): Promise<readonly Change[]> {
     const crd: WorkspaceCrd = JSON.parse(
       await world.do(['get', 'crd', 'workspaces.workspace.jupyter.org', '-o', 'json']),
     )
     const fields = crd.spec.versions[0].schema.openAPIV3Schema.properties.spec.properties
     return Object.keys(fields)
       .filter((field) => field !== 'desiredStatus')
-      .map((field) => [field, merge({ spec: { desiredStatus: 'Stopped', [field]: samples[field] } })])
+      .map((field) => [field, { spec: { desiredStatus: 'Stopped', [field]: samples[field] } }])
   }
 
-  const others: readonly (readonly [string, readonly string[]])[] = [
-    ['another image', merge({ spec: { image: 'evil' } })],
-    ['another image beside the wish', merge({ spec: { desiredStatus: 'Stopped', image: 'evil' } })],
-    ['a field that was not there', merge({ spec: { accessType: 'Public' } })],
-    ['a field taken away', merge({ spec: { image: null } })],
-    ['a value deep inside', json({ op: 'add', path: '/spec/env/0/value', value: 'evil' })],
-    ['one more port', merge({ spec: { ports: [{ name: 'ssh', port: 22 }] } })],
-    ['an annotation', merge({ metadata: { annotations: { note: 'x' } } })],
-    ['an annotation of ours', merge({ metadata: { annotations: { 'gatehouse.dev/ports': '[]' } } })],
-    ['no annotations', json({ op: 'remove', path: '/metadata/annotations' })],
+  const others: readonly Change[] = [
+    ['another image', { spec: { image: 'evil' } }],
+    ['another image beside the wish', { spec: { desiredStatus: 'Stopped', image: 'evil' } }],
+    ['a field that was not there', { spec: { accessType: 'Public' } }],
+    ['a field taken away', { spec: { image: null } }],
+    ['a value deep inside', [{ op: 'add', path: '/spec/env/0/value', value: 'evil' }]],
+    ['one more port', { spec: { ports: [{ name: 'ssh', port: 22 }] } }],
+    ['an annotation', { metadata: { annotations: { note: 'x' } } }],
+    ['an annotation of ours', { metadata: { annotations: { 'gatehouse.dev/ports': '[]' } } }],
+    ['no annotations', [{ op: 'remove', path: '/metadata/annotations' }]],
     [
       'a stamp with somebody else in it',
-      merge({ metadata: { annotations: { 'workspace.jupyter.org/last-updated-by': 'alice' } } }),
+      { metadata: { annotations: { 'workspace.jupyter.org/last-updated-by': 'alice' } } },
     ],
-    ['a label', merge({ metadata: { labels: { team: 'x' } } })],
-    ['a finalizer', merge({ metadata: { finalizers: ['gatehouse.dev/x'] } })],
-    [
-      'an owner',
-      merge({ metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'x', uid: 'x' }] } }),
-    ],
+    ['a label', { metadata: { labels: { team: 'x' } } }],
+    ['a finalizer', { metadata: { finalizers: ['gatehouse.dev/x'] } }],
+    ['an owner', { metadata: { ownerReferences: [{ apiVersion: 'v1', kind: 'ConfigMap', name: 'x', uid: 'x' }] } }],
   ]
 
   test('[SP8.4] changes no other field of it', { timeout: 60_000 }, async () => {
@@ -98,7 +95,8 @@ describeWith('cluster', "the gateway's token and a Workspace", () => {
     for (const [what, patch] of [...others, ...fields]) {
       // Whoever takes the annotations takes the owner with them, which two policies refuse: the server names one.
       const refusing = what === 'no annotations' ? [policy, 'gatehouse-workspace-owner'] : [policy]
-      expect(refusing, what).toContain(world.refusedBy(await world.asGateway(patch)))
+      const form = Array.isArray(patch) ? 'application/json-patch+json' : 'application/merge-patch+json'
+      expect(refusing, what).toContain(world.refusedBy(await world.patchAsGateway('nb', form, patch)))
     }
   })
 

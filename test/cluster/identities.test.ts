@@ -2,13 +2,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { api, paths } from '#surface/urls.ts'
 import { createScriptedBrowser, type Page, type ScriptedBrowser } from '#test/support/browser-session.ts'
-import { apply } from '#test/support/cluster.ts'
+import { apply } from '#test/support/cluster-api.ts'
 import { type ClaimsPod, startClaimsPod } from '#test/support/cluster-site/claims-pod.ts'
 import { lookupOf } from '#test/support/cluster-site/names.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import type { EchoAnswer } from '#test/support/echo-container.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
+
+interface Manager {
+  readonly metadata: { readonly generation: number }
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string
+      readonly status: string
+      readonly observedGeneration: number
+    }[]
+  }
+}
 
 describeWith('helm', 'identities in a cluster', () => {
   let site: ClusterSite
@@ -38,17 +49,16 @@ describeWith('helm', 'identities in a cluster', () => {
 
   /** In force when this returns. */
   async function setIssuers(...oidc: readonly object[]): Promise<void> {
-    const name = ['workspacemanager', site.namespace]
-    await site.ours(['patch', ...name, '--type=merge', '-p', JSON.stringify({ spec: { oidc } })])
-    const seen = { text: '' }
+    await site.manage({ oidc })
+    const seen: { manager?: Manager } = {}
     await until(
       async () => {
-        seen.text = await site.ours(['get', ...name, '-o', 'json'])
-        const { metadata, status } = JSON.parse(seen.text)
-        const accepted = status?.conditions?.find(({ type }: { type: string }) => type === 'Accepted')
+        seen.manager = await site.manager<Manager>()
+        const { metadata, status } = seen.manager
+        const accepted = status?.conditions?.find(({ type }) => type === 'Accepted')
         return accepted?.observedGeneration === metadata.generation && accepted.status === 'True' ? true : undefined
       },
-      () => seen.text,
+      () => JSON.stringify(seen.manager),
     )
   }
 

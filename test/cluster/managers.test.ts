@@ -12,8 +12,8 @@ import {
   untilEverywhere,
 } from '#test/support/cluster-site/everywhere.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 
 interface Condition {
   readonly type: string
@@ -21,6 +21,12 @@ interface Condition {
   readonly reason: string
   readonly message: string
   readonly observedGeneration: number
+}
+
+interface Manager {
+  readonly metadata: { readonly generation: number }
+  readonly spec: { readonly oidc: readonly object[] }
+  readonly status?: { readonly conditions?: readonly Condition[] }
 }
 
 const allowed = [200, 200, 200]
@@ -33,8 +39,11 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
   const opened = new AsyncDisposableStack()
   beforeAll(async () => {
     const bare = { managerSpec: { administrators: {} } }
-    site = opened.use(await openSite())
-    other = opened.use(await openSite({ ...bare, replicas: 1 }))
+    const opening = [openSite(), openSite({ ...bare, replicas: 1 })].map(async (one) => opened.use(await one))
+    const [first, second] = await Promise.all(opening)
+    if (!first || !second) throw new Error('there are not two')
+    site = first
+    other = second
     alice = await site.as('alice')
   }, 180_000)
   afterAll(() => opened.disposeAsync(), 60_000)
@@ -43,11 +52,9 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
   const podsOf = ({ ours }: ClusterSite) =>
     ours(['get', 'pods', '-l', 'app.kubernetes.io/name=gatehouse', '-o', podLines])
   const managedBy = (manager: ClusterSite) => JSON.stringify({ spec: { managerRef: { name: manager.namespace } } })
-  const manage = (spec: object) =>
-    site.ours(['patch', 'workspacemanager', site.namespace, '--type=merge', '-p', JSON.stringify({ spec })])
   const accepted = async (): Promise<Condition | undefined> => {
-    const manager = JSON.parse(await site.ours(['get', 'workspacemanager', site.namespace, '-o', 'json']))
-    const found = manager.status?.conditions?.find(({ type }: Condition) => type === 'Accepted')
+    const manager = await site.manager<Manager>()
+    const found = manager.status?.conditions?.find(({ type }) => type === 'Accepted')
     return found?.observedGeneration === manager.metadata.generation ? found : undefined
   }
 
@@ -94,14 +101,14 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
     await openWhenRunning(alice, url)
     const [dave, bob] = await Promise.all([site.as('dave'), site.as('bob')])
     for (const visitor of [dave, bob]) expect((await visitor.open(url)).status).toBe(403)
-    await manage({ administrators: { groups: ['admins'], users: ['dave'] } })
+    await site.manage({ administrators: { groups: ['admins'], users: ['dave'] } })
     await untilEverywhere(site, dave, url, { status: 200 })
     expect(await until(accepted)).toMatchObject({ status: 'True', reason: 'InForce' })
     using ofDave = await presentEverywhere(site, dave, url)
-    const { spec } = JSON.parse(await site.ours(['get', 'workspacemanager', site.namespace, '-o', 'json']))
+    const { spec } = await site.manager<Manager>()
     // Whoever is alice at one of them would be alice at the other one.
     const oidc = [...spec.oidc, { ...spec.oidc[0], id: 'second', issuer: 'https://elsewhere.example' }]
-    await manage({ oidc, administrators: { groups: ['admins'], users: ['bob'] } })
+    await site.manage({ oidc, administrators: { groups: ['admins'], users: ['bob'] } })
     const verdict = await until(accepted)
     expect(verdict).toMatchObject({ status: 'False', reason: 'Invalid' })
     expect(verdict.message).toContain('overlaps')
@@ -112,11 +119,11 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
     expect(await ofDave.live()).toBe(true)
     // Logins go on by the settings before.
     expect((await (await site.as('carol')).open(url)).status).toBe(200)
-    await manage({ oidc: spec.oidc })
+    await site.manage({ oidc: spec.oidc })
     await untilEverywhere(site, bob, url, { status: 200 })
     await ofDave.closedWith({ code: 1008, reason: 'access ended' }, performance.now())
     expect(await until(accepted)).toMatchObject({ status: 'True', reason: 'InForce' })
-    await manage({ administrators: { groups: ['admins'], users: [] } })
+    await site.manage({ administrators: { groups: ['admins'], users: [] } })
     await untilEverywhere(site, bob, url, { status: 403 })
   }, 120_000)
 

@@ -1,14 +1,15 @@
 /** What those who run Gatehouse do with it by kubectl and helm: the installed chart, for one namespace alone. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parseAllDocuments } from 'yaml'
-import { apply, kubectl, openNamespace, type TestNamespace } from '#test/support/cluster.ts'
+import { kubectl, openNamespace, type TestNamespace } from '#test/support/cluster.ts'
+import { apply, readObject } from '#test/support/cluster-api.ts'
 import { helm } from '#test/support/cluster-site/helm.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { echoContainer, testImage } from '#test/support/echo-container.ts'
 import { type PlainAnswer, plainRequest } from '#test/support/plain-request.ts'
-import { until } from '#test/support/pod-world.ts'
 import { type Names, readmeCommands, runCommands } from '#test/support/readme.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
 
 const group = 'workspace.jupyter.org/v1alpha1'
@@ -244,15 +245,14 @@ describeWith('helm', 'an installed chart', () => {
   test('[AC3.1] says three faults by three reasons, [AC3.2] and takes back by itself what is mended elsewhere', {
     timeout: 60_000,
   }, async () => {
-    const accepted = async (what: string, name: string, namespace?: string) => {
-      const { status } = await shown(what, name, namespace)
+    const accepted = async (kind: string, name: string, namespace = site.team) => {
+      const { status } = await readObject<Shown>({ apiVersion: group, kind, metadata: { namespace, name } })
       const found = status?.conditions?.find(({ type }) => type === 'Accepted')
       return [found?.status, found?.reason]
     }
-    const manager = () => accepted('workspacemanager', site.namespace, site.namespace)
-    const patch = (oidc: unknown) =>
-      site.ours(['patch', 'workspacemanager', site.namespace, '--type=merge', '-p', JSON.stringify({ spec: { oidc } })])
-    const { oidc } = (await shown('workspacemanager', site.namespace, site.namespace)).spec
+    const manager = () => accepted('WorkspaceManager', site.namespace, site.namespace)
+    const patch = (oidc: unknown) => site.manage({ oidc })
+    const { oidc } = (await site.manager<Shown>()).spec
     const issuers: readonly object[] = Array.isArray(oidc) ? oidc : []
     // Nobody could tell the people of two issuers apart.
     await patch([...issuers, { id: 'second', issuer: 'https://second.example', clientId: 'gatehouse' }])
@@ -268,12 +268,10 @@ describeWith('helm', 'an installed chart', () => {
     await expect.poll(manager, { timeout: 15_000 }).toEqual(['True', 'InForce'])
     await patch(issuers)
 
-    await site.kubectl(['apply', '-f', '-'], {
-      input: [share(site.team, 'early', 'late', [{ kind: 'User', name: 'bob' }])],
-    })
-    await expect.poll(() => accepted('workspaceshare', 'early')).toEqual(['False', 'WorkspaceNotFound'])
+    await apply(share(site.team, 'early', 'late', [{ kind: 'User', name: 'bob' }]))
+    await expect.poll(() => accepted('WorkspaceShare', 'early')).toEqual(['False', 'WorkspaceNotFound'])
     await apply(workspaceObject(site.team, 'late'))
-    await expect.poll(() => accepted('workspaceshare', 'early')).toEqual(['True', 'RbacGranted'])
+    await expect.poll(() => accepted('WorkspaceShare', 'early')).toEqual(['True', 'RbacGranted'])
   })
 
   test('[SO9.2] is looked into by the commands of the README: from what it says of itself to the line of a request that was refused', {

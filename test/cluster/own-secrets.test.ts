@@ -9,7 +9,8 @@ import { openApiClient } from '#resources/kubernetes/api-client.ts'
 import { type Keeping, kubernetesResources } from '#resources/kubernetes/kubernetes-resources.ts'
 import { jsonSecret, textSecret } from '#resources/kubernetes/wire-form.ts'
 import { reflect } from '#resources/reflect.ts'
-import { kubeconfigPath, kubectl, openNamespace } from '#test/support/cluster.ts'
+import { kubectl, openNamespace } from '#test/support/cluster.ts'
+import { kubeconfigPath } from '#test/support/cluster-api.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 
 describeWith('cluster', 'a key ring in a Secret', () => {

@@ -2,20 +2,13 @@
 import { type AddressInfo, createServer } from 'node:net'
 import { beforeAll, expect, test } from 'vitest'
 import type { Uid } from '#resources/contract.ts'
-import { apply, kubectl } from '#test/support/cluster.ts'
+import { kubectl } from '#test/support/cluster.ts'
+import { apply } from '#test/support/cluster-api.ts'
 import { installCrds } from '#test/support/cluster-install.ts'
 import { echoContainer, testImage } from '#test/support/echo-container.ts'
-import {
-  ask,
-  isRunning,
-  openPodWorld,
-  type PodWorld,
-  patience,
-  uidOf,
-  until,
-  workspaceManifest,
-} from '#test/support/pod-world.ts'
+import { ask, isRunning, openPodWorld, type PodWorld, uidOf, workspaceManifest } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { patience, until } from '#test/support/until.ts'
 
 /** A workspace of his own with a pod of his own, which no scheduler knows of: its status is what he says. */
 async function openLiar(world: PodWorld, spec: object = {}) {

@@ -2,7 +2,8 @@ import { type AddressInfo, createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { beforeAll, expect, test } from 'vitest'
 import type { Endpoint, Instance } from '#runtime/contract.ts'
-import { apply, kubectl } from '#test/support/cluster.ts'
+import { kubectl } from '#test/support/cluster.ts'
+import { apply, listObjects, mergeObject } from '#test/support/cluster-api.ts'
 import { installCrds } from '#test/support/cluster-install.ts'
 import { echoContainer, jupyterContainer, shellContainer, testImage } from '#test/support/echo-container.ts'
 import { openGatewayAccount } from '#test/support/gateway-account.ts'
@@ -13,13 +14,13 @@ import {
   get,
   isRunning,
   openPodWorld,
-  patience,
   uidOf,
-  until,
+  workspaceManifest,
 } from '#test/support/pod-world.ts'
-import { describeWith } from '#test/support/real-parts.ts'
+import { describeAtOnceWith } from '#test/support/real-parts.ts'
+import { patience, until } from '#test/support/until.ts'
 
-describeWith('cluster', 'pods as instances', () => {
+describeAtOnceWith('cluster', 'pods as instances', () => {
   beforeAll(() => installCrds())
 
   test('a workspace starts, runs and is reached on any port, whether the Service has it or not', {
@@ -63,16 +64,7 @@ describeWith('cluster', 'pods as instances', () => {
     await expect(world.runtime.dial(endpoint, AbortSignal.timeout(5_000))).rejects.toMatchObject({
       code: 'upstream_unreachable',
     })
-    await kubectl([
-      '-n',
-      world.namespace,
-      'patch',
-      'workspace',
-      'nb',
-      '--type=merge',
-      '-p',
-      '{"spec":{"desiredStatus":"Stopped"}}',
-    ])
+    await mergeObject(workspaceManifest(world.namespace, 'nb'), { spec: { desiredStatus: 'Stopped' } })
     await until(() => (world.instances().length === 0 ? true : undefined))
     await expect(world.runtime.dial(endpointOf(second), AbortSignal.timeout(5_000))).rejects.toMatchObject({
       code: 'upstream_unreachable',
@@ -151,7 +143,10 @@ describeWith('cluster', 'pods as instances', () => {
       'image',
       ({ reason }) => reason === 'ImagePullBackOff' || reason === 'ErrImagePull',
     )
-    expect(image).toMatchObject({ phase: 'failed', message: expect.stringMatching(/image can't be pulled: .*nowhere/) })
+    expect(image).toMatchObject({
+      phase: 'failed',
+      message: expect.stringMatching(/image can't be pulled: .*nowhere/),
+    })
     const machine = await world.instance('machine', ({ reason }) => reason === 'Unschedulable')
     expect(machine).toMatchObject({
       phase: 'starting',
@@ -169,14 +164,14 @@ describeWith('cluster', 'pods as instances', () => {
   test('how it ended is said, with its last words', { timeout: patience }, async () => {
     await using world = await openPodWorld()
     const uid = await world.put('crash', shellContainer('echo first; sleep 0.2; echo no such table >&2; exit 3'))
+    const limits = { limits: { memory: '24Mi' } }
+    await world.put('memory', shellContainer('python3 -c "a = bytearray(200_000_000)"'), { resources: limits })
     const crashed = await world.instance('crash', ({ reason }) => reason === 'CrashLoopBackOff')
     expect(crashed).toMatchObject({ phase: 'failed', message: expect.stringMatching(/exit code 3/) })
     expect(crashed.endpoints.get(8888)).toBeUndefined()
     const log = { namespace: world.namespace, name: 'crash' }
     expect(await world.runtime.logs(log, { lines: 10, workspaceUid: uid })).toEqual(['first', 'no such table'])
     expect(await world.runtime.logs(log, { lines: 1, workspaceUid: uid })).toEqual(['no such table'])
-    const limits = { limits: { memory: '24Mi' } }
-    await world.put('memory', shellContainer('python3 -c "a = bytearray(200_000_000)"'), { resources: limits })
     const memory = await world.instance('memory', ({ reason }) => reason === 'OOMKilled')
     expect(memory).toMatchObject({ phase: 'failed', message: expect.stringMatching(/more memory than it may use/) })
   })
@@ -251,6 +246,11 @@ function forgedPod(namespace: string, name: string, ownerReferences: readonly ob
 }
 
 async function runningPods(namespace: string, names: readonly string[]): Promise<number> {
-  const phases = await kubectl(['-n', namespace, 'get', 'pods', ...names, '-o', 'jsonpath={.items[*].status.phase}'])
-  return phases.split(' ').filter((phase) => phase === 'Running').length
+  const pods = await listObjects<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace })
+  return pods.filter(({ metadata, status }) => names.includes(metadata.name) && status.phase === 'Running').length
+}
+
+interface Pod {
+  readonly metadata: { readonly name: string }
+  readonly status: { readonly phase: string }
 }

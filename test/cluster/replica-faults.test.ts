@@ -9,8 +9,8 @@ import { type NodeHand, openNodeHand } from '#test/support/cluster-site/node-han
 import { openShareChanger } from '#test/support/cluster-site/share-changer.ts'
 import { type ClusterSite, openSite, openWhenRunning, type SiteReplica } from '#test/support/cluster-site/site.ts'
 import type { EchoAnswer } from '#test/support/echo-container.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import { trySocket, type WorkspaceSocket } from '#test/support/workspace-socket.ts'
 
 const seconds = 1_000

@@ -3,15 +3,22 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { paths } from '#surface/urls.ts'
 import { press } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { listObjects, mergeObject, readObject } from '#test/support/cluster-api.ts'
 import { askEverywhere, presentEverywhere, statusesEverywhere } from '#test/support/cluster-site/everywhere.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { steadily } from '#test/support/cluster-site/steady-stream.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 
 interface SessionObject {
   readonly metadata: { readonly name: string }
   readonly spec: { readonly username: string; readonly expiresAt: string }
+}
+
+/** Each in base64. */
+interface RingData {
+  readonly spec: string
+  readonly generation: string
 }
 
 interface Key {
@@ -28,7 +35,8 @@ describeWith('helm', 'three replicas', () => {
   let site: ClusterSite
   let url: string
   beforeAll(async () => {
-    site = await openSite()
+    // Short enough to wait for.
+    site = await openSite({ settings: { sessions: { renewEvery: '24s' } } })
     const [workspace, alice] = await Promise.all([
       site.workspace('nb', { owner: 'alice', spec: { accessType: 'Public' } }),
       site.as('alice'),
@@ -38,14 +46,16 @@ describeWith('helm', 'three replicas', () => {
   }, 120_000)
   afterAll(() => site[Symbol.asyncDispose]())
 
-  const sessions = async (username: string, of = site): Promise<readonly SessionObject[]> => {
-    const { items } = JSON.parse(await of.ours(['get', 'workspacesessions', '-o', 'json']))
-    return items.filter(({ spec }: SessionObject) => spec.username === username)
+  const sessions = async (username: string): Promise<readonly SessionObject[]> => {
+    const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'WorkspaceSession', namespace: site.namespace }
+    return (await listObjects<SessionObject>(kind)).filter(({ spec }) => spec.username === username)
   }
-  const keys = async (): Promise<readonly Key[]> => {
-    const text = await site.ours(['get', 'secret', ringSecret, '-o', 'jsonpath={.data.spec}'])
-    return JSON.parse(Buffer.from(text, 'base64').toString()).keys
-  }
+  const ring = () => ({
+    ...{ apiVersion: 'v1', kind: 'Secret', metadata: { namespace: site.namespace, name: ringSecret } },
+  })
+  const ringData = async () => (await readObject<{ readonly data: RingData }>(ring())).data
+  const keys = async (): Promise<readonly Key[]> =>
+    JSON.parse(Buffer.from((await ringData()).spec, 'base64').toString()).keys
   const isAt = async (browser: ScriptedBrowser, to: string) => {
     const page = await browser.open(to)
     expect([page.status, page.url.href]).toEqual([200, to])
@@ -105,6 +115,27 @@ describeWith('helm', 'three replicas', () => {
     expect(await statusesEverywhere(site, carol, url)).toEqual([401, 401, 401])
   }, 60_000)
 
+  test('fifty requests at once, on all of them, when a session has to be renewed: the issuer is asked once', async () => {
+    const dave = await site.as('dave')
+    await isAt(dave, url)
+    const expiry = async () => Date.parse((await sessions('dave'))[0]?.spec.expiresAt ?? '')
+    const expiresAt = await expiry()
+    const asked = async () => (await site.provider.asked())['/token'] ?? 0
+    const before = await asked()
+    // Within the last sixth of its life.
+    await new Promise((resolve) => setTimeout(resolve, expiresAt - 3_000 - Date.now()))
+    const wave = async () => {
+      const rounds = await Promise.all(Array.from({ length: 17 }, () => askEverywhere(site, dave, url)))
+      return rounds.flat().map(({ status }) => status)
+    }
+    const statuses = await wave()
+    expect(statuses).toHaveLength(51)
+    expect(new Set(statuses)).toEqual(new Set([200]))
+    await until(async () => (await expiry()) > expiresAt || undefined)
+    expect(new Set(await wave())).toEqual(new Set([200]))
+    expect(await asked()).toBe(before + 1)
+  }, 150_000)
+
   test('#82 #84 an update that replaces one after the other, while the keys are rotated, costs nobody a request or his login; sockets are told to come back', async () => {
     const alice = await site.as('alice')
     await isAt(alice, url)
@@ -136,29 +167,6 @@ describeWith('helm', 'three replicas', () => {
     expect(carol.cookies.header({ url: new URL(url), isSameSite: true, isSafeNavigation: true })).toContain(newest)
   }, 150_000)
 
-  test('fifty requests at once, on all of them, when a session has to be renewed: the issuer is asked once', async () => {
-    await using brief = await openSite({ settings: { sessions: { renewEvery: '24s' } } })
-    const { url: there } = await brief.workspace('nb', { owner: 'alice', spec: { accessType: 'Public' } })
-    const dave = await brief.as('dave')
-    await openWhenRunning(dave, there)
-    const expiry = async () => Date.parse((await sessions('dave', brief))[0]?.spec.expiresAt ?? '')
-    const expiresAt = await expiry()
-    const asked = async () => (await brief.provider.asked())['/token'] ?? 0
-    const before = await asked()
-    // Within the last sixth of its life.
-    await new Promise((resolve) => setTimeout(resolve, expiresAt - 3_000 - Date.now()))
-    const wave = async () => {
-      const rounds = await Promise.all(Array.from({ length: 17 }, () => askEverywhere(brief, dave, there)))
-      return rounds.flat().map(({ status }) => status)
-    }
-    const statuses = await wave()
-    expect(statuses).toHaveLength(51)
-    expect(new Set(statuses)).toEqual(new Set([200]))
-    await until(async () => (await expiry()) > expiresAt || undefined)
-    expect(new Set(await wave())).toEqual(new Set([200]))
-    expect(await asked()).toBe(before + 1)
-  }, 150_000)
-
   /** As helm puts it in force: by other pods. */
   function renewedEvery(span: string): Promise<void> {
     const external = { scheme: 'https', port: site.port }
@@ -172,15 +180,8 @@ describeWith('helm', 'three replicas', () => {
       createdAt: new Date(Date.parse(key.createdAt) - day - 60_000).toISOString(),
     }))
     const spec = Buffer.from(JSON.stringify({ keys: old })).toString('base64')
-    const text = await site.ours(['get', 'secret', ringSecret, '-o', 'jsonpath={.data.generation}'])
-    const generation = Buffer.from(String(Number(Buffer.from(text, 'base64').toString()) + 1)).toString('base64')
-    await site.ours([
-      'patch',
-      'secret',
-      ringSecret,
-      '--type=merge',
-      '-p',
-      JSON.stringify({ data: { spec, generation } }),
-    ])
+    const before = Buffer.from((await ringData()).generation, 'base64').toString()
+    const generation = Buffer.from(String(Number(before) + 1)).toString('base64')
+    await mergeObject(ring(), { data: { spec, generation } })
   }
 })

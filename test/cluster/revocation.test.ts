@@ -7,7 +7,8 @@ import { api, openPath, paths } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { callApi, press, refreshOf, share, withBob } from '#test/behaviour/gateway/scene.ts'
 import type { Page, ScriptedBrowser } from '#test/support/browser-session.ts'
-import { apply, type KubectlOptions, openNamespace, tryKubectl } from '#test/support/cluster.ts'
+import { type KubectlOptions, openNamespace, tryKubectl } from '#test/support/cluster.ts'
+import { apply, listObjects, mergeObject, readObject } from '#test/support/cluster-api.ts'
 import { type Asker, askerOf } from '#test/support/cluster-site/asker.ts'
 import {
   askEverywhere,
@@ -25,8 +26,8 @@ import {
   type SiteReplica,
   type SiteWorkspace,
 } from '#test/support/cluster-site/site.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
 
 const names = ['alice', 'bob', 'carol', 'dave'] as const
@@ -88,8 +89,7 @@ describeWith('helm', 'on all replicas', () => {
     return [await presentEverywhere(site, people.bob, url), await presentEverywhere(site, people.carol, url)]
   }
 
-  const shareObject = async (name: string): Promise<ShareObject> =>
-    JSON.parse(await site.kubectl(['get', 'workspaceshares.workspace.jupyter.org', name, '-o', 'json']))
+  const shareObject = (name: string) => readObject<ShareObject>(shareManifest(name, {}))
   const acceptance = async (name: string) => {
     const { status } = await shareObject(name)
     const found = status?.conditions?.find(({ type }) => type === 'Accepted')
@@ -100,12 +100,12 @@ describeWith('helm', 'on all replicas', () => {
     const { hostname: domain } = new URL(site.origin)
     return urlOf(makeSite({ domain, scheme: 'https', port: site.port, mode: 'host' }), ref, undefined)
   }
-  const sessionsOf = async (person: string): Promise<readonly string[]> =>
-    (await site.ours(['get', 'workspacesessions', `--field-selector=spec.username=${person}`, '-o', 'name']))
-      .split('\n')
-      .flatMap((line) => line.split('/').slice(1))
-  const manage = (spec: object) =>
-    site.ours(['patch', 'workspacemanager', site.namespace, '--type=merge', '-p', JSON.stringify({ spec })])
+  const sessions = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'WorkspaceSession' }
+  const sessionsOf = async (person: string): Promise<readonly string[]> => {
+    const selected = { ...sessions, namespace: site.namespace, fieldSelector: `spec.username=${person}` }
+    const found = await listObjects<{ readonly metadata: { readonly name: string } }>(selected)
+    return found.map(({ metadata }) => metadata.name)
+  }
 
   test('a share counts within 2 s; deleted by kubectl, the next request is 403 and its sockets close within 2 s, and no others', async () => {
     const workspace = await opened('shared')
@@ -134,9 +134,7 @@ describeWith('helm', 'on all replicas', () => {
     expect(await statusesEverywhere(site, people.bob, workspace.url)).toEqual(refused)
     const past = { workspaces: [{ name: 'expiring' }], grantees: [bobAsGrantee], expiresAt: '2020-01-01T00:00:00Z' }
     const lasting = { ...past, grantees: [{ kind: 'User', name: 'dave' }], expiresAt: undefined }
-    await site.kubectl(['create', '-f', '-'], {
-      input: [shareManifest('long-over', past), shareManifest('lasting', lasting)],
-    })
+    await apply(shareManifest('long-over', past), shareManifest('lasting', lasting))
     await untilEverywhere(site, people.dave, workspace.url, { status: 200 })
     expect(await statusesEverywhere(site, people.bob, workspace.url)).toEqual(refused)
   }, 90_000)
@@ -161,9 +159,7 @@ describeWith('helm', 'on all replicas', () => {
     const missing = { workspaces: [{ name: 'one-of-two' }, { name: 'nowhere' }], grantees: [bobAsGrantee] }
     const made = await share(site, alice, first.ref, { grantees: [{ kind: 'User', name: 'dave' }] })
     // By somebody who holds the verb; alice does not, and her share is accepted because she owns it.
-    await site.kubectl(['create', '-f', '-'], {
-      input: [shareManifest('both', both), shareManifest('missing', missing)],
-    })
+    await apply(shareManifest('both', both), shareManifest('missing', missing))
     await until(async () => (await acceptance('missing')) && (await acceptance('both')))
     expect(await acceptance(made.name)).toEqual({ status: 'True', reason: 'OwnerGranted' })
     expect(await acceptance('both')).toEqual({ status: 'True', reason: 'RbacGranted' })
@@ -240,7 +236,7 @@ describeWith('helm', 'on all replicas', () => {
     const before = await opened('again')
     const { alice, bob, carol } = people
     const spec = { workspaces: [{ name: 'again' }], grantees: [bobAsGrantee] }
-    await site.kubectl(['create', '-f', '-'], { input: [shareManifest('for-again', spec)] })
+    await apply(shareManifest('for-again', spec))
     await untilEverywhere(site, bob, before.url, { status: 200 })
     const [ofBob, ofCarol] = await bobAndCarol(before)
     using _ = ofBob
@@ -326,7 +322,7 @@ describeWith('helm', 'on all replicas', () => {
     const [ofBob, ofCarol] = await bobAndCarol(workspace)
     using _ = ofBob
     using kept = ofCarol
-    await manage({ locked: ['bob'] })
+    await site.manage({ locked: ['bob'] })
     const locked = performance.now()
     await ofBob.closedWith({ code: 1008, reason: 'session ended' }, locked)
     expect(await statusesEverywhere(site, people.bob, workspace.url)).toEqual([401, 401, 401])
@@ -335,7 +331,7 @@ describeWith('helm', 'on all replicas', () => {
       expect([page.status, page.redirect?.pathname]).toEqual([302, paths.login])
     }
     expect(await kept.live()).toBe(true)
-    await manage({ locked: [] })
+    await site.manage({ locked: [] })
     const bob = await until(async () => {
       const browser = await site.as('bob')
       return (await browser.navigate(site.origin + paths.whoami)).status === 200 ? browser : undefined
@@ -350,16 +346,14 @@ describeWith('helm', 'on all replicas', () => {
     const { alice, carol } = people
     const dave = await site.as('dave')
     await dave.open(workspace.url)
-    await site.kubectl(['create', '-f', '-'], { input: [shareManifest('for-dave', sharedWith('sealed', 'dave'))] })
+    await apply(shareManifest('for-dave', sharedWith('sealed', 'dave')))
     await untilEverywhere(site, dave, workspace.url, { status: 200 })
     const theirs = await sessionsOf('dave')
     using ofDave = await presentEverywhere(site, dave, workspace.url)
     using ofCarol = await presentEverywhere(site, carol, workspace.url)
     const patch = (spec: object) =>
       Promise.all(
-        theirs.map((name) =>
-          site.ours(['patch', 'workspacesession', name, '--type=merge', '-p', JSON.stringify({ spec })]),
-        ),
+        theirs.map((name) => mergeObject({ ...sessions, metadata: { namespace: site.namespace, name } }, { spec })),
       )
     await patch({ username: 'alice', uid: 'alice', subject: 'alice' })
     const written = performance.now()
@@ -413,7 +407,7 @@ describeWith('helm', 'on all replicas', () => {
     expect(await kept.live()).toBe(true)
   }, 90_000)
 
-  function shareManifest(name: string, spec: object): object {
+  function shareManifest(name: string, spec: object) {
     return {
       apiVersion: 'workspace.jupyter.org/v1alpha1',
       kind: 'WorkspaceShare',

@@ -14,7 +14,7 @@ import type { SshCertificateView } from '#surface/ssh-messages.ts'
 import { paths } from '#surface/urls.ts'
 import { revocationBound, share, withBob } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
-import { apply } from '#test/support/cluster.ts'
+import { apply } from '#test/support/cluster-api.ts'
 import { gatewayImage } from '#test/support/cluster-site/gateway-image.ts'
 import { helm } from '#test/support/cluster-site/helm.ts'
 import {
@@ -27,10 +27,10 @@ import {
 import { shellContainer } from '#test/support/echo-container.ts'
 import { type PersonMachine, personMachine } from '#test/support/person-command.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { replicaProxy } from '#test/support/replica-proxy.ts'
 import { askTunnel, type OpenTunnel } from '#test/support/tunnel-scene.ts'
+import { until } from '#test/support/until.ts'
 
 const run = promisify(execFile)
 const samples = join(import.meta.dirname, '../../config/samples/ssh')

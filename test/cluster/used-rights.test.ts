@@ -1,19 +1,21 @@
 /** What the gateway's account may do is what the gateway does: every right that the chart grants is used, and none is missing, on the real API server. */
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { activityName } from '#activity/activity-record.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { api, paths } from '#surface/urls.ts'
 import { covers, type Right, type RoleLike, rightAskedBy, rightsOf, sayRight } from '#test/support/api-rights.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { kubectl } from '#test/support/cluster.ts'
+import { createObject, createToken, listObjects, readObject } from '#test/support/cluster-api.ts'
 import { installPolicies } from '#test/support/cluster-install.ts'
 import { openWhenRunning } from '#test/support/cluster-site/site.ts'
 import type { SeenRequest } from '#test/support/fault-proxy.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
+import { workspaceManifest } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openServed, type ServedCluster } from '#test/support/served-cluster.ts'
 
-const patience = { timeout: 40_000, interval: 250 }
+const patience = { timeout: 90_000, interval: 250 }
 const audience = 'gatehouse.test'
 const ends = { command: ['python3', '-c', 'print("its last words", flush=True); raise SystemExit(1)'], args: [] }
 
@@ -34,6 +36,9 @@ async function issuerOfCluster(): Promise<string> {
   return JSON.parse(await kubectl(['get', '--raw', '/.well-known/openid-configuration'])).issuer
 }
 
+/** For all that comes in the end. Two tests at once can't say `expect.poll`, which has to know in which of them it is. */
+const eventually = (check: () => void | Promise<void>) => vi.waitFor(check, patience)
+
 /** Everything that asks the API server for something. */
 async function doEverything(world: ServedCluster): Promise<void> {
   const { team, origin } = world
@@ -50,9 +55,10 @@ async function doEverything(world: ServedCluster): Promise<void> {
   expect((await bob.open(url)).status).toBe(200)
   for (const act of [api.stop(ref), api.start(ref)])
     expect((await ask(world, alice, 'POST', act)).status).toBeLessThan(300)
-  await expect
-    .poll(async () => (await ask(world, alice, 'GET', api.logs({ ...ref, name: 'ends' }))).body, patience)
-    .toContain('its last words')
+  await eventually(async () => {
+    const { body } = await ask(world, alice, 'GET', api.logs({ ...ref, name: 'ends' }))
+    expect(body).toContain('its last words')
+  })
   {
     // A replica that no watch has told of a login yet.
     using _ = world.proxy.mute()
@@ -60,17 +66,22 @@ async function doEverything(world: ServedCluster): Promise<void> {
     const headers = { Cookie: carol.cookieHeader(`${origin}/`) ?? '' }
     expect((await plainRequest(origin + api.whoami, { headers, port: second.port })).status).toBe(200)
   }
-  await expect
-    .poll(async () => (await plainRequest(url, { headers: await asMachine(team) })).status, patience)
-    .toBe(200)
+  await eventually(async () => {
+    const { status } = await plainRequest(url, { headers: await asMachine(team) })
+    expect(status).toBe(200)
+  })
   expect((await ask(world, alice, 'POST', paths.logout)).status).toBe(303)
   await leaveAlone(world, 'idles')
   const expired = { purpose: 'once', expiresAt: '2026-01-01T00:00:00Z' }
   const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'OneTimeRecord' }
-  await world.ours(['create', '-f', '-'], { ...kind, metadata: { name: 'used-long-ago' }, spec: expired })
+  await createObject({ ...kind, metadata: { namespace: world.namespace, name: 'used-long-ago' }, spec: expired })
   const locked = JSON.stringify({ spec: { locked: ['mallory'] } })
   await world.ours(['patch', 'workspacemanager', world.namespace, '--type=merge', '-p', locked])
   expect(first.lines.join('')).not.toContain('store_refused')
+}
+
+interface Named {
+  readonly metadata: { readonly name: string; readonly uid: string }
 }
 
 const idleShutdown = { enabled: true, idleTimeoutInMinutes: 1, detection: {} }
@@ -78,22 +89,24 @@ const idleShutdown = { enabled: true, idleTimeoutInMinutes: 1, detection: {} }
 /** As if it had been started ten minutes ago by another replica's word; and one that is gone has left a record as well. */
 async function leaveAlone(world: ServedCluster, name: string): Promise<void> {
   const { team } = world
-  const uidOf = async (args: readonly string[]) =>
-    (await kubectl(['get', ...args, '-n', team, '-o', 'jsonpath={.metadata.uid}'])).trim()
-  const pod = (await kubectl(['get', 'pods', '-n', team, '-o', 'name'])).split('\n').find((one) => one.includes(name))
-  const [uid, instance] = [await uidOf(['workspace', name]), await uidOf([pod ?? ''])]
+  const workspace = workspaceManifest(team, name)
+  const pods = await listObjects<Named>({ apiVersion: 'v1', kind: 'Pod', namespace: team })
+  const instance = pods.find(({ metadata }) => metadata.name.includes(name))?.metadata.uid
+  const { uid } = (await readObject<Named>(workspace)).metadata
   const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'WorkspaceActivity' }
   const record = (of: string, run?: object) => {
     const spec = { workspace: { namespace: team, name, uid: of }, replica: 'earlier', ...(run ? { run } : {}) }
     const metadata = { name: activityName(of, 'earlier') }
-    return world.ours(['create', '-f', '-'], { ...kind, metadata, spec })
+    return createObject({ ...kind, metadata: { namespace: world.namespace, ...metadata }, spec })
   }
   await record('of-one-that-is-gone')
   await record(uid, { instance, since: new Date(Date.now() - 600_000).toISOString() })
-  const stopped = ['get', 'workspace', name, '-n', team, '-o', 'jsonpath={.spec.desiredStatus}']
-  await expect.poll(() => kubectl(stopped), patience).toBe('Stopped')
-  const events = ['get', 'events', '-n', team, '--field-selector=reason=IdleShutdown', '-o', 'name']
-  await expect.poll(async () => (await kubectl(events)).trim().split('\n').filter(Boolean).length, patience).toBe(1)
+  await eventually(async () => {
+    const { spec } = await readObject<{ readonly spec: { readonly desiredStatus: string } }>(workspace)
+    expect(spec.desiredStatus).toBe('Stopped')
+  })
+  const events = { apiVersion: 'v1', kind: 'Event', namespace: team, fieldSelector: 'reason=IdleShutdown' }
+  await eventually(async () => expect(await listObjects(events)).toHaveLength(1))
 }
 
 async function ask(world: ServedCluster, browser: ScriptedBrowser, method: string, path: string, body?: object) {
@@ -114,8 +127,7 @@ async function shareAndRevoke(world: ServedCluster, owner: ScriptedBrowser): Pro
 }
 
 async function asMachine(team: string): Promise<Record<string, string>> {
-  const token = await kubectl(['create', 'token', 'bot', '-n', team, '--audience', audience])
-  return { Authorization: `Bearer ${token.trim()}` }
+  return { Authorization: `Bearer ${await createToken({ namespace: team, name: 'bot' }, audience)}` }
 }
 
 /** Opened with what the account may do, and with a machine that it is to let in. */
@@ -149,12 +161,13 @@ const isOnTheChance = (asked: Right) =>
 const isProbe = ({ query }: SeenRequest) => query.get('dryRun') === 'All'
 
 describeWith('cluster', "the rights of the gateway's account", () => {
-  test.each([
+  // They mostly wait for what is due every few seconds.
+  test.concurrent.each([
     ['in the whole cluster', true],
     ['in one namespace', false],
   ])(
     'installed %s are used, every verb of them, and nothing is asked for beyond them',
-    { timeout: 180_000 },
+    { timeout: 300_000 },
     async (_, everywhere) => {
       await using opened = await openWorld(everywhere)
       const { world } = opened
@@ -162,7 +175,7 @@ describeWith('cluster', "the rights of the gateway's account", () => {
       const granted = (world.rights as readonly RoleLike[]).flatMap(rightsOf)
       const asked = () => world.proxy.seen.flatMap((request) => rightAskedBy(request) ?? [])
       const unused = () => granted.filter((right) => !asked().some((one) => covers(right, one))).map(sayRight)
-      await expect.poll(unused, patience).toEqual([])
+      await eventually(() => expect(unused()).toEqual([]))
       const beyond = asked().filter((one) => !granted.some((right) => covers(right, one)) && !isOnTheChance(one))
       expect(beyond.map(sayRight)).toEqual([])
       const refused = world.proxy.seen

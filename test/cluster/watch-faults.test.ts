@@ -11,7 +11,7 @@ import type { WireForm } from '#resources/kubernetes/wire-form.ts'
 import { reflect } from '#resources/reflect.ts'
 import { openNamespace } from '#test/support/cluster.ts'
 import { type FaultProxy, faultProxy } from '#test/support/fault-proxy.ts'
-import { describeWith } from '#test/support/real-parts.ts'
+import { describeAtOnceWith } from '#test/support/real-parts.ts'
 
 /** Real objects that every cluster has, so that no custom resource is needed. The `spec` is their data. */
 type Note = Resource<Readonly<Record<string, unknown>>, undefined>
@@ -26,7 +26,7 @@ const noteKind: ResourceKind<Note> = {
   parseStatus: () => undefined,
 }
 
-describeWith('cluster', 'a reader of the API server', () => {
+describeAtOnceWith('cluster', 'a reader of the API server', () => {
   test('loses no event when its watches are cut every 2 s', async () => {
     await using world = await openWorld()
     const reader = world.read()
@@ -145,7 +145,7 @@ describeWith('cluster', 'a reader of the API server', () => {
   })
 })
 
-describeWith('cluster', 'a call of the API server', () => {
+describeAtOnceWith('cluster', 'a call of the API server', () => {
   test('that is put off is made again when it may be', async () => {
     await using world = await openWorld()
     using _ = once(world.proxy.refuse(429, { retryAfter: 1 }), 500)

@@ -1,18 +1,48 @@
 /** What an administrator installs into the cluster before the gateway, from `config/`: for tests, as often and by as many at once as they like. */
 import { randomBytes } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { parseAllDocuments } from 'yaml'
-import { kubectl, tryKubectl } from './cluster.ts'
+import { parse, parseAllDocuments } from 'yaml'
+import { messageOf } from '#errors.ts'
+import { apply, createObject, deleteObject, type ObjectHead, readObject } from './cluster-api.ts'
+import { until } from './until.ts'
 
 const configFolder = fileURLToPath(new URL('../../config', import.meta.url))
 
 /** Every custom resource of `config/crd`, served when this returns. They stay in the cluster. */
 export async function installCrds(): Promise<void> {
-  await applyAgain(['-k', `${configFolder}/crd`])
-  const kinds = (await kubectl(['kustomize', `${configFolder}/crd`])).matchAll(/^ {2}name: (\S+\.\S+)$/gm)
-  const names = [...kinds].map(([, name = '']) => `crd/${name}`)
-  await kubectl(['wait', '--for=condition=Established', '--timeout=60s', ...names])
+  const kinds = await objectsBelow(join(configFolder, 'crd'))
+  await Promise.all(kinds.map((kind) => apply(kind)))
+  await Promise.all(kinds.map((kind) => until(() => isEstablished(kind))))
+}
+
+interface Established {
+  readonly status?: { readonly conditions?: readonly { readonly type: string; readonly status: string }[] }
+}
+
+async function isEstablished(kind: ObjectHead): Promise<true | undefined> {
+  const { status } = await readObject<Established>(kind)
+  return status?.conditions?.some(({ type, status: is }) => type === 'Established' && is === 'True') || undefined
+}
+
+interface Kustomization {
+  readonly apiVersion: string
+  readonly kind: string
+  readonly resources: readonly string[]
+}
+
+/** What a kustomization comes to that does no more than to name files and folders. */
+async function objectsBelow(folder: string): Promise<readonly InstalledObject[]> {
+  const file = join(folder, 'kustomization.yaml')
+  const { apiVersion: _, kind: __, resources, ...more }: Kustomization = parse(await readFile(file, 'utf8'))
+  if (Object.keys(more).length > 0) throw new Error(`${file} does more than to name resources`)
+  const found = resources.map(async (name): Promise<readonly InstalledObject[]> => {
+    if (!name.endsWith('.yaml')) return objectsBelow(join(folder, name))
+    return parseAllDocuments(await readFile(join(folder, name), 'utf8')).map((document) => document.toJS())
+  })
+  return (await Promise.all(found)).flat()
 }
 
 export interface PolicyScope {
@@ -30,37 +60,33 @@ export interface InstalledPolicies extends AsyncDisposable {
 /** Copies of `config/policies` for one account and some namespaces, in force when this returns. */
 export async function installPolicies(scope: PolicyScope): Promise<InstalledPolicies> {
   const suffix = randomBytes(4).toString('hex')
-  const text = await kubectl(['kustomize', `${configFolder}/policies`])
   const forAccount = (json: string) => json.replaceAll('system:serviceaccount:gatehouse:gatehouse', scope.account)
-  const objects = parseAllDocuments(text)
-    .map((document): PolicyObject => JSON.parse(forAccount(JSON.stringify(document.toJS()))))
+  const objects = (await objectsBelow(join(configFolder, 'policies')))
+    .map((object): InstalledObject => JSON.parse(forAccount(JSON.stringify(object))))
     .map((object) => ({ ...object, metadata: { name: `${object.metadata.name}-${suffix}` } }))
     .map((object) => (isBinding(object) ? bindTo(object, suffix, scope.namespaces) : object))
   const names = new Map(
     objects.filter(isBinding).map(({ metadata: { name } }) => [name.slice(0, -suffix.length - 1), name]),
   )
-  await applyAgain(['-f', '-'], objects)
-  for (const [name, installed] of names) await untilInForce(name, installed, scope)
+  await apply(...objects)
+  await Promise.all([...names].map(([name, installed]) => untilInForce(name, installed, scope)))
   return {
     names,
     async [Symbol.asyncDispose]() {
-      const all = objects.map(({ kind, metadata }) => `${kind}/${metadata.name}`)
-      await kubectl(['delete', '--ignore-not-found', ...all])
+      await Promise.all(objects.map((object) => deleteObject(object)))
     },
   }
 }
 
-interface PolicyObject {
-  readonly kind: string
-  readonly metadata: { readonly name: string }
+interface InstalledObject extends ObjectHead {
   readonly spec: { readonly policyName?: string }
 }
 
-function isBinding(object: PolicyObject): boolean {
+function isBinding(object: InstalledObject): boolean {
   return object.kind === 'ValidatingAdmissionPolicyBinding'
 }
 
-function bindTo(binding: PolicyObject, suffix: string, namespaces: readonly string[]): PolicyObject {
+function bindTo(binding: InstalledObject, suffix: string, namespaces: readonly string[]): InstalledObject {
   const namespaceSelector = {
     matchExpressions: [{ key: 'kubernetes.io/metadata.name', operator: 'In', values: namespaces }],
   }
@@ -76,23 +102,11 @@ async function untilInForce(name: string, installed: string, { account, namespac
     metadata: { namespace: namespaces[0], name: name.replace(/^gatehouse-/, 'gatehouse-asks-') },
     spec: { workspaces: [{ name: 'none' }], grantees: [{ kind: 'User', name: 'nobody' }] },
   }
-  const asGateway = { as: account, asGroups: ['system:masters'], input: [question] }
-  for (let attempt = 1; attempt <= 300; attempt++) {
-    const { code, stderr } = await tryKubectl(['create', '--dry-run=server', '-f', '-'], asGateway)
-    if (code !== 0 && stderr.includes(`'${installed}'`)) return
-    await delay(100)
+  const asGateway = { as: account, asGroup: 'system:masters' }
+  for (let attempt = 1; attempt <= 600; attempt++) {
+    const refusal = await createObject(question, asGateway, { dryRun: 'All' }).then(() => '', messageOf)
+    if (refusal.includes(`'${installed}'`)) return
+    await delay(50)
   }
   throw new Error(`${installed} is not in force after 30 s`)
-}
-
-/** Two processes that apply one object at the same instant: one of them is told to try again. */
-async function applyAgain(what: readonly string[], input?: readonly object[]): Promise<void> {
-  const args = ['apply', '--server-side', '--force-conflicts', '--field-manager=gatehouse-tests', ...what]
-  for (let attempt = 1; ; attempt++) {
-    const { code, stdout, stderr } = await tryKubectl(args, input ? { input } : {})
-    if (code === 0) return
-    const isRace = /Conflict|has been modified|AlreadyExists|already exists/.test(stderr)
-    if (!isRace || attempt === 10) throw new Error(`kubectl ${args.join(' ')} ended with ${code}: ${stderr || stdout}`)
-    await delay(100 * attempt)
-  }
 }

@@ -1,9 +1,11 @@
 /**
- * The real Kubernetes that `GATEHOUSE_TEST_KUBECONFIG` names, as its administrator sees it: objects by `kubectl`, and namespaces of one test
- * alone. Custom resources and policies are the project's own (`config/`), applied once a run.
+ * The real Kubernetes that `GATEHOUSE_TEST_KUBECONFIG` names, as its administrator sees it: `kubectl`, and namespaces of one test alone. What only has to
+ * be there, or to be looked at, is written and read within this process (`cluster-api.ts`).
  */
 import { spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { createObject, deleteObject, findObject, kubeconfigPath } from './cluster-api.ts'
+import { until } from './until.ts'
 
 /** What `kubectl` said, and how it ended. */
 export interface KubectlResult {
@@ -20,12 +22,6 @@ export interface KubectlOptions {
   readonly asGroups?: readonly string[]
   /** Instead of the administrator's. */
   readonly kubeconfig?: string
-}
-
-export function kubeconfigPath(): string {
-  const path = process.env.GATEHOUSE_TEST_KUBECONFIG
-  if (!path) throw new Error('GATEHOUSE_TEST_KUBECONFIG names no kubeconfig')
-  return path
 }
 
 /** Whatever came of it. */
@@ -59,10 +55,6 @@ export async function kubectl(args: readonly string[], options: KubectlOptions =
   return stdout
 }
 
-export async function apply(...objects: readonly object[]): Promise<void> {
-  await kubectl(['apply', '-f', '-'], { input: objects })
-}
-
 export interface TestNamespace extends AsyncDisposable {
   readonly name: string
 }
@@ -70,13 +62,10 @@ export interface TestNamespace extends AsyncDisposable {
 /** A namespace of one test alone; with everything in it deleted afterwards, which is not waited for. */
 export async function openNamespace(prefix = 'gh'): Promise<TestNamespace> {
   const name = `${prefix}-${randomBytes(4).toString('hex')}`
-  await kubectl(['create', 'namespace', name])
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } }
+  await createObject(namespace)
   // Without which it takes no pod; a busy cluster makes it seconds later.
-  await kubectl(['-n', name, 'wait', '--for=create', 'serviceaccount/default', '--timeout=60s'])
-  return {
-    name,
-    async [Symbol.asyncDispose]() {
-      await kubectl(['delete', 'namespace', name, '--wait=false', '--ignore-not-found'])
-    },
-  }
+  const account = { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { namespace: name, name: 'default' } }
+  await until(() => findObject(account))
+  return { name, [Symbol.asyncDispose]: () => deleteObject(namespace) }
 }

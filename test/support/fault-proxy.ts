@@ -11,7 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '#lib/clock.ts'
 import { type ApiAccess, type ApiConnection, kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
-import { kubeconfigPath } from './cluster.ts'
+import { kubeconfigPath } from './cluster-api.ts'
 import { createTestCa } from './test-ca.ts'
 
 export interface SeenRequest {

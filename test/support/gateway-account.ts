@@ -4,7 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { stringify } from 'yaml'
+import { systemClock } from '#lib/clock.ts'
+import { kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
+import { objectsIn } from './chart.ts'
 import { kubectl } from './cluster.ts'
+import { apply, createToken, kubeconfigPath } from './cluster-api.ts'
 
 const rightsFolder = fileURLToPath(new URL('../../config/rbac', import.meta.url))
 
@@ -18,18 +22,16 @@ export interface GatewayAccount extends AsyncDisposable {
 /** Goes with its namespace; the file goes with the test. */
 export async function openGatewayAccount(namespace: string): Promise<GatewayAccount> {
   const manifests = await kubectl(['kustomize', join(rightsFolder, 'namespaced')])
-  await kubectl(['apply', '-f', '-'], {
-    input: manifests.replaceAll('namespace: gatehouse', `namespace: ${namespace}`),
-  })
+  await apply(...objectsIn(manifests.replaceAll('namespace: gatehouse', `namespace: ${namespace}`)))
   return openAccount(namespace, 'gatehouse')
 }
 
 /** A kubeconfig of a ServiceAccount that there is. */
 export async function openAccount(namespace: string, name: string): Promise<GatewayAccount> {
-  const token = await kubectl(['create', 'token', name, '--namespace', namespace, '--duration=1h'])
+  const token = await createToken({ namespace, name })
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-account-'))
   const kubeconfig = join(folder, 'kubeconfig')
-  await writeFile(kubeconfig, stringify(await kubeconfigOf(token.trim())), { mode: 0o600 })
+  await writeFile(kubeconfig, stringify(await kubeconfigOf(token)), { mode: 0o600 })
   return {
     username: `system:serviceaccount:${namespace}:${name}`,
     kubeconfig,
@@ -37,20 +39,17 @@ export async function openAccount(namespace: string, name: string): Promise<Gate
   }
 }
 
-interface View {
-  readonly clusters: readonly { readonly name: string }[]
-}
-
 /** The administrator's cluster, and somebody else in it. */
 async function kubeconfigOf(token: string): Promise<object> {
-  const view: View = JSON.parse(await kubectl(['config', 'view', '--minify', '--raw', '--flatten', '-o', 'json']))
-  const cluster = view.clusters[0]?.name
+  const { origin, prefix, tls } = await kubeconfigAccess({ file: kubeconfigPath(), clock: systemClock }).current()
+  const authority = Buffer.from(tls.ca ?? '').toString('base64')
+  const cluster = { server: origin + prefix, ...(tls.ca ? { 'certificate-authority-data': authority } : {}) }
   return {
     apiVersion: 'v1',
     kind: 'Config',
-    clusters: view.clusters,
+    clusters: [{ name: 'tests', cluster }],
     users: [{ name: 'gateway', user: { token } }],
-    contexts: [{ name: 'gateway', context: { cluster, user: 'gateway' } }],
+    contexts: [{ name: 'gateway', context: { cluster: 'tests', user: 'gateway' } }],
     'current-context': 'gateway',
   }
 }

@@ -1,6 +1,5 @@
 /** A runtime that follows the pods of a real cluster, in namespaces of a test's own, beside an operator that is not ours. */
 import { text } from 'node:stream/consumers'
-import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '#lib/clock.ts'
 import { createLog } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
@@ -8,13 +7,12 @@ import { kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
 import { openApiClient } from '#resources/kubernetes/api-client.ts'
 import type { Endpoint, Instance, InstanceEvent } from '#runtime/contract.ts'
 import { openPodRuntime, type PodRuntime } from '#runtime/pods/pod-runtime.ts'
-import { apply, kubeconfigPath, kubectl, openNamespace } from './cluster.ts'
+import { kubectl, openNamespace } from './cluster.ts'
+import { apply, kubeconfigPath, readObject } from './cluster-api.ts'
 import { type ContainerConfig, type EchoAnswer, testImage } from './echo-container.ts'
 import { memoryLines } from './memory-lines.ts'
 import { startTestController } from './test-controller.ts'
-
-/** How long a cluster may take for anything. */
-export const patience = 60_000
+import { until } from './until.ts'
 
 export interface FollowedPods extends AsyncDisposable {
   readonly runtime: PodRuntime
@@ -77,9 +75,10 @@ export async function openPodWorld(options: { routeAgeLimit?: number } = {}): Pr
   return {
     ...{ ...pods, namespace, elsewhere, problems },
     async put(name, config, spec = {}) {
-      await apply(workspaceManifest(namespace, name, { containerConfig: config, ...spec }))
-      // The API server's own.
-      return (await uidOf(namespace, 'workspace', name)) as Uid
+      const workspace = workspaceManifest(namespace, name, { containerConfig: config, ...spec })
+      await apply(workspace)
+      const { metadata } = await readObject<{ readonly metadata: { readonly uid: Uid } }>(workspace)
+      return metadata.uid
     },
     async instance(name, is) {
       const find = () => pods.instances().find(({ ref }) => ref.name === name && ref.namespace === namespace)
@@ -98,20 +97,6 @@ function foldInstances(events: readonly InstanceEvent[]): readonly Instance[] {
     if (event.type === 'synced') for (const instance of event.instances) known.set(instance.instanceUid, instance)
   }
   return [...known.values()]
-}
-
-/** `undefined` is not yet. */
-export async function until<T>(
-  look: () => T | undefined | Promise<T | undefined>,
-  say: () => string = () => '',
-): Promise<T> {
-  const end = Date.now() + patience
-  for (;;) {
-    const found = await look()
-    if (found !== undefined) return found
-    if (Date.now() > end) throw new Error(`it did not come: ${say()}`)
-    await delay(50)
-  }
 }
 
 export function workspaceManifest(namespace: string, name: string, spec: object = {}) {

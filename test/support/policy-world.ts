@@ -1,11 +1,17 @@
 /** A namespace with the admission policies in force, the gateway's account, and people who hold roles in it. */
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { parse } from 'yaml'
+import { messageOf } from '#errors.ts'
+import type { PatchForm } from '#resources/kubernetes/api-client.ts'
 import { type KubectlResult, kubectl, openNamespace, tryKubectl } from './cluster.ts'
+import { apiCalls, apply, deleteObject, pathOf } from './cluster-api.ts'
 import { installCrds, installPolicies } from './cluster-install.ts'
 import { type GatewayAccount, openGatewayAccount } from './gateway-account.ts'
 
 const rightsFolder = fileURLToPath(new URL('../../config/rbac', import.meta.url))
 const group = 'workspace.jupyter.org'
+const rbac = 'rbac.authorization.k8s.io/v1'
 export const createdBy = `${group}/created-by`
 
 export interface PolicyWorld extends AsyncDisposable {
@@ -19,6 +25,8 @@ export interface PolicyWorld extends AsyncDisposable {
   readonly administrator: string
   as(user: string, args: readonly string[], ...input: readonly object[]): Promise<KubectlResult>
   asGateway(args: readonly string[], ...input: readonly object[]): Promise<KubectlResult>
+  /** A patch of a Workspace with the gateway's token; what the API server has against it, as {@link refusedBy} takes it. */
+  patchAsGateway(workspace: string, form: PatchForm, patch: unknown): Promise<KubectlResult>
   /** By the administrator of the cluster. */
   do(args: readonly string[], ...input: readonly object[]): Promise<string>
   /** Which policy refused it, as `config/policies` calls it; `undefined` when something else did, or nothing. */
@@ -45,6 +53,12 @@ export async function openPolicyWorld(): Promise<PolicyWorld> {
     as: (user, args, ...input) => tryKubectl(inNamespace(args), { as: user, ...withInput(input) }),
     asGateway: (args, ...input) =>
       tryKubectl(inNamespace(args), { kubeconfig: gateway.kubeconfig, ...withInput(input) }),
+    async patchAsGateway(name, form, patch) {
+      const at = { apiVersion: `${group}/v1alpha1`, kind: 'Workspace', metadata: { namespace, name } }
+      const patching = apiCalls({ kubeconfig: gateway.kubeconfig }).patch(pathOf(at), form, patch)
+      const stderr = await patching.then(() => '', messageOf)
+      return { code: stderr === '' ? 0 : 1, stdout: '', stderr }
+    },
     do: (args, ...input) => kubectl(inNamespace(args), withInput(input)),
     refusedBy: ({ code, stderr }) =>
       [...policies.names].find(([, installed]) => code !== 0 && stderr.includes(`'${installed}'`))?.[0],
@@ -74,33 +88,45 @@ interface People {
 
 /** The roles are those of `config/rbac`, under names of this world alone. */
 async function bindPeople(namespace: string, people: People): Promise<AsyncDisposable> {
-  for (const role of ['administrator', 'sharer']) {
-    const text = await kubectl([
-      'create',
-      '--dry-run=client',
-      '-o',
-      'yaml',
-      '-f',
-      `${rightsFolder}/people/${role}_role.yaml`,
-    ])
-    await kubectl(['create', '-f', '-'], { input: text.replace(`gatehouse-${role}`, `${namespace}-${role}`) })
-  }
-  const verbs = 'get,list,watch,create,update,patch,delete,deletecollection'
-  const resources = ['workspaces', 'workspaces/status', 'workspaceshares', 'workspaceshares/status']
-  const named = resources.map(
-    (resource) => `--resource=${resource.replace('/', `.${group}/`)}${resource.includes('/') ? '' : `.${group}`}`,
-  )
   const { writer, sharer, administrator } = people
-  await kubectl(['create', 'role', 'writer', `--verb=${verbs}`, ...named, '-n', namespace])
-  const bind = (args: readonly string[]) => kubectl(['create', ...args])
-  await bind(['rolebinding', 'writer', '--role=writer', `--user=${writer}`, `--user=${administrator}`, '-n', namespace])
-  await bind(['rolebinding', 'sharer', `--clusterrole=${namespace}-sharer`, `--user=${sharer}`, '-n', namespace])
-  const clusterRole = `--clusterrole=${namespace}-administrator`
-  await bind(['clusterrolebinding', namespace, clusterRole, `--user=${administrator}`])
-  const roles = ['administrator', 'sharer'].map((role) => `clusterrole/${namespace}-${role}`)
+  const role = async (name: string) => ({
+    ...parse(await readFile(`${rightsFolder}/people/${name}_role.yaml`, 'utf8')),
+    metadata: { name: `${namespace}-${name}` },
+  })
+  const rules = [
+    {
+      apiGroups: [group],
+      resources: ['workspaces', 'workspaces/status', 'workspaceshares', 'workspaceshares/status'],
+      verbs: ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete', 'deletecollection'],
+    },
+  ]
+  const everywhere = [
+    await role('administrator'),
+    await role('sharer'),
+    bindingOf({ name: namespace }, ['ClusterRole', `${namespace}-administrator`], administrator),
+  ]
+  await apply(
+    ...everywhere,
+    { ...{ apiVersion: rbac, kind: 'Role', metadata: { namespace, name: 'writer' } }, rules },
+    bindingOf({ namespace, name: 'writer' }, ['Role', 'writer'], writer, administrator),
+    bindingOf({ namespace, name: 'sharer' }, ['ClusterRole', `${namespace}-sharer`], sharer),
+  )
   return {
     async [Symbol.asyncDispose]() {
-      await kubectl(['delete', '--ignore-not-found', `clusterrolebinding/${namespace}`, ...roles])
+      await Promise.all(everywhere.map((object) => deleteObject(object)))
     },
+  }
+}
+
+function bindingOf(
+  metadata: { readonly name: string; readonly namespace?: string },
+  [kind, name]: readonly [kind: string, name: string],
+  ...users: readonly string[]
+) {
+  const apiGroup = 'rbac.authorization.k8s.io'
+  return {
+    ...{ apiVersion: rbac, kind: metadata.namespace === undefined ? 'ClusterRoleBinding' : 'RoleBinding', metadata },
+    roleRef: { apiGroup, kind, name },
+    subjects: users.map((user) => ({ apiGroup, kind: 'User', name: user })),
   }
 }

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
-import { kubeconfigPath } from './cluster.ts'
+import { kubeconfigPath } from './cluster-api.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 

@@ -154,10 +154,10 @@ export function isRequired(part: RealPart, env: Environment = process.env): bool
  * A suite for which `part` must be here. `suite` gets the path of its program; where it is missing, tests are named and not run, so use
  * the path inside of tests and hooks only.
  */
-export function describeWith(part: RealPart, name: string, suite: (path: string) => void): void {
+export function describeWith(part: RealPart, name: string, suite: (path: string) => void, options = {}): void {
   const found = findPart(part)
   if (found.kind === 'found') {
-    describe(name, () => suite(found.path))
+    describe(name, options, () => suite(found.path))
     return
   }
   const explanation = `needs ${part}: ${found.reason}; get it with: ${found.command}`
@@ -170,4 +170,9 @@ export function describeWith(part: RealPart, name: string, suite: (path: string)
     return
   }
   describe.skip(`${name} (${explanation})`, () => suite(part))
+}
+
+/** As {@link describeWith}, for tests that have nothing in common and mostly wait: they run at once. */
+export function describeAtOnceWith(part: RealPart, name: string, suite: (path: string) => void): void {
+  describeWith(part, name, suite, { concurrent: true })
 }

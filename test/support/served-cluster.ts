@@ -18,7 +18,8 @@ import { openApiClient } from '#resources/kubernetes/api-client.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
 import { createScriptedBrowser, type ScriptedBrowser, thisMachine } from './browser-session.ts'
 import { leastValues, type Rendered, render } from './chart.ts'
-import { apply, kubeconfigPath, kubectl, openNamespace } from './cluster.ts'
+import { kubectl, openNamespace } from './cluster.ts'
+import { apply, deleteObject, kubeconfigPath } from './cluster-api.ts'
 import { installCrds } from './cluster-install.ts'
 import { bindPeople } from './cluster-site/people.ts'
 import { type ContainerConfig, echoContainer, testImage } from './echo-container.ts'
@@ -26,9 +27,9 @@ import { type FaultProxy, faultProxy } from './fault-proxy.ts'
 import { freePort } from './free-port.ts'
 import { type GatewayAccount, openAccount } from './gateway-account.ts'
 import { type TestIdentityProvider, testIdentityProvider } from './identity-provider.ts'
-import { until } from './pod-world.ts'
 import { type ServedProcess, startServedProcess } from './served-process.ts'
 import { startTestController } from './test-controller.ts'
+import { until } from './until.ts'
 
 export interface ServedOptions {
   /** Installed for the whole cluster, instead of for the namespace of its workspaces alone. */
@@ -90,10 +91,8 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
   const { name: namespace } = stack.use(await openNamespace('gh-served'))
   const { name: team } = stack.use(await openNamespace('gh-team'))
   const rights = await applyRights(namespace, { ...options.values, namespaces: options.everywhere ? [] : [team] })
-  const wide = rights
-    .filter(({ kind }) => kind.startsWith('Cluster'))
-    .map(({ kind, metadata }) => `${kind}/${metadata.name}`)
-  if (wide.length > 0) stack.defer(async () => void (await kubectl(['delete', '--ignore-not-found', ...wide])))
+  const wide = rights.filter(({ kind }) => kind.startsWith('Cluster'))
+  stack.defer(async () => void (await Promise.all(wide.map((object) => deleteObject(object)))))
   const account = stack.use(await openAccount(namespace, namespace))
   const proxy = stack.use(await faultProxy())
   const port = await freePort()

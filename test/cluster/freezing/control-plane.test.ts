@@ -7,8 +7,8 @@ import { type Asker, askerOf } from '#test/support/cluster-site/asker.ts'
 import { freeze } from '#test/support/cluster-site/frozen.ts'
 import { openShareChanger, type ShareChanger } from '#test/support/cluster-site/share-changer.ts'
 import { type ClusterSite, openSite, openWhenRunning, type SiteReplica } from '#test/support/cluster-site/site.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import type { WorkspaceSocket } from '#test/support/workspace-socket.ts'
 
 const seconds = 1_000

@@ -1,5 +1,5 @@
 /** A second issuer of a site, as a pod behind a Service with TLS, that says of its one person what a test wants it to say. */
-import { apply } from '../cluster.ts'
+import { apply } from '../cluster-api.ts'
 import { startProgramPod } from './program-pod.ts'
 import type { ClusterSite } from './site.ts'
 import { tlsSecret } from './site-secrets.ts'

@@ -1,7 +1,7 @@
 /** One person on every replica of a site at once: what is answered there, and sockets that are open on each. */
 import { expect } from 'vitest'
 import type { Page, RequestOptions, ScriptedBrowser } from '../browser-session.ts'
-import { until } from '../pod-world.ts'
+import { until } from '../until.ts'
 import type { WorkspaceSocket } from '../workspace-socket.ts'
 import type { ClusterSite, SiteReplica } from './site.ts'
 

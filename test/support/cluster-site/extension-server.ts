@@ -1,7 +1,8 @@
 /** What stands in for jupyter-k8s' extension API server, registered with the real API server by a real APIService. */
 import { readFile } from 'node:fs/promises'
-import { apply, kubectl } from '../cluster.ts'
-import { until } from '../pod-world.ts'
+import { kubectl } from '../cluster.ts'
+import { apply } from '../cluster-api.ts'
+import { until } from '../until.ts'
 import { startProgramPod } from './program-pod.ts'
 import type { ClusterSite } from './site.ts'
 import { tlsSecret } from './site-secrets.ts'

@@ -1,7 +1,7 @@
 /** A workspace whose pod gets the address that another one's had, and writes every byte that comes to it into its log. */
-import { kubectl } from '../cluster.ts'
+import { listObjects } from '../cluster-api.ts'
 import type { ContainerConfig } from '../echo-container.ts'
-import { until } from '../pod-world.ts'
+import { until } from '../until.ts'
 import type { NodeHand } from './node-hand.ts'
 import type { ClusterSite, SiteWorkspace } from './site.ts'
 
@@ -45,19 +45,17 @@ export interface PodPlace {
   readonly address: string
 }
 
-interface PodList {
-  readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string }
-    readonly status: { readonly podIP?: string }
-  }[]
+interface Pod {
+  readonly metadata: { readonly name: string; readonly uid: string; readonly deletionTimestamp?: string }
+  readonly status: { readonly podIP?: string }
 }
 
 /** Of a workspace, once it has an address. */
-export async function podOf(site: Pick<ClusterSite, 'team'>, workspace: string): Promise<PodPlace> {
-  const selector = `workspace.jupyter.org/workspace-name=${workspace}`
+export async function podOf({ team }: Pick<ClusterSite, 'team'>, workspace: string): Promise<PodPlace> {
+  const labelSelector = `workspace.jupyter.org/workspace-name=${workspace}`
   return until(async () => {
-    const list: PodList = JSON.parse(await kubectl(['-n', site.team, 'get', 'pods', '-l', selector, '-o', 'json']))
-    const [pod] = list.items.filter(({ metadata }) => metadata.deletionTimestamp === undefined)
+    const pods = await listObjects<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace: team, labelSelector })
+    const pod = pods.find(({ metadata }) => metadata.deletionTimestamp === undefined)
     const address = pod?.status.podIP
     return pod && address ? { name: pod.metadata.name, uid: pod.metadata.uid, address } : undefined
   })

@@ -1,5 +1,5 @@
 /** What RBAC gives the people of a site in the namespace of the workspaces. */
-import { apply } from '../cluster.ts'
+import { apply } from '../cluster-api.ts'
 
 const group = 'workspace.jupyter.org'
 const everything = ['get', 'list', 'watch', 'create', 'update', 'patch', 'delete']
@@ -17,12 +17,13 @@ export async function bindPeople(namespace: string, extra: readonly string[] = [
     verbs: ['create'],
   }
   const work = { apiGroups: [group], resources: ['workspaces', 'workspaceshares'], verbs: everything }
-  await apply(
+  const all = [
     role(namespace, 'connects', connect),
     role(namespace, 'works', work),
     ...[...visitors, ...extra].map((user) => binding(namespace, `connects-${user}`, 'connects', user)),
     ...workers.map((user) => binding(namespace, `works-${user}`, 'works', user)),
-  )
+  ]
+  await Promise.all(all.map((object) => apply(object)))
 }
 
 function role(namespace: string, name: string, rule: object): object {

@@ -2,8 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { apply, kubectl } from '../cluster.ts'
+import { apply, readObject } from '../cluster-api.ts'
 import { openRequest, type PlainRequest } from '../plain-request.ts'
+import { until } from '../until.ts'
 import { gatewayImage } from './gateway-image.ts'
 
 export interface ProgramPodOptions {
@@ -52,11 +53,12 @@ export async function startProgramPod(options: ProgramPodOptions): Promise<Progr
     object('v1', 'Service', { spec: { selector: labels, ports: [{ port: 443, targetPort: 8443 }] } }),
     object('v1', 'Pod', { spec: { containers: [container], volumes, terminationGracePeriodSeconds: 1 } }, labels),
   )
-  await kubectl(['-n', namespace, 'wait', '--for=condition=Ready', '--timeout=60s', `pod/${name}`])
-  const field = (what: string, path: string) => kubectl(['-n', namespace, 'get', what, '-o', `jsonpath={${path}}`])
-  const pod = await field(`pod/${name}`, '.status.podIP')
+  const pod = await until(() => readyAddress({ namespace, name }))
+  const service = await readObject<{ readonly spec: { readonly clusterIP: string } }>({
+    ...{ apiVersion: 'v1', kind: 'Service', metadata: { namespace, name } },
+  })
   return {
-    address: await field(`service/${name}`, '.spec.clusterIP'),
+    address: service.spec.clusterIP,
     async control(path, init = {}) {
       const { message } = await openRequest(`http://control:8080${path}`, { ...init, address: pod })
       return text(message)
@@ -66,4 +68,18 @@ export async function startProgramPod(options: ProgramPodOptions): Promise<Progr
   function object(apiVersion: string, kind: string, rest: object, objectLabels = {}) {
     return { apiVersion, kind, metadata: { namespace, name, labels: objectLabels }, ...rest }
   }
+}
+
+interface Pod {
+  readonly status: {
+    readonly podIP?: string
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  }
+}
+
+/** Of a pod, once it is ready. */
+async function readyAddress(metadata: { readonly namespace: string; readonly name: string }) {
+  const { status } = await readObject<Pod>({ apiVersion: 'v1', kind: 'Pod', metadata })
+  const isReady = status.conditions?.some(({ type, status: is }) => type === 'Ready' && is === 'True')
+  return isReady ? status.podIP : undefined
 }

@@ -2,7 +2,7 @@
 import { systemClock } from '#lib/clock.ts'
 import { kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
 import { openApiClient } from '#resources/kubernetes/api-client.ts'
-import { kubeconfigPath } from '../cluster.ts'
+import { kubeconfigPath } from '../cluster-api.ts'
 
 export interface NewShare {
   readonly users: readonly string[]

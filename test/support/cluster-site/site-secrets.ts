@@ -1,6 +1,6 @@
 /** What an administrator puts into a namespace before anything else: certificates, an authority to trust, the secret of a client. */
 import { readFile } from 'node:fs/promises'
-import { apply } from '../cluster.ts'
+import { apply } from '../cluster-api.ts'
 import type { TestCa } from '../test-ca.ts'
 
 export interface SecretParts {

@@ -19,21 +19,15 @@ import { openApiClient } from '#resources/kubernetes/api-client.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
 import { createScriptedBrowser, type Page, type ScriptedBrowser } from '../browser-session.ts'
-import {
-  type KubectlOptions,
-  type KubectlResult,
-  kubeconfigPath,
-  kubectl,
-  openNamespace,
-  tryKubectl,
-} from '../cluster.ts'
+import { type KubectlOptions, type KubectlResult, kubectl, openNamespace, tryKubectl } from '../cluster.ts'
+import { createObject, kubeconfigPath, listObjects, mergeObject, readObject } from '../cluster-api.ts'
 import { installCrds, installPolicies } from '../cluster-install.ts'
 import { type ContainerConfig, echoContainer, testImage } from '../echo-container.ts'
-import { uidOf, until } from '../pod-world.ts'
 import { createTestCa, type TestCa } from '../test-ca.ts'
 import { startTestController } from '../test-controller.ts'
+import { until } from '../until.ts'
 import { openSocket, type WorkspaceSocket } from '../workspace-socket.ts'
-import { helm, installRelease } from './helm.ts'
+import { installRelease, removeRelease } from './helm.ts'
 import { lookupOf } from './names.ts'
 import { bindPeople } from './people.ts'
 import { type ProviderPod, startProviderPod } from './provider-pod.ts'
@@ -118,6 +112,10 @@ export interface ClusterSite extends AsyncDisposable {
   kubectl(args: readonly string[], options?: KubectlOptions): Promise<string>
   /** In Gatehouse's own. */
   ours(args: readonly string[], options?: KubectlOptions): Promise<string>
+  /** Changes the spec of the manager, as a merge patch; does not wait until it is in force. */
+  manage(spec: object): Promise<void>
+  /** The manager, as it is. `T` is what the test looks at of it. */
+  manager<T>(): Promise<T>
   /** Changes the release; waits until it is rolled out. */
   upgrade(values: object): Promise<void>
 }
@@ -128,18 +126,20 @@ const group = 'workspace.jupyter.org'
 
 export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> {
   const { replicas: count = 3, people = 0, mode = 'host' } = options
-  await installCrds()
   await using stack = new AsyncDisposableStack()
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-site-'))
   stack.defer(() => rm(folder, { recursive: true }))
-  const { name: namespace } = stack.use(await openNamespace('gh-site'))
-  const { name: team } = stack.use(await openNamespace('gh-team'))
-  const { name: elsewhere } = options.hasElsewhere ? stack.use(await openNamespace('gh-team')) : { name: team }
+  const open = async (prefix: string) => stack.use(await openNamespace(prefix)).name
+  const [namespace, team, second] = await Promise.all([
+    open('gh-site'),
+    open('gh-team'),
+    options.hasElsewhere ? open('gh-team') : undefined,
+    installCrds(),
+  ])
+  const elsewhere = second ?? team
   const teams = [...new Set([team, elsewhere])]
   const account = `system:serviceaccount:${namespace}:${namespace}`
-  stack.use(await installPolicies({ account, namespaces: [namespace, ...teams] }))
   const further = Array.from({ length: people }, (_, index) => `u${index}`)
-  await Promise.all(teams.map((of) => bindPeople(of, further)))
   const issuerHost = `idp.${namespace}.svc`
   const ca = createTestCa(folder)
   const caText = await readFile(ca.caFile, 'utf8')
@@ -148,10 +148,7 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
   const password = 'correct horse battery staple'
   const origin = `https://${domain}:${port}`
   const issuer = `https://${issuerHost}`
-  const starting = startProviderPod({
-    ...{ namespace, issuer, clientOrigin: origin, clientSecret, password, people, tlsSecret: 'idp-tls' },
-  })
-  stack.defer(async () => void (await helm(['uninstall', namespace, '--namespace', namespace, '--ignore-not-found'])))
+  stack.defer(() => removeRelease(namespace, namespace))
   const install = (values: object) =>
     installRelease({
       namespace,
@@ -159,9 +156,17 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
       folder,
       values: { ...valuesOf(options, issuer, team, count), ...values },
     })
-  const [provider] = await Promise.all([starting, install({})])
-  const field = (path: string) => kubectl(['-n', namespace, 'get', `service/${namespace}`, '-o', `jsonpath={${path}}`])
-  const address = await field('.spec.clusterIP')
+  const policies = installPolicies({ account, namespaces: [namespace, ...teams] })
+  stack.defer(async () => (await policies)[Symbol.asyncDispose]())
+  const [provider] = await Promise.all([
+    startProviderPod({
+      ...{ namespace, issuer, clientOrigin: origin, clientSecret, password, people, tlsSecret: 'idp-tls' },
+    }),
+    // A gateway that finds none at its start does without them until it looks again.
+    policies.then(() => install({})),
+    ...teams.map((of) => bindPeople(of, further)),
+  ])
+  const address = await serviceAddress(namespace)
   const ending = new AbortController()
   stack.defer(() => ending.abort())
   const access = kubeconfigAccess({ file: kubeconfigPath(), clock: systemClock })
@@ -180,6 +185,11 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
   const url = (name: string, at?: number) => urlOf(site, { namespace: team, name }, at)
   const inTeam = (args: readonly string[], by?: KubectlOptions) => kubectl(['-n', team, ...args], by)
   const known: { replicas: readonly SiteReplica[] } = { replicas: await findReplicas(namespace, count) }
+  const manager = {
+    apiVersion: `${group}/v1alpha1`,
+    kind: 'WorkspaceManager',
+    metadata: { namespace, name: namespace },
+  }
   const kept = stack.move()
   return {
     ...{ namespace, team, elsewhere, origin, port, address, ca, caText, provider, password, url, addressOf },
@@ -211,9 +221,9 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
           ...{ containerConfig: container, ...spec },
         },
       }
-      await kubectl(['create', '-f', '-'], { input: [workspace], as: owner })
+      const { metadata } = await createObject<{ readonly metadata: { readonly uid: string } }>(workspace, { as: owner })
       const ref = { namespace: of, name }
-      return { ref, uid: await uidOf(of, 'workspace', name), url: urlOf(site, ref, undefined) }
+      return { ref, uid: metadata.uid, url: urlOf(site, ref, undefined) }
     },
     share: (name, by, spec) =>
       tryKubectl(['-n', team, 'create', '-f', '-'], {
@@ -222,9 +232,20 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
       }),
     kubectl: inTeam,
     ours: (args, by) => kubectl(['-n', namespace, ...args], by),
+    manage: (spec) => mergeObject(manager, { spec }),
+    manager: () => readObject(manager),
     upgrade: install,
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
+}
+
+/** Of the Service, which is called as its namespace is. */
+async function serviceAddress(namespace: string): Promise<string> {
+  const metadata = { namespace, name: namespace }
+  const service = await readObject<{ readonly spec: { readonly clusterIP: string } }>({
+    ...{ apiVersion: 'v1', kind: 'Service', metadata },
+  })
+  return service.spec.clusterIP
 }
 
 /** Opens it until it is there, as somebody does who looks at the page that waits. */
@@ -235,6 +256,7 @@ export async function openWhenRunning(browser: ScriptedBrowser, url: string): Pr
       return page.status === 200 && page.url.href === url ? page : undefined
     },
     () => `${browser.page.status} ${browser.page.url.href}`,
+    200,
   )
 }
 
@@ -265,21 +287,19 @@ function agentsOf({ hasAgents }: SiteOptions): object {
   return hasAgents ? { agents: { namespaces: ['*'] } } : {}
 }
 
-interface PodList {
-  readonly items: readonly {
-    readonly metadata: { readonly name: string; readonly deletionTimestamp?: string }
-    readonly status: {
-      readonly podIP?: string
-      readonly conditions?: readonly { readonly type: string; readonly status: string }[]
-    }
-  }[]
+interface Pod {
+  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string }
+  readonly status: {
+    readonly podIP?: string
+    readonly conditions?: readonly { readonly type: string; readonly status: string }[]
+  }
 }
 
 async function findReplicas(namespace: string, count: number): Promise<readonly SiteReplica[]> {
-  const selector = `app.kubernetes.io/instance=${namespace}`
+  const labelSelector = `app.kubernetes.io/instance=${namespace}`
   return until(async () => {
-    const list: PodList = JSON.parse(await kubectl(['-n', namespace, 'get', 'pods', '-l', selector, '-o', 'json']))
-    const ready = list.items.flatMap(({ metadata, status }) => {
+    const pods = await listObjects<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace, labelSelector })
+    const ready = pods.flatMap(({ metadata, status }) => {
       const isReady = status.conditions?.some((one) => one.type === 'Ready' && one.status === 'True')
       const lives = metadata.deletionTimestamp === undefined && isReady
       return lives && status.podIP ? [{ pod: metadata.name, address: status.podIP }] : []

@@ -1,16 +1,17 @@
 /** What people and programs are told while a pod comes up, or does not: by the installed chart, beside an operator that is not ours. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import type { WorkspaceView } from '#surface/messages.ts'
 import { api, openPath } from '#surface/urls.ts'
 import type { Page, ScriptedBrowser } from '#test/support/browser-session.ts'
 import { takePicture } from '#test/support/chromium.ts'
+import { listObjects } from '#test/support/cluster-api.ts'
 import { openSiteChromium } from '#test/support/cluster-site/chromium.ts'
 import { lookupOf } from '#test/support/cluster-site/names.ts'
-import { type ClusterSite, openSite, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
+import type { ClusterSite, SiteWorkspace } from '#test/support/cluster-site/site.ts'
 import { shellContainer } from '#test/support/echo-container.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import { crashingApp, failingApp, heldBack, muteApp, releaseFile } from '#test/support/waiting-apps.ts'
 import { refusedSocket } from '#test/support/workspace-socket.ts'
 import { cookieFor, press, refreshOf } from '../behaviour/gateway/scene.ts'
@@ -18,21 +19,36 @@ import { cookieFor, press, refreshOf } from '../behaviour/gateway/scene.ts'
 const probe = { httpGet: { path: '/ready' } }
 const ports = [{ name: 'ide', port: 8888, label: 'Notebook', probe }]
 
-describeWith('helm', 'a pod that comes up', () => {
+interface Pod {
+  readonly status: {
+    readonly containerStatuses?: readonly { readonly restartCount: number; readonly state: object }[]
+  }
+}
+
+/** What takes its time, so that it is begun before all else. */
+export interface Slow {
+  readonly failing: SiteWorkspace
+  readonly mute: SiteWorkspace
+}
+
+export async function beginSlowly(site: ClusterSite): Promise<Slow> {
+  const failing = await site.workspace('failing', { owner: 'alice', container: failingApp(), spec: { ports } })
+  const mute = await site.workspace('mute', { owner: 'alice', container: muteApp(), spec: { ports } })
+  return { failing, mute }
+}
+
+/** The site has one replica, so that an app is asked by nobody else. */
+export function startingPods(siteOf: () => ClusterSite, slowOf: () => Slow): void {
   let site: ClusterSite
   let alice: ScriptedBrowser
   let failing: SiteWorkspace
   let mute: SiteWorkspace
 
   beforeAll(async () => {
-    // One, so that an app is asked by nobody else.
-    site = await openSite({ replicas: 1 })
-    failing = await site.workspace('failing', { owner: 'alice', container: failingApp(), spec: { ports } })
-    mute = await site.workspace('mute', { owner: 'alice', container: muteApp(), spec: { ports } })
+    site = siteOf()
+    ;({ failing, mute } = slowOf())
     alice = await site.as('alice')
   }, 120_000)
-
-  afterAll(() => site[Symbol.asyncDispose]())
 
   async function viewOf({ ref }: SiteWorkspace, by = alice): Promise<WorkspaceView> {
     const tab = by.tab()
@@ -200,11 +216,11 @@ describeWith('helm', 'a pod that comes up', () => {
   }, async () => {
     const container = shellContainer('sleep 2; exit 3')
     const dying = await site.workspace('dying', { owner: 'alice', container })
-    const pods = ['get', 'pods', '-l', 'workspace.jupyter.org/workspace-name=dying', '-o']
-    const status = '{.items[0].status.containerStatuses[0]}'
+    const labelSelector = 'workspace.jupyter.org/workspace-name=dying'
     const isOnItsThirdRun = async () => {
-      const { restartCount = 0, state = {} } = JSON.parse((await site.kubectl([...pods, `jsonpath=${status}`])) || '{}')
-      return restartCount === 2 && 'running' in state
+      const [pod] = await listObjects<Pod>({ apiVersion: 'v1', kind: 'Pod', namespace: site.team, labelSelector })
+      const [container] = pod?.status.containerStatuses ?? []
+      return container?.restartCount === 2 && 'running' in container.state
     }
     await viewWhere(dying, ({ state }) => state === 'Degraded')
     const seen = new Set<string>()
@@ -273,4 +289,4 @@ describeWith('helm', 'a pod that comes up', () => {
     expect(median).toBeGreaterThan(1.9)
     expect(median).toBeLessThan(2.3)
   })
-})
+}

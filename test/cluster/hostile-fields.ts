@@ -1,15 +1,15 @@
 /** What people write into their objects is text for everybody who reads it, and what cannot be read hurts nobody else: on the real API server. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { api, openPath, paths, sharePath } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { takePicture } from '#test/support/chromium.ts'
-import { kubectl } from '#test/support/cluster.ts'
+import { createObject } from '#test/support/cluster-api.ts'
 import { openSiteChromium } from '#test/support/cluster-site/chromium.ts'
-import { type ClusterSite, openSite, openWhenRunning, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
+import { type ClusterSite, openWhenRunning, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
 import { type EchoAnswer, echoContainer, testImage } from '#test/support/echo-container.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
-import { until } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import { cookieFor } from '../behaviour/gateway/scene.ts'
 
 const markup = '"\'><script>document.title="injected"</script><img src=x onerror=\'document.title="injected"\'>'
@@ -29,19 +29,17 @@ const unreadable = [
 /** Of its settings, said before there is a log. */
 const isWarning = (line: string) => line.startsWith('warning: ')
 
-describeWith('helm', 'objects with hostile fields', () => {
+export function hostileFields(siteOf: () => ClusterSite): void {
   let site: ClusterSite
   let alice: ScriptedBrowser
   let plain: SiteWorkspace
 
   beforeAll(async () => {
-    site = await openSite({ replicas: 1 })
+    site = siteOf()
     plain = await site.workspace('plain', { owner: 'alice' })
     alice = await site.as('alice')
     await openWhenRunning(alice.tab(), plain.url)
   }, 120_000)
-
-  afterAll(() => site[Symbol.asyncDispose]())
 
   /** By alice, with whatever she likes in it. */
   async function create(name: string, annotations: object, spec: object): Promise<void> {
@@ -61,7 +59,7 @@ describeWith('helm', 'objects with hostile fields', () => {
         ...spec,
       },
     }
-    await kubectl(['create', '-f', '-'], { input: [workspace], as: 'alice' })
+    await createObject(workspace, { as: 'alice' })
   }
 
   const logLines = async () => {
@@ -169,4 +167,4 @@ describeWith('helm', 'objects with hostile fields', () => {
       expect(line).not.toMatch(/[\p{Cc}\u202e]/u)
     }
   })
-})
+}

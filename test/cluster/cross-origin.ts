@@ -1,13 +1,12 @@
 /** What workspaces cannot do to each other and to Gatehouse, although they are one site: the installed chart on an HTTPS domain, with pods. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { api, loginPath, openPath, paths, sharePath } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { lookupOf } from '#test/support/cluster-site/names.ts'
-import { type ClusterSite, openSite, openWhenRunning, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
+import { type ClusterSite, openWhenRunning, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
 import type { EchoAnswer } from '#test/support/echo-container.ts'
 import { hearing } from '#test/support/hearing-app.ts'
-import { until } from '#test/support/pod-world.ts'
-import { describeWith } from '#test/support/real-parts.ts'
+import { until } from '#test/support/until.ts'
 import { refusedSocket } from '#test/support/workspace-socket.ts'
 
 const domain = 'ws.example.test'
@@ -20,7 +19,7 @@ function tossed({ name, value }: { readonly name: string; readonly value: string
   )
 }
 
-describeWith('helm', 'between places in a cluster', () => {
+export function betweenPlaces(siteOf: () => ClusterSite): void {
   let site: ClusterSite
   let alice: ScriptedBrowser
   let bob: ScriptedBrowser
@@ -29,7 +28,7 @@ describeWith('helm', 'between places in a cluster', () => {
   let ears: SiteWorkspace
 
   beforeAll(async () => {
-    site = await openSite({ replicas: 1 })
+    site = siteOf()
     own = await site.workspace('own', { owner: 'alice' })
     open = await site.workspace('open', { owner: 'bob', spec: { accessType: 'Public' } })
     ears = await site.workspace('ears', { owner: 'bob', container: hearing, spec: { accessType: 'Public' } })
@@ -38,8 +37,6 @@ describeWith('helm', 'between places in a cluster', () => {
     for (const { url } of [own, open, ears]) await openWhenRunning(alice.tab(), url)
     await openWhenRunning(bob.tab(), open.url)
   }, 120_000)
-
-  afterAll(() => site[Symbol.asyncDispose]())
 
   const sockets = () => ({ lookup: lookupOf((name) => site.addressOf(name)), ws: { ca: site.caText } })
 
@@ -133,4 +130,4 @@ describeWith('helm', 'between places in a cluster', () => {
       expect([name, value !== '' && heard.includes(value)]).toEqual([name, false])
     }
   })
-})
+}
