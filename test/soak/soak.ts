@@ -34,8 +34,8 @@ export interface SoakReport {
 export type Slopes = { readonly [Name in keyof Figures]: number }
 
 const lookEvery = 3_000
-/** What seems to grow is looked at once more, over so many times the time: noise shrinks by that, and a leak does not. */
-const secondLook = 2
+/** What seems to grow is looked at again, over so many times the time: noise shrinks by that, and a leak does not. */
+const furtherLooks = [1.5, 2]
 /**
  * Of the time: until everything was done a few times, and what that takes is there. The lowest figures of the two halves of the rest are compared: what
  * is taken and given back in between is no growth, such as room for young objects.
@@ -67,9 +67,11 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     }
     return slopesOf(samples, end)
   }
-  const first = await lookUntil(options.minutes)
-  const seemsToGrow = first.own >= mostGrowth || first.heap >= mostGrowth
-  const slopes = seemsToGrow ? await lookUntil(options.minutes * secondLook) : first
+  const seemsToGrow = ({ own, heap }: Slopes) => own >= mostGrowth || heap >= mostGrowth
+  let slopes = await lookUntil(options.minutes)
+  for (const times of furtherLooks) {
+    if (seemsToGrow(slopes)) slopes = await lookUntil(options.minutes * times)
+  }
   ending.abort()
   await loading
   const idleSocketsLost = lost.size
