@@ -78,6 +78,9 @@ describeWith('helm', 'in a cluster', () => {
       folder = await mkdtemp(join(tmpdir(), 'gatehouse-tunnels-'))
       opened.defer(() => rm(folder, { recursive: true, force: true }))
       await openWhenRunning(alice, workspace.url)
+      // The app is there before sshd, which waits for its certificate.
+      const [replica] = bothReplicas()
+      close([await opens('alice', replica)])
       stack.use(opened.move())
     }, 180_000)
     afterAll(() => stack.disposeAsync())
