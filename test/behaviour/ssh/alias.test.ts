@@ -16,6 +16,8 @@ import { workspaceKind } from '#workspace/workspace.ts'
 
 const run = promisify(execFile)
 const alias = 'nb.team.prod.gatehouse'
+/** Of the tests alone, which start the program many times. */
+const compiled = join(import.meta.dirname, '../../../artefacts/compile-cache')
 /** As somebody wrote it: no end of its last line, and a byte that is no UTF-8. */
 const ownConfig = Buffer.from(
   '# caf\u00e9\nHost bastion\n\tHostName 192.0.2.1\n\nHost *\n  ServerAliveInterval 77\n  User nobody',
@@ -67,7 +69,7 @@ describeWith('sshd', 'an alias', (sshd) => {
   /** Stock OpenSSH, by the person's own configuration, with the variables of somebody who has clicked on something. */
   const ssh = (...args: readonly string[]): Promise<Ran> => by('ssh', ['-F', userConfig, ...args])
   const by = async (program: string, args: readonly string[]): Promise<Ran> => {
-    const env = { HOME: machine.home, PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: process.env.NODE_COMPILE_CACHE ?? '' }
+    const env = { HOME: machine.home, PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: compiled }
     return run(program, [...args], { env }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       ({ code, stdout, stderr }: Ran) => ({ code, stdout, stderr }),
