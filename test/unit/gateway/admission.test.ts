@@ -64,7 +64,7 @@ function world(given: Given = {}) {
     }),
     isOwnCookie: () => false,
     isAwaited: () => false,
-    tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: false , isByAgent: () => false },
+    tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: false, isByAgent: () => false },
   }
   return { parts, directory, clock }
 }

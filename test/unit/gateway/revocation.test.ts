@@ -40,7 +40,7 @@ function world(makeReviews?: (clock: FakeClock) => Reviews) {
     clock,
     log,
     ...(reviews ? { reviews } : {}),
-    tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: true , isByAgent: () => false },
+    tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: true, isByAgent: () => false },
     policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
     sessionOf: (name) => sessions.get(name),
     subscribeSessions(listener) {
