@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { apply, readObject } from '../cluster-api.ts'
 import { openRequest, type PlainRequest } from '../plain-request.ts'
-import { until } from '../until.ts'
+import { until, untilReachable } from '../until.ts'
 import { gatewayImage } from './gateway-image.ts'
 
 export interface ProgramPodOptions {
@@ -57,8 +57,10 @@ export async function startProgramPod(options: ProgramPodOptions): Promise<Progr
   const service = await readObject<{ readonly spec: { readonly clusterIP: string } }>({
     ...{ apiVersion: 'v1', kind: 'Service', metadata: { namespace, name } },
   })
+  const address = service.spec.clusterIP
+  await untilReachable(address, 443)
   return {
-    address: service.spec.clusterIP,
+    address,
     async control(path, init = {}) {
       const { message } = await openRequest(`http://control:8080${path}`, { ...init, address: pod })
       return text(message)

@@ -25,7 +25,7 @@ import { installCrds, installPolicies } from '../cluster-install.ts'
 import { type ContainerConfig, echoContainer, testImage } from '../echo-container.ts'
 import { createTestCa, type TestCa } from '../test-ca.ts'
 import { startTestController } from '../test-controller.ts'
-import { until } from '../until.ts'
+import { until, untilReachable } from '../until.ts'
 import { openSocket, type WorkspaceSocket } from '../workspace-socket.ts'
 import { installRelease, removeRelease } from './helm.ts'
 import { lookupOf } from './names.ts'
@@ -167,6 +167,7 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
     ...teams.map((of) => bindPeople(of, further)),
   ])
   const address = await serviceAddress(namespace)
+  await untilReachable(address, port)
   const ending = new AbortController()
   stack.defer(() => ending.abort())
   const access = kubeconfigAccess({ file: kubeconfigPath(), clock: systemClock })
