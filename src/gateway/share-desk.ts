@@ -11,8 +11,8 @@ import { type AccessPolicy, expiryOf, isAdministrator, mayShare } from '#workspa
 import { kindsOfConnection, readConnectionType, webUi } from '#workspace/connections.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import type { Decision, Reviews } from '#workspace/reviews.ts'
-import { sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
-import { type Authorship, isAccepted, judgeShare, writeVerdict } from '#workspace/share-acceptance.ts'
+import { isNarrowed, sharedByAnnotation, shareKind, type WorkspaceShare } from '#workspace/share.ts'
+import { type Authorship, isAccepted, judgeShare, ownersHaveAll, writeVerdict } from '#workspace/share-acceptance.ts'
 import { type Actor, auditActor, decideRight, notNow, permit, type Right } from './actor.ts'
 import { attempt } from './desk.ts'
 
@@ -122,6 +122,7 @@ export class ShareDesk {
     const odd = input.connectionTypes?.find((name) => name !== webUi && readConnectionType(name) === undefined)
     if (odd !== undefined)
       return fault('connectionTypes', `There is no kind of connection '${odd}': ${kindsOfConnection}.`)
+    if (input.access === 'own' && isNarrowed(input)) return fault('access', ownersHaveAll)
     if (input.expiresAt !== undefined) {
       const until = Date.parse(input.expiresAt)
       if (Number.isNaN(until)) return fault('expiresAt', 'This is no date as RFC 3339 writes them.')

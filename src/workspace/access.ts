@@ -5,7 +5,7 @@
 import type { Identity } from '#identity/identity.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import { portForward, webUi } from './connections.ts'
-import type { ShareGrantee, WorkspaceShare } from './share.ts'
+import { isNarrowed, type ShareGrantee, type WorkspaceShare } from './share.ts'
 import { ownerOf, type Workspace, type WorkspacePort } from './workspace.ts'
 
 export type Grant =
@@ -80,7 +80,7 @@ export function mayModify(subject: Subject, identity: Identity, policy: AccessPo
   return (
     isOwner(subject, identity, policy, now) ||
     isAdministrator(identity, policy) ||
-    sharesFor(subject, identity, policy, now).some((grant) => grant.share.spec.access !== 'connect')
+    sharesFor(subject, identity, policy, now).some((grant) => grant.share.spec.access === 'modify')
   )
 }
 
@@ -94,11 +94,16 @@ export function isAdministrator(identity: Identity, policy: AccessPolicy): boole
   return users.includes(identity.username) || identity.groups.some((group) => groups.includes(group))
 }
 
-/** The owner's name is compared only when there is one: an empty name owns nothing. */
+/**
+ * The owner's name is compared only when there is one: an empty name owns nothing. An owner has all of a workspace, so that a share which appoints one and
+ * is narrowed contradicts itself: it opens what it is narrowed to, and no more.
+ */
 function isOwner(subject: Subject, identity: Identity, policy: AccessPolicy, now: Timestamp): boolean {
   const owner = policy.trust?.owners === false ? undefined : ownerOf(subject.workspace)
   if (owner !== undefined && owner === identity.username) return true
-  return sharesFor(subject, identity, policy, now).some((grant) => grant.share.spec.access === 'own')
+  return sharesFor(subject, identity, policy, now).some(
+    ({ share: { spec } }) => spec.access === 'own' && !isNarrowed(spec),
+  )
 }
 
 type ShareGrant = Extract<Grant, { kind: 'share' }>

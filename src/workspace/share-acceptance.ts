@@ -4,13 +4,17 @@
  */
 import { hasCode } from '#errors.ts'
 import type { Resources, Uid } from '#resources/contract.ts'
-import { type ShareStatus, shareKind, type WorkspaceShare } from './share.ts'
+import { isNarrowed, type ShareStatus, shareKind, type WorkspaceShare } from './share.ts'
 
 /**
  * Whose word a share is. `RbacGranted`: of somebody with the verb `share` on its workspaces, and `own` where it appoints owners.
  * `unverified`: somebody wrote the object, and nothing proves that he was allowed to share.
  */
 export type Authorship = 'OwnerGranted' | 'AdministratorGranted' | 'RbacGranted' | 'ManifestGranted' | 'unverified'
+
+/** For people. */
+export const ownersHaveAll =
+  'Owners have all of a workspace: leave out ports and connectionTypes, or choose another access.'
 
 /** What the status of a share should say; a value, so that it can be compared before it is written. */
 export function judgeShare(
@@ -28,6 +32,7 @@ export function judgeShare(
   })
   if (authorship === 'unverified')
     return verdict('False', 'AuthorUnverified', 'Nothing proves that its author may share these workspaces.')
+  if (share.spec.access === 'own' && isNarrowed(share.spec)) return verdict('False', 'OwnershipNarrowed', ownersHaveAll)
   if (missing.length > 0)
     return verdict('False', 'WorkspaceNotFound', `No such workspace in this namespace: ${missing.join(', ')}.`)
   if (share.spec.access === 'own' && authorship === 'OwnerGranted') {

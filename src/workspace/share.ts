@@ -57,6 +57,16 @@ export type WorkspaceShare = Resource<ShareSpec, ShareStatus>
 /** Who made the share through Gatehouse; shown to people, decides nothing. */
 export const sharedByAnnotation = 'gatehouse.dev/shared-by'
 
+interface Narrowing {
+  readonly ports?: readonly string[]
+  readonly connectionTypes?: readonly string[]
+}
+
+/** Is it for some ports, or some kinds of connection, alone? */
+export function isNarrowed({ ports, connectionTypes }: Narrowing): boolean {
+  return ports !== undefined || connectionTypes !== undefined
+}
+
 const parseSpec = parserOf(ShareSpec)
 const parseStatus = parserOf(ShareStatus)
 

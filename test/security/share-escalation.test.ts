@@ -106,6 +106,20 @@ test('#54 not even the owner appoints another owner, by any spelling of it', asy
   expect((await world.resources.list(shareKind, { namespace: ref.namespace })).items).toEqual([])
 })
 
+test('#54 an administrator who appoints an owner of one port, or by browser alone, is refused: an owner has all of it', async () => {
+  await using world = await createWorld()
+  const { ref } = await world.workspace({ name: 'nb', owner: 'alice' })
+  const carol = await world.as('carol')
+  const ownedBy = (more: object) =>
+    callApi(world, carol, 'POST', api.shares(ref), { ...withBob, access: 'own', ...more })
+  for (const narrowed of [{ ports: ['http'] }, { connectionTypes: ['web-ui'] }]) {
+    const { status, body } = await ownedBy(narrowed)
+    expect([status, JSON.parse(body)]).toMatchObject([422, { faults: [{ field: 'access' }] }])
+  }
+  expect((await world.resources.list(shareKind, { namespace: ref.namespace })).items).toEqual([])
+  expect((await ownedBy({})).status).toBe(201)
+})
+
 test('#54 the workspace sees the guest as the guest, with nothing of the owner’s, and the guest sees no session but his own', async () => {
   await using world = await createWorld()
   const { ref, url, app } = await world.workspace({ name: 'nb', owner: 'alice' })

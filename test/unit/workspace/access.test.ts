@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { person, port, share, workspace } from '#test/support/objects.ts'
 import { type AccessPolicy, decideAccess, mayModify, mayShare, type Subject } from '#workspace/access.ts'
+import type { ShareSpec } from '#workspace/share.ts'
 
 const now = Date.parse('2026-01-01T00:00:00Z')
 const policy: AccessPolicy = { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } }
@@ -131,6 +132,20 @@ describe('shares', () => {
     expect(may('connect')).toEqual([false, false])
     expect(may('modify')).toEqual([true, false])
     expect(may('own')).toEqual([true, true])
+  })
+
+  test('one that makes an owner and is narrowed as well opens what it is narrowed to, and no more', () => {
+    const rightsBy = (spec: Partial<ShareSpec>) => {
+      const shared = only({ shares: [share([nb], { ...spec, access: 'own' })] })
+      const opens = (name: string, connectionType: string) =>
+        decideAccess(shared, person('bob'), { port: port({ name }), connectionType }, policy, now).allowed
+      const may = [mayModify(shared, person('bob'), policy, now), mayShare(shared, person('bob'), policy, now)]
+      return [opens('app', 'web-ui'), opens('app', 'ssh-remote'), opens('http', 'web-ui'), ...may]
+    }
+    expect(rightsBy({ ports: ['app'] })).toEqual([true, true, false, false, false])
+    expect(rightsBy({ connectionTypes: ['web-ui'] })).toEqual([true, false, true, false, false])
+    expect(rightsBy({ ports: ['app'], connectionTypes: ['web-ui'] })).toEqual([true, false, false, false, false])
+    expect(rightsBy({})).toEqual([true, true, true, true, true])
   })
 
   test('a machine is a grantee by its whole name, a person of that name is not', () => {

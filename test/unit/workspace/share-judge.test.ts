@@ -115,3 +115,22 @@ test('a share made through Gatehouse has its verdict from who made it, who knows
   expect(await reasonOf(resources, 'judged')).toBe('Maker')
   expect(await reasonOf(resources, 'revoked')).toBeUndefined()
 })
+
+test('one that makes owners and is narrowed as well is not accepted, and says why', async () => {
+  using world = open()
+  const { resources, judge } = world
+  await workspace(resources, 'nb', 'ours')
+  const made = [
+    await share(resources, 'by-port', 'nb', { access: 'own', ports: ['app'] }),
+    await share(resources, 'by-kind', 'nb', { access: 'own', connectionTypes: ['web-ui'] }),
+    await share(resources, 'of-none', 'none', { access: 'own', ports: ['app'] }),
+    await share(resources, 'whole', 'nb', { access: 'own' }),
+  ]
+  judge.apply({ type: 'synced', objects: made })
+  await expect.poll(() => reasonOf(resources, 'whole')).toBe('RbacGranted')
+  for (const name of ['by-port', 'by-kind', 'of-none']) {
+    await expect.poll(() => reasonOf(resources, name)).toBe('OwnershipNarrowed')
+    const { status } = (await resources.get(shareKind, { namespace, name })) ?? {}
+    expect(status).toMatchObject({ workspaces: [], conditions: [{ status: 'False' }] })
+  }
+})
