@@ -70,18 +70,16 @@ ${
     ({ name, label }) => box('port', name, label === '' ? name : label),
   )}</fieldset>`
 }
-<fieldset><legend>By <span class="soft">(none chosen: all but forwarded ports)</span></legend>${ways.map(([type, text]) => box('type', type, text))}
+<fieldset><legend>By <span class="soft">(none chosen: all but forwarded ports)</span></legend>${ways.map(([type, text, more = '']) => box('type', type, text + more))}
 <p class="soft hint">Over a forwarded port somebody speaks to the app without Gatehouse in between, and can tell it any name.</p></fieldset>
 <div class="row"><button class="button">Share</button></div>
 </form>`
 }
 
-/** Those that most people mean; of others the command line and the API know. */
-const ways: readonly (readonly [type: string, text: string])[] = [
+/** Those that let somebody in by themselves: desktop IDEs come as SSH, through an alias. Of other kinds the command line and the API know. */
+const ways: readonly (readonly [type: string, text: string, more?: string])[] = [
   [webUi, 'a browser'],
-  [sshRemote, 'SSH'],
-  ['vscode-remote', 'VS Code'],
-  ['cursor-remote', 'Cursor'],
+  [sshRemote, 'SSH', ': a shell and desktop IDEs'],
   [portForward, 'forwarded ports'],
 ]
 
