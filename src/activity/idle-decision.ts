@@ -7,6 +7,7 @@ import { type Clocks, type Evidence, lastActive, longestKeep, merge } from './cl
 import type { IdlePolicy } from './idle-policy.ts'
 import { type Load, leadOf } from './load.ts'
 import { unheardLease } from './workspace-record.ts'
+import { writeEvery, writePeriod } from './write-turn.ts'
 
 /** What the app itself said when it was asked. */
 export type AppAnswer =
@@ -79,14 +80,15 @@ export type IdleDecision =
 /** A replica's clock may be ahead of that of the one who decides by so much. */
 export const longestAhead: Milliseconds = 30_000
 
-/** How often a replica writes what it saw of a workspace, at most. */
-export function writeEvery(timeout: Milliseconds | undefined): Milliseconds {
-  return Math.min(60_000, timeout === undefined ? 60_000 : timeout / 10)
-}
+/** For the look that finds that it is its turn, and for the write itself. */
+const writingTime: Milliseconds = 3_000
 
-/** So long after the last gap every replica has had the time to write down what it saw, also during the gap. */
+/**
+ * So long after the last gap every replica has had the time to write down what it saw, also during the gap. A gesture waits for one period after the last
+ * write; what is slight for two, behind gestures that went ahead of their turns.
+ */
 export function settlingTime(timeout: Milliseconds): Milliseconds {
-  return 2 * writeEvery(timeout) + 5_000
+  return 2 * writePeriod(timeout) + writingTime
 }
 
 /** When something that was written was heard of. */

@@ -4,7 +4,6 @@
  */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { type Clocks, type Evidence, lastActive } from './clocks.ts'
-import { writeEvery } from './idle-decision.ts'
 
 /** `slight`: it counts, but is nobody's gesture. */
 export type Weight = 'none' | 'slight' | 'full'
@@ -19,6 +18,11 @@ export interface WriteTurn {
 
 export const neverWritten: WriteTurn = {
   ...{ writtenAt: Number.NEGATIVE_INFINITY, weight: 'none', next: Number.NEGATIVE_INFINITY },
+}
+
+/** How often a replica writes what it saw of a workspace, at most. */
+export function writeEvery(timeout: Milliseconds | undefined): Milliseconds {
+  return Math.min(60_000, timeout === undefined ? 60_000 : timeout / 10)
 }
 
 /** A second more than need be: three replicas at which everybody works in 5,000 workspaces ask less of the store than it is to bear, and not as much. */

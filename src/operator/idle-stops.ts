@@ -4,20 +4,14 @@
  */
 import { type Activity, activityKind, activityName, sumOfRun } from '#activity/activity-record.ts'
 import type { ActivityWriter } from '#activity/activity-writer.ts'
-import {
-  type AppAnswer,
-  type IdleDecision,
-  lookAgainAt,
-  needsLoad,
-  needsTheApp,
-  writeEvery,
-} from '#activity/idle-decision.ts'
+import { type AppAnswer, type IdleDecision, lookAgainAt, needsLoad, needsTheApp } from '#activity/idle-decision.ts'
 import type { IdlePolicy, IdleRule } from '#activity/idle-policy.ts'
 import type { IdleRules } from '#activity/idle-rules.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
 import { decideKnown } from '#activity/standing.ts'
 import type { WatchedWorkspace } from '#activity/workspace-record.ts'
+import { writeEvery } from '#activity/write-turn.ts'
 import { hasCode, messageOf } from '#errors.ts'
 import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'

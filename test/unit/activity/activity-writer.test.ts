@@ -9,8 +9,17 @@ import {
   mergeActivity,
 } from '#activity/activity-record.ts'
 import { marks, readHistory, sayHistory, spanOf } from '#activity/history.ts'
+import { settlingTime } from '#activity/idle-decision.ts'
 import { sight } from '#activity/sight.ts'
-import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn } from '#activity/write-turn.ts'
+import {
+  mayWrite,
+  neverWritten,
+  newsOf,
+  turnAfter,
+  type Weight,
+  type WriteTurn,
+  writePeriod,
+} from '#activity/write-turn.ts'
 import { openIdleWorld, ref } from '#test/support/idle-world.ts'
 
 const seconds = 1 / 60
@@ -227,6 +236,25 @@ describe("a write that says little takes nobody else's turn", () => {
     }
   })
 })
+
+test.each([10, 60, 300, 1800, 36_000])(
+  'with a timeout of %i s all that counts is written three seconds before the others are taken to have written',
+  (timeout) => {
+    const period = writePeriod(timeout * 1_000)
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.constantFrom<Weight>('none', 'slight', 'full'), fc.nat(3 * period))), (seen) => {
+        let turn = neverWritten
+        let now = 0
+        for (const [weight, after] of seen) {
+          now += after
+          if (mayWrite(turn, weight, now, period)) turn = turnAfter(turn, weight, now, period)
+        }
+        const last = now + settlingTime(timeout * 1_000) - 3_000
+        for (const weight of ['slight', 'full'] as const) expect(mayWrite(turn, weight, last, period)).toBe(true)
+      }),
+    )
+  },
+)
 
 test('what nobody understands is no news eight hours after the last gesture', () => {
   const hour = 3_600_000

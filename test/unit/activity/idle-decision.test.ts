@@ -8,11 +8,11 @@ import {
   longestAhead,
   possibleClocks,
   settlingTime,
-  writeEvery,
 } from '#activity/idle-decision.ts'
 import type { IdlePolicy } from '#activity/idle-policy.ts'
 import type { Load } from '#activity/load.ts'
 import { unheardLease } from '#activity/workspace-record.ts'
+import { writeEvery } from '#activity/write-turn.ts'
 
 const minute = 60_000
 const hour = 60 * minute
