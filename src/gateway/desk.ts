@@ -3,7 +3,7 @@ import type { Reading } from '#activity/standing.ts'
 import { GatewayError } from '#errors.ts'
 import type { Identity } from '#identity/identity.ts'
 import type { Session } from '#identity/session.ts'
-import type { Clock } from '#lib/clock.ts'
+import { type Clock, every } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
 import type { StreamIndex } from '#live/streams.ts'
 import type { Audit } from '#observe/audit.ts'
@@ -24,6 +24,7 @@ import { endsOf } from './activity-view.ts'
 import { type Actor, acquaint, auditActor, decideRight, permit, type Right } from './actor.ts'
 import { explainAccess } from './explain.ts'
 import type { SessionChange } from './revocation.ts'
+import { reviewEvery } from './status-news.ts'
 
 export interface DeskParts {
   readonly site: Site
@@ -90,22 +91,30 @@ export class Desk {
     return view
   }
 
-  /** The view now and after every change of it or of who looks at it, until the signal or the right to see it ends. */
+  /** The view now and after every change of it or of who looks at it, until the signal or the right to see it ends, be it by RBAC alone. */
   async *watch(
     actor: Actor,
     ref: WorkspaceRef,
     signal: AbortSignal,
   ): AsyncGenerator<WorkspaceView | 'gone', void, void> {
-    const changes = latest(signal)
-    using _ = this.#parts.directory.subscribe((change) => {
-      if (refKey(change.ref) === refKey(ref)) changes.signal()
-    })
-    using _person = this.#parts.subscribeSessions(({ session }) => {
-      if (session.name === actor.session.name) changes.signal()
-    })
-    changes.signal()
-    for await (const _change of changes) {
-      const session = this.#parts.sessionOf(actor.session.name)
+    const { directory, subscribeSessions, reviews, sessionOf, clock } = this.#parts
+    const turns = latest(signal)
+    let isNews = false
+    const changed = () => {
+      isNews = true
+      turns.signal()
+    }
+    using _ = directory.subscribe((change) => refKey(change.ref) === refKey(ref) && changed())
+    using _person = subscribeSessions(({ session }) => session.name === actor.session.name && changed())
+    using _reviews = reviews?.subscribe(() => turns.signal())
+    using _reviewing = reviews && every(clock, reviewEvery, () => turns.signal())
+    changed()
+    for await (const _turn of turns) {
+      const isOld = !isNews
+      // What changes while it is looked at is news of the next turn.
+      isNews = false
+      const session = sessionOf(actor.session.name)
+      if (isOld && session && (await acquaint(this.#parts, session.identity, ref)).kind === 'knows') continue
       const view = session && (await this.#reviewed({ ...actor, session }, ref))
       yield view ?? 'gone'
       if (!view) return

@@ -4,7 +4,7 @@
 import type { Reading } from '#activity/standing.ts'
 import type { Identity } from '#identity/identity.ts'
 import type { Session } from '#identity/session.ts'
-import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { type Clock, every, type Milliseconds } from '#lib/clock.ts'
 import { latest } from '#lib/latest.ts'
 import { eventStream, type ServerEvent } from '#surface/event-stream.ts'
 import type { Outcome } from '#surface/problem.ts'
@@ -43,7 +43,7 @@ const beatEvery: Milliseconds = 15_000
 const longest: Milliseconds = 15 * 60_000
 const retryAfter: Milliseconds = 2_000
 /** As live streams: by this a review is in use and asked for ahead of its end, so that a no is heard of within 25 s, whoever else asks for it when. */
-const reviewEvery: Milliseconds = 5_000
+export const reviewEvery: Milliseconds = 5_000
 
 export class StatusNews {
   readonly #parts: StatusNewsParts
@@ -102,13 +102,4 @@ export class StatusNews {
       yield { name: 'status', data: activityView(entry, activity.reading(entry), session.identity, policy) }
     }
   }
-}
-
-function every(clock: Clock, span: Milliseconds, run: () => void): Disposable {
-  let timer = clock.after(span, again)
-  function again(): void {
-    timer = clock.after(span, again)
-    run()
-  }
-  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
 }

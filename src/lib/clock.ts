@@ -40,6 +40,16 @@ export function stopwatch(): Milliseconds {
   return performance.now()
 }
 
+/** Calls `run` again and again, each time `span` after the last one, until it is disposed. */
+export function every(clock: Clock, span: Milliseconds, run: () => void): Disposable {
+  let timer = clock.after(span, again)
+  function again(): void {
+    timer = clock.after(span, again)
+    run()
+  }
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
+}
+
 /** Resolves after `delay`; rejects with the signal's reason when it is aborted first. */
 export function sleep(clock: Clock, delay: Milliseconds, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {

@@ -4,6 +4,7 @@ import { api, paths } from '#surface/urls.ts'
 import { dateFollows } from '#test/support/date-follows.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { liveRequest } from '#test/support/plain-request.ts'
+import { scriptedReviewer } from '#test/support/scripted-reviewer.ts'
 import { createWorld } from '#test/support/world.ts'
 import { callApi, cookieFor, press, revocationBound, share, withBob } from './scene.ts'
 
@@ -15,7 +16,8 @@ async function scene() {
   const clock = fakeClock(Date.now())
   await using opened = new AsyncDisposableStack()
   opened.use(dateFollows(clock))
-  const world = opened.use(await createWorld({ clock }))
+  const reviewer = scriptedReviewer()
+  const world = opened.use(await createWorld({ clock, reviewer }))
   await world.workspace({ name: 'nb', owner: 'alice' })
   const people = { alice: await world.as('alice'), bob: await world.as('bob'), dave: await world.as('dave') }
   const { name: shareOfBob } = await share(world, people.alice, ref, withBob)
@@ -29,7 +31,7 @@ async function scene() {
   }
   const streams = { alice: await news('alice'), bob: await news('bob'), dave: await news('dave') }
   const all = opened.move()
-  return { clock, world, people, shareOfBob, streams, [Symbol.asyncDispose]: () => all.disposeAsync() }
+  return { clock, world, reviewer, people, shareOfBob, streams, [Symbol.asyncDispose]: () => all.disposeAsync() }
 }
 
 type Scene = Awaited<ReturnType<typeof scene>>
@@ -66,4 +68,16 @@ test.each(causes)('$what ends the news of who may not see the workspace any more
   const ended = await given.streams[who].ended
   expect(ended.at - began).toBeLessThan(revocationBound)
   expect(given.streams[who].text()).toMatch(new RegExp(`event: ${last}\\ndata: {}\\n\\n$`))
+})
+
+test('what RBAC alone takes away ends them within 25 s, and is no news to others', async () => {
+  await using given = await scene()
+  const { clock, reviewer, streams } = given
+  reviewer.says = ({ subject }) => (subject.username === 'bob' ? 'denied' : 'allowed')
+  await clock.advance(25_000)
+  await streams.bob.ended
+  const eventsOf = (who: keyof typeof streams) => streams[who].text().match(/^event: .*$/gm)
+  expect(eventsOf('bob')).toEqual(['event: workspace', 'event: gone'])
+  expect([eventsOf('alice'), eventsOf('dave')]).toEqual([['event: workspace'], ['event: workspace']])
+  expect([streams.alice.isOpen(), streams.dave.isOpen()]).toEqual([true, true])
 })
