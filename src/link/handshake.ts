@@ -18,6 +18,8 @@ export interface LinkHandshake {
 export function acceptLink({ request, socket, head }: LinkHandshake): WebSocket | undefined {
   const server = new WebSocketServer({
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: longestFrame },
+    // Neither a message in crumbs nor one of crumbs takes more memory than a whole one.
+    ...{ maxFragments: 16, maxBufferedChunks: 1024 },
     // Who asks and does not read the answers is not to fill our memory with them.
     autoPong: false,
     handleProtocols: () => linkProtocol,
@@ -53,6 +55,7 @@ export function openLink({ connection, authority, path, token }: LinkWish): Prom
     createConnection: () => connection,
     headers: { Host: authority, Authorization: `Bearer ${token}`, 'User-Agent': 'gatehouse-agent' },
     ...{ perMessageDeflate: false, maxPayload: longestFrame, autoPong: false, handshakeTimeout: longestHandshake },
+    ...{ maxFragments: 16, maxBufferedChunks: 1024 },
   })
   return new Promise((resolve, reject) => {
     const fail = (error: Error) => {

@@ -43,6 +43,7 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
     createConnection: () => connection,
     headers: { Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
     ...{ perMessageDeflate: false, maxPayload: longestMessage, autoPong: false, handshakeTimeout: longestHandshake },
+    ...{ maxFragments: 16, maxBufferedChunks: 1024 },
   })
   return new Promise((resolve, reject) => {
     let instance: string | undefined

@@ -26,6 +26,8 @@ const protocols = { tunnel: () => tunnelProtocol, plain: () => false as const }
 export function acceptTunnel({ request, socket, head, dialect, instance }: Handshake): WebSocket | undefined {
   const server = new WebSocketServer({
     ...{ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: longestMessage },
+    // Neither a message in crumbs nor one of crumbs takes more memory than a whole one.
+    ...{ maxFragments: 16, maxBufferedChunks: 1024 },
     // Who asks and does not read the answers is not to fill our memory with them.
     autoPong: false,
     handleProtocols: protocols[dialect],

@@ -72,6 +72,13 @@ test('#152 whatever is no frame of its own streams ends the link of that pod, an
     ['text', ({ ws }) => ws.send('hello'), 1002],
     ['nothing', ({ ws }) => ws.send(Buffer.alloc(0)), 1002],
     ['a frame that is too long', ({ ws }) => ws.send(Buffer.alloc(longestFrame + 1, 3)), 1009],
+    [
+      'a message in crumbs',
+      ({ ws }) => {
+        for (let crumb = 0; crumb < 40; crumb += 1) ws.send(Buffer.alloc(1, 3), { fin: false })
+      },
+      1008,
+    ],
     ['a stream of its own', ({ say }) => say({ kind: 'open', id: 1, port: 8888 }), 1002],
     [
       'a stream of nobody',

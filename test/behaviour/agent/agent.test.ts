@@ -54,6 +54,13 @@ test('SSH at loopback needs no setting that calls itself insecure, and ends as i
   await expect.poll(() => scene.ssh.connections.size, patience).toBe(0)
 })
 
+test('a message of a tunnel that comes in crumbs without end ends the tunnel', async () => {
+  using tunnel = await openTunnelOf(scene.world, await logIn(scene.world, 'alice'))
+  for (let crumb = 0; crumb < 40; crumb += 1) tunnel.ws.send(Buffer.alloc(1), { fin: false })
+  expect((await tunnel.closed).code).toBe(1008)
+  await expect.poll(() => scene.ssh.connections.size, patience).toBe(0)
+})
+
 test('an agent that is told to end ends, and one that comes again is led to again', async () => {
   using socket = await openSocket(alice, `${url}socket`)
   expect((await socket.ask(Buffer.alloc(200_000, 7))).length).toBe(200_000)
