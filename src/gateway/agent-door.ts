@@ -64,6 +64,11 @@ const unauthorized: Problem = {
 const tooMany: Problem = { code: 'too_many_links', status: 429, title: 'This agent has come too often.' }
 
 type Known = { readonly kind: 'known'; readonly entry: WorkspaceEntry; readonly pod: string }
+type Placed = {
+  readonly kind: 'placed'
+  readonly known: Known
+  readonly taken: (Taken & { readonly kind: 'taken' }) | undefined
+}
 type Refused = { readonly kind: 'refused'; readonly reason: string; readonly problem: Problem }
 
 export class AgentDoor {
@@ -81,19 +86,27 @@ export class AgentDoor {
       refuse(unfit.problem, unfit.headers)
       return
     }
-    const outcome = await attempt(() => this.#recognise(coming.head))
-    const known = outcome.ok ? outcome.value : { kind: 'refused' as const, reason: 'unavailable', ...outcome }
-    if (known.kind === 'refused') {
-      this.#deny(coming, known.reason)
-      refuse(known.problem, known.problem.status === 401 ? ['WWW-Authenticate', 'Bearer'] : comeAgain(5))
+    const outcome = await attempt(() => this.#place(coming.head))
+    const placed = outcome.ok ? outcome.value : { kind: 'refused' as const, reason: 'unavailable', ...outcome }
+    if (placed.kind === 'refused') {
+      this.#deny(coming, placed.reason)
+      refuse(placed.problem, placed.problem.status === 401 ? ['WWW-Authenticate', 'Bearer'] : comeAgain(5))
       return
     }
-    const taken = await this.#parts.takePlace?.(known.pod)
-    if (taken?.kind === 'full') refuse(tooMany, comeAgain(20))
-    else if (coming.socket.destroyed || !this.#begin(coming, known, taken)) {
+    const { known, taken } = placed
+    if (coming.socket.destroyed || !this.#begin(coming, known, taken)) {
       taken?.slot.leave()
       coming.socket.destroy()
     }
+  }
+
+  /** In one of the places that its pod has over all replicas. */
+  async #place(head: RequestHead): Promise<Placed | Refused> {
+    const known = await this.#recognise(head)
+    if (known.kind === 'refused') return known
+    const taken = await this.#parts.takePlace?.(known.pod)
+    if (taken?.kind === 'full') return { kind: 'refused', reason: 'full', problem: tooMany }
+    return { kind: 'placed', known, taken }
   }
 
   async #recognise({ authorization }: RequestHead): Promise<Known | Refused> {
@@ -136,7 +149,10 @@ export class AgentDoor {
         log.info({ ...about, reason: `${code} ${printable(reason)}` }, 'an agent has left')
       },
     })
-    const onLost = () => link.close({ code: linkCodes.away, reason: 'its place is taken' })
+    const onLost = () => {
+      links.delete(pod, link)
+      link.close({ code: linkCodes.away, reason: 'its place is taken' })
+    }
     taken?.slot.lost.addEventListener('abort', onLost, { once: true })
     links.add(pod, link)
     log.info(about, 'an agent has come')
