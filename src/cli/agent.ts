@@ -47,7 +47,7 @@ interface Request {
   readonly caFile: string | undefined
 }
 
-/** To two replicas, where there are as many; one goes on when the other is gone. */
+/** At two replicas or both at one, as they come to be led: what is under way over one goes on when the other is gone. */
 const links = 2
 const delay = { first: 500, longest: 30_000 }
 /** A link that stood for so long was no failure. */
@@ -148,7 +148,7 @@ async function runLink(
   const closed = Promise.withResolvers<string>()
   const link = new LinkSocket({
     ...{ socket: opened.socket, clock },
-    endBy: (wire) => new AgentEnd({ wire, ports, dial }),
+    endBy: (wire) => new AgentEnd({ wire, ports, dial, clock }),
     onClosed: ({ code, reason }) => closed.resolve(reason === '' ? `code ${code}` : reason),
   })
   const stop = () => link.close({ code: linkCodes.away, reason: 'the agent ends' })

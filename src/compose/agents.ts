@@ -32,7 +32,6 @@ const comings = { most: 30, window: 60_000 }
 const restarting: LinkClosing = { code: linkCodes.restarting, reason: 'gateway restarting' }
 const podGone: LinkClosing = { code: linkCodes.revoked, reason: 'its pod stands for no workspace any more' }
 const betweenLooks: Milliseconds = 100
-const longestPeers: Milliseconds = 5_000
 
 export interface AgentsParts extends Omit<PeersParts, 'peers' | 'links' | 'settings' | 'host'> {
   readonly settings: Pick<Settings, 'agents' | 'sessions'>
@@ -75,20 +74,33 @@ export function endLinks(links: Links, directory: Pick<Directory, 'subscribe'>):
   })
 }
 
+export interface Leaving extends Disposable {
+  /** Nothing moves any more on what other replicas have open here. */
+  readonly peersLeft: Promise<void>
+}
+
 /**
- * While a replica takes nothing new: its links end once nothing is under way any more, and agents come back to another one. What other replicas keep open for
- * their next request is waited for no longer than their next request could take.
+ * While a replica takes nothing new, from its own clients or from other replicas: a link ends once nothing is on it, and all of them once nothing is under way
+ * any more, and agents come back to another one. What other replicas keep open for their next request is not waited for.
  */
-export function leaveLinks({ links, peers }: Agents, streams: StreamIndex, clock: Clock): Disposable {
+export function leaveLinks(
+  { links, peers }: { readonly links: Links; readonly peers?: Pick<Peers, 'leave' | 'busy'> },
+  streams: Pick<StreamIndex, 'all'>,
+  clock: Clock,
+): Leaving {
+  const left = Promise.withResolvers<void>()
   let timer: Disposable
-  let looks = 0
+  peers?.leave()
+  if (!peers) left.resolve()
   const look = () => {
-    looks = streams.all().length === 0 ? looks + 1 : 0
-    if (looks > 0 && (!peers?.size || looks * betweenLooks > longestPeers)) links.close(restarting)
+    const isBusy = (peers?.busy() ?? 0) > 0
+    if (!isBusy) left.resolve()
+    if (!isBusy && streams.all().length === 0) links.close(restarting)
+    else links.closeIdle(restarting)
     timer = clock.after(betweenLooks, look)
   }
   timer = clock.after(betweenLooks, look)
-  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
+  return { peersLeft: left.promise, [Symbol.dispose]: () => timer[Symbol.dispose]() }
 }
 
 export interface AgentDoorWish extends Pick<AgentDoorParts, 'directory' | 'audit' | 'clock' | 'log'> {

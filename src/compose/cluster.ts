@@ -4,7 +4,7 @@ import { lookup as systemLookup } from 'node:dns'
 import type { LookupFunction } from 'node:net'
 import { GatewayError } from '#errors.ts'
 import { sessionKind } from '#identity/session-record.ts'
-import type { Clock } from '#lib/clock.ts'
+import { type Clock, sleep } from '#lib/clock.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import { createMetrics, type Metrics } from '#observe/metrics.ts'
@@ -133,8 +133,10 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   return {
     ...{ gateway: open, ended },
     async drain(impatient) {
-      using _leaving = agents && leaveLinks(agents, open.streams, clock)
-      await serving.drain(impatient)
+      using leaving = agents && leaveLinks(agents, open.streams, clock)
+      // What is under way for another replica's people has the same grace as what is for our own.
+      const grace = sleep(clock, settings.drain.grace, impatient).catch(() => undefined)
+      await Promise.all([serving.drain(impatient), Promise.race([leaving?.peersLeft, grace])])
     },
   }
 }

@@ -5,8 +5,9 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import { type Links, noAgent } from '#link/links.ts'
 import { followPeerCredentials, readPeerCredentials } from '#link/peer-credentials.ts'
-import { dialPeer, type PeerAddress } from '#link/peer-dial.ts'
+import { dialPeer, type PeerAddress, type PeerDialled } from '#link/peer-dial.ts'
 import { listenForPeers } from '#link/peer-listener.ts'
+import { PeerTurns } from '#link/peer-turns.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import type { PeerSettings, Settings } from '#settings/settings.ts'
@@ -29,8 +30,10 @@ export interface Peers {
   readonly address: string
   /** Through a link that another replica has. Throws `upstream_unreachable`, `store_unavailable`. */
   open(instance: string, port: number, signal: AbortSignal): Promise<Duplex>
-  /** Other replicas' connections that are open. */
-  readonly size: number
+  /** Other replicas are sent elsewhere from now on. */
+  leave(): void
+  /** Their connections on which something has moved lately. To be asked again and again. */
+  busy(): number
   /** After the signal. */
   readonly ended: Promise<void>
 }
@@ -58,33 +61,33 @@ export async function openPeers(parts: PeersParts): Promise<Peers> {
     }
   })
   const address = `${host}:${listener.port}`
+  const turns = new PeerTurns()
   const holders = new LinkHolders({ resources, clock, namespace: settings.sessions.stateNamespace })
+  const learn = (instance: string, other: string, dialled: PeerDialled) => {
+    holders.note(other, dialled.kind !== 'unreachable')
+    if (dialled.kind === 'away') holders.forget(instance)
+    if (dialled.kind !== 'unreachable') return
+    log.warnOfMany({ component: 'peers', reason: messageOf(dialled.why) }, 'another replica was not reached')
+  }
   return {
     address,
-    get size() {
-      return listener.size
-    },
-    async open(instance, port, dialling) {
+    leave: () => listener.leave(),
+    busy: () => listener.busy(),
+    async open(instance, port, asking) {
       const others = (await holders.find(instance)).filter((one) => one !== address)
+      // A replica that has it no more, or is gone, is no word about the port: another one may have it.
       for (const other of others) {
-        using deadline = deadlineOf(clock, longestAnswer, dialling)
-        const opened = await dialPeer(addressIn(other), { instance, port }, credentials, deadline.signal).catch(
-          onlyAway,
-        )
-        if (opened) return opened
+        using deadline = deadlineOf(clock, longestAnswer, asking)
+        const dialling = { credentials, turns, signal: deadline.signal }
+        const dialled = await dialPeer(addressIn(other), { instance, port }, dialling)
+        // Whoever gave up has found out nothing.
+        if (!asking.aborted) learn(instance, other, dialled)
+        if (dialled.kind === 'open') return dialled.socket
       }
-      holders.forget(instance)
       throw noAgent()
     },
     ended: following.then(() => listener[Symbol.asyncDispose]()),
   }
-}
-
-/** A replica that has it no more, or is gone, is no word about the port: another one may have it. */
-function onlyAway(error: unknown): undefined {
-  const cause = error instanceof GatewayError ? error.cause : undefined
-  if (cause instanceof Error && 'code' in cause && cause.code === 'ENOLINK') return undefined
-  throw error
 }
 
 /** An IPv6 address has colons of its own: the port is behind the last one. */

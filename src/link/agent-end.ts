@@ -1,7 +1,9 @@
 /** The end of a link that leads to the ports of a pod: the agent's. It connects to those ports alone that it was started for. */
 import type { Duplex } from 'node:stream'
+import type { Clock } from '#lib/clock.ts'
 import { type Frame, LinkFault, mostStreams, type Refusal, readFrame } from './frames.ts'
 import type { LinkEnd } from './gateway-end.ts'
+import { hearOut } from './hear-out.ts'
 import { join } from './join.ts'
 import { type LinkWire, StreamTable } from './stream-table.ts'
 
@@ -10,6 +12,7 @@ export interface AgentEndParts {
   readonly ports: ReadonlySet<number>
   /** To that port of this pod's loopback. An error of the code `ECONNREFUSED`, or with such a cause, says that nobody listens. */
   readonly dial: (port: number, signal: AbortSignal) => Promise<Duplex>
+  readonly clock: Clock
 }
 
 export class AgentEnd implements LinkEnd {
@@ -84,7 +87,8 @@ export class AgentEnd implements LinkEnd {
       return
     }
     this.#table.say({ kind: 'opened', id })
-    join(connected.socket, this.#table.add(id))
+    hearOut(connected.socket)
+    join(connected.socket, this.#table.add(id), this.#parts.clock)
   }
 
   #refuse(id: number, why: Refusal): void {

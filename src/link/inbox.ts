@@ -22,12 +22,11 @@ export class Inbox {
     }
   }
 
+  /** It may be a part of something larger. */
   take(): Buffer | undefined {
     const piece = this.#pieces.shift()
     if (piece === undefined || this.#pieces.length > 0) return piece
-    const filled = piece.subarray(0, this.#filled)
-    // A few bytes do not keep a whole piece alive.
-    return this.#filled < pieceSize / 2 ? Buffer.from(filled) : filled
+    return piece.subarray(0, this.#filled)
   }
 
   clear(): void {

@@ -25,6 +25,14 @@ interface Waiting {
 
 const nothing = Buffer.alloc(0)
 
+/** Whoever it is passed to counts its own bytes alone: a few of them are not to keep alive all that they were received with. */
+function apart(piece: Buffer): Buffer {
+  if (piece.length * 2 >= piece.buffer.byteLength) return piece
+  const own = Buffer.allocUnsafeSlow(piece.length)
+  piece.copy(own)
+  return own
+}
+
 /** As a socket says it. */
 export function brokenLink(message: string): Error {
   return Object.assign(new Error(message), { code: 'ECONNRESET' })
@@ -45,6 +53,8 @@ export class LinkStream extends Duplex {
   #hasToldEnd = false
   #ownHasEnded = false
   #isOver = false
+  /** Nobody hears any more what is written. */
+  #isDeaf = false
 
   constructor(id: number, wire: StreamWire) {
     super({ allowHalfOpen: true })
@@ -82,10 +92,18 @@ export class LinkStream extends Duplex {
     this.#deliver()
   }
 
-  /** The other side has cut it, or the link is gone: nobody is to be told. */
+  /** The other side has cut it, or the link is gone: nobody is to be told. What was said to its end before is read first, end and all. */
   onCut(message: string): void {
     this.#isOver = true
-    this.destroy(brokenLink(message))
+    const error = brokenLink(message)
+    if (!this.#otherHasEnded || this.readableEnded) {
+      this.destroy(error)
+      return
+    }
+    this.#isDeaf = true
+    this.once('end', () => this.destroy(this.writableFinished ? undefined : error))
+    this.#waiting?.done()
+    this.#waiting = undefined
   }
 
   onRoom(): void {
@@ -98,13 +116,17 @@ export class LinkStream extends Duplex {
   }
 
   override _write(bytes: Buffer, _encoding: BufferEncoding, done: Waiting['done']): void {
+    if (this.#isDeaf) {
+      done()
+      return
+    }
     this.#waiting = { bytes, at: 0, done }
     this.#send()
   }
 
   override _final(done: (error?: Error | null) => void): void {
     this.#ownHasEnded = true
-    this.#wire.end(this.id)
+    if (!this.#isOver) this.#wire.end(this.id)
     this.#settle()
     done()
   }
@@ -137,7 +159,7 @@ export class LinkStream extends Duplex {
     this.#owed += piece.length
     // Whoever is told of it may ask for more before this returns.
     this.#isAskedFor = false
-    if (this.push(piece)) this.#isAskedFor = true
+    if (this.push(apart(piece))) this.#isAskedFor = true
     if (this.#owed < streamWindow / 2 || this.#otherHasEnded || this.#isOver) return
     this.#allowance += this.#owed
     this.#wire.credit(this.id, this.#owed)

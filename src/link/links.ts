@@ -48,10 +48,24 @@ export class Links {
     return least ? least.end.open(port, signal) : Promise.reject(noAgent(this.has(instance)))
   }
 
-  /** All of the instance's, or everybody's. */
+  /** All of the instance's, or everybody's. Nobody is led to them any more, however long they take to close. */
   close(closing: LinkClosing, instance?: string): void {
-    const links = instance === undefined ? [...this.#links.values()].flat() : (this.#links.get(instance) ?? [])
-    for (const link of links) link.close(closing)
+    const instances = instance === undefined ? [...this.#links.keys()] : [instance]
+    for (const one of instances) {
+      const links = this.#links.get(one) ?? []
+      this.#links.delete(one)
+      for (const link of links) link.close(closing)
+    }
+  }
+
+  /** Those on which there is nothing. */
+  closeIdle(closing: LinkClosing): void {
+    for (const [instance, links] of [...this.#links]) {
+      for (const link of links.filter(({ end }) => end.size === 0)) {
+        this.delete(instance, link)
+        link.close(closing)
+      }
+    }
   }
 }
 

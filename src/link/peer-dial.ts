@@ -2,9 +2,9 @@
 import type { Duplex } from 'node:stream'
 import { connect } from 'node:tls'
 import { GatewayError } from '#errors.ts'
-import { noAgent } from './links.ts'
 import { type PeerCredentials, peerName } from './peer-credentials.ts'
 import { peerProbe, tlsOf } from './peer-listener.ts'
+import type { PeerTurns } from './peer-turns.ts'
 import { isAnswer, type PeerAsked, readLine, sayAsked } from './peer-words.ts'
 
 export interface PeerAddress {
@@ -12,36 +12,51 @@ export interface PeerAddress {
   readonly port: number
 }
 
-/** Whoever answers there is a replica of ours, or nothing is said to it. Throws `upstream_unreachable`. */
+export interface PeerDialling {
+  readonly credentials: PeerCredentials
+  readonly turns: PeerTurns
+  readonly signal: AbortSignal
+}
+
+/** `away`: it has no link of that instance. `unreachable`: nobody is there, or nobody whom we know, which is no word about the port. */
+export type PeerDialled =
+  | { readonly kind: 'open'; readonly socket: Duplex }
+  | { readonly kind: 'away' }
+  | { readonly kind: 'unreachable'; readonly why: unknown }
+
+/** Whoever answers there is a replica of ours, or nothing is said to it. Throws `upstream_unreachable` where its agent could not connect. */
 export async function dialPeer(
   address: PeerAddress,
   asked: PeerAsked,
-  credentials: PeerCredentials,
-  signal: AbortSignal,
-): Promise<Duplex> {
-  if (signal.aborted) throw noAgent(false, signal.reason)
+  { credentials, turns, signal }: PeerDialling,
+): Promise<PeerDialled> {
+  const endTurn = await turns.take(`${address.host} ${address.port}`)
+  if (signal.aborted) {
+    endTurn()
+    return { kind: 'unreachable', why: signal.reason }
+  }
   const socket = connect({ ...tlsOf(credentials), ...address, servername: peerName, rejectUnauthorized: true })
   const abort = () => socket.destroy()
   signal.addEventListener('abort', abort, { once: true })
   socket.once('close', () => signal.removeEventListener('abort', abort))
   socket.on('error', () => undefined)
+  socket.once('secureConnect', endTurn).once('close', endTurn)
   socket.setNoDelay(true).setKeepAlive(true, peerProbe)
   try {
     socket.write(sayAsked(asked))
     const line = await readLine(socket)
-    if (line === 'ok') return socket
+    if (line === 'ok') return { kind: 'open', socket }
     socket.destroy()
+    if (line === 'away') return { kind: 'away' }
     throw isAnswer(line) ? refused(line) : unreachable('a replica gave an answer that makes no sense')
   } catch (error) {
     socket.destroy()
     if (error instanceof GatewayError) throw error
-    // Nobody there, or nobody that we know: no word about the port.
-    throw noAgent(false, socket.errored ?? error)
+    return { kind: 'unreachable', why: socket.errored ?? error }
   }
 }
 
 function refused(answer: 'shut' | 'away' | 'failed' | 'ok'): GatewayError {
-  if (answer === 'away') return noAgent()
   if (answer !== 'shut') return unreachable('its agent could not connect to the port')
   const message = 'nothing answers at the port (ECONNREFUSED)'
   return unreachable(message, Object.assign(new Error(message), { code: 'ECONNREFUSED' }))

@@ -10,8 +10,10 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import { join } from './join.ts'
 import type { Links } from './links.ts'
+import { Movement } from './movement.ts'
 import { type PeerCredentials, peerName } from './peer-credentials.ts'
 import { type PeerAnswer, readAsked, readLine, sayAnswer } from './peer-words.ts'
+import { Strangers } from './strangers.ts'
 
 export interface PeerListenerParts {
   /** All addresses when absent. */
@@ -26,8 +28,10 @@ export interface PeerListenerParts {
 
 export interface PeerListener extends AsyncDisposable {
   readonly port: number
-  /** Connections that are open. */
-  readonly size: number
+  /** From now on whoever asks is told that there is no link here. */
+  leave(): void
+  /** Connections on which something has moved lately. To be asked again and again. */
+  busy(): number
   use(credentials: PeerCredentials): void
 }
 
@@ -52,17 +56,30 @@ export function tlsOf({ cert, key, ca }: PeerCredentials) {
 /** Throws `listen_failed`. */
 export async function listenForPeers(parts: PeerListenerParts): Promise<PeerListener> {
   const open = new Set<TLSSocket>()
+  const movement = new Movement(parts.clock)
+  const strangers = new Strangers()
+  let isLeaving = false
   const server = createServer({
     ...tlsOf(parts.credentials),
     ...{ requestCert: true, rejectUnauthorized: true, handshakeTimeout: longestAsking },
   })
   server.maxConnections = mostConnections
-  server.on('tlsClientError', (error, socket) => parts.onRefused(error.message, socket.remoteAddress ?? ''))
+  server.on('connection', (socket) => {
+    if (strangers.admit(socket)) return
+    parts.onRefused('too many who have not shown whose they are', socket.remoteAddress ?? '')
+    socket.destroy()
+  })
+  server.on('tlsClientError', (error, socket) => {
+    parts.onRefused(error.message, socket.remoteAddress ?? '')
+    // Node leaves it open, also when the handshake took too long.
+    socket.destroy()
+  })
   server.on('secureConnection', (socket) => {
     open.add(socket)
+    strangers.leave(socket)
     socket.setNoDelay(true).setKeepAlive(true, peerProbe)
     socket.on('error', () => undefined).once('close', () => open.delete(socket))
-    serve(parts, socket).catch((error: unknown) => {
+    serve(parts, socket, () => isLeaving).catch((error: unknown) => {
       parts.onRefused(String(error), socket.remoteAddress ?? '')
       socket.destroy()
     })
@@ -75,9 +92,10 @@ export async function listenForPeers(parts: PeerListenerParts): Promise<PeerList
   const { port } = server.address() as AddressInfo // It listens on TCP.
   return {
     port,
-    get size() {
-      return open.size
+    leave() {
+      isLeaving = true
     },
+    busy: () => movement.count(open),
     use: (credentials) => server.setSecureContext(tlsOf(credentials)),
     async [Symbol.asyncDispose]() {
       const closed = new Promise((resolve) => server.close(resolve))
@@ -87,7 +105,7 @@ export async function listenForPeers(parts: PeerListenerParts): Promise<PeerList
   }
 }
 
-async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket): Promise<void> {
+async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket, isLeaving: () => boolean): Promise<void> {
   if (!socket.authorized) throw new Error('no certificate of ours')
   const stranger = checkServerIdentity(peerName, socket.getPeerCertificate())
   if (stranger) throw stranger
@@ -98,6 +116,10 @@ async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket): Pr
   socket.once('close', giveUp)
   const asked = readAsked(await readLine(socket))
   if (!asked) throw new Error('it asked for nothing that there is')
+  if (isLeaving()) {
+    socket.end(sayAnswer('away'))
+    return
+  }
   const opened = await links.open(asked.instance, asked.port, opening.signal).then(
     (stream) => ({ stream }),
     (error: unknown) => ({ answer: answerOf(error) }),
@@ -109,7 +131,7 @@ async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket): Pr
   // From here on one ends with the other, each in its own time.
   socket.off('close', giveUp)
   socket.write(sayAnswer('ok'))
-  join(socket, opened.stream)
+  join(socket, opened.stream, clock)
 }
 
 function answerOf(error: unknown): PeerAnswer {

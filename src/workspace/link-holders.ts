@@ -20,9 +20,13 @@ export function linkRoom(instance: string): Room {
   return { of: `agent ${instance}`, most: 4 }
 }
 
-/** What was found out is asked for again after so long. */
+/** What was found out is asked for again after so long, and what proved wrong after so long. */
 const freshFor: Milliseconds = 2_000
+const wrongFor: Milliseconds = 500
+/** An address that nobody answered at is tried last. */
+const failedFor: Milliseconds = 60_000
 const mostRemembered = 10_000
+const mostReplicas = 1_000
 
 interface Found {
   readonly at: Timestamp
@@ -32,13 +36,38 @@ interface Found {
 export class LinkHolders {
   readonly #parts: LinkHoldersParts
   readonly #found = new LRUCache<string, Found>({ max: mostRemembered })
+  /** By holder, which has one address for as long as it lives: its record is not there between one and the next. */
+  readonly #addresses = new LRUCache<string, string>({ max: mostReplicas })
+  readonly #failed = new LRUCache<string, Timestamp>({ max: mostReplicas })
 
   constructor(parts: LinkHoldersParts) {
     this.#parts = parts
   }
 
-  /** Each `HOST:PORT`. Throws `store_unavailable`. */
-  find(instance: string): Promise<readonly string[]> {
+  /** Each `HOST:PORT`, those last that nobody answered at. Throws `store_unavailable`. */
+  async find(instance: string): Promise<readonly string[]> {
+    const addresses = await this.#remembered(instance)
+    return addresses.toSorted((a, b) => Number(this.#hasFailed(a)) - Number(this.#hasFailed(b)))
+  }
+
+  /** It was not so: a replica says that it has no link of it. What was found out a moment ago is not asked for at once. */
+  forget(instance: string): void {
+    const found = this.#found.get(instance)
+    if (found && this.#parts.clock.now() - found.at >= wrongFor) this.#found.delete(instance)
+  }
+
+  /** Whether anybody answered there. */
+  note(address: string, isThere: boolean): void {
+    if (isThere) this.#failed.delete(address)
+    else this.#failed.set(address, this.#parts.clock.now())
+  }
+
+  #hasFailed(address: string): boolean {
+    const at = this.#failed.get(address)
+    return at !== undefined && this.#parts.clock.now() - at < failedFor
+  }
+
+  #remembered(instance: string): Promise<readonly string[]> {
     const now = this.#parts.clock.now()
     const found = this.#found.get(instance)
     if (found && now - found.at < freshFor) return found.addresses
@@ -48,17 +77,21 @@ export class LinkHolders {
     return addresses
   }
 
-  /** It was not so. */
-  forget(instance: string): void {
-    this.#found.delete(instance)
-  }
-
   async #look(instance: string): Promise<readonly string[]> {
     const { of, most } = linkRoom(instance)
     const places = await Promise.all(Array.from({ length: most }, (_, number) => this.#get(placeName(of, number))))
     const holders = new Set(places.flatMap((place) => (place?.spec.purpose === 'slot' ? [place.spec.holder] : [])))
-    const records = await Promise.all([...holders].map((holder) => this.#get(oneTimeName('holder', holder))))
-    return records.flatMap((record) => (record?.spec.purpose === 'holder' ? (record.spec.address ?? []) : []))
+    const addresses = await Promise.all([...holders].map((holder) => this.#addressOf(holder)))
+    return addresses.flatMap((address) => address ?? [])
+  }
+
+  async #addressOf(holder: string): Promise<string | undefined> {
+    const known = this.#addresses.get(holder)
+    if (known !== undefined) return known
+    const record = await this.#get(oneTimeName('holder', holder))
+    const address = record?.spec.purpose === 'holder' ? record.spec.address : undefined
+    if (address !== undefined) this.#addresses.set(holder, address)
+    return address
   }
 
   #get(name: string) {

@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setImmediate as turn } from 'node:timers/promises'
+import { type Clock, systemClock } from '#lib/clock.ts'
 import { AgentEnd } from '#link/agent-end.ts'
 import { GatewayEnd, type LinkEnd } from '#link/gateway-end.ts'
 import type { LinkWire } from '#link/stream-table.ts'
@@ -12,6 +13,7 @@ export interface LinkPairOptions {
   readonly dial?: (port: number, signal: AbortSignal) => Promise<Duplex>
   /** Frames that may wait on a wire before it says that it is full. */
   readonly room?: number
+  readonly clock?: Clock
 }
 
 export interface LinkPair extends Disposable {
@@ -22,12 +24,12 @@ export interface LinkPair extends Disposable {
   readonly toGateway: readonly Buffer[]
 }
 
-export function linkPair({ ports = [8888], dial, room = 16 }: LinkPairOptions = {}): LinkPair {
+export function linkPair({ ports = [8888], dial, room = 16, clock = systemClock }: LinkPairOptions = {}): LinkPair {
   const ending = new AbortController()
   const toAgent = new TestWire(room, ending.signal)
   const toGateway = new TestWire(room, ending.signal)
   const gateway = new GatewayEnd(toAgent)
-  const agent = new AgentEnd({ wire: toGateway, ports: new Set(ports), dial: dial ?? dialHere })
+  const agent = new AgentEnd({ wire: toGateway, ports: new Set(ports), dial: dial ?? dialHere, clock })
   void toAgent.run(agent, gateway)
   void toGateway.run(gateway, agent)
   return {

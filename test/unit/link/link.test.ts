@@ -1,3 +1,4 @@
+import { connect, createServer } from 'node:net'
 import { Duplex, duplexPair, Writable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
@@ -6,7 +7,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Frame, LinkFault, longestData, mostStreams, readFrame, streamWindow, writeFrame } from '#link/frames.ts'
 import { GatewayEnd } from '#link/gateway-end.ts'
+import { join } from '#link/join.ts'
 import { LinkStream } from '#link/link-stream.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
 import { linkPair } from '#test/support/link-pair.ts'
 
 const signal = new AbortController().signal
@@ -124,6 +127,122 @@ test('#154 bytes that come one by one and are not read take no more room than by
     pieces += 1
   }
   expect([read, pieces < 16]).toEqual([streamWindow, true])
+})
+
+/** A stream that nobody is at the other end of. */
+function lonely(): LinkStream {
+  return new LinkStream(1, { isFull: false, data() {}, credit() {}, end() {}, over() {} })
+}
+
+test('#154 a byte that is passed on at once does not keep alive what it was received with, wherever it waits then', async () => {
+  const stream = lonely()
+  const held: number[] = []
+  stream.on('data', (piece: Buffer) => held.push(piece.buffer.byteLength))
+  await turn()
+  for (let byte = 0; byte < 100; byte += 1) stream.onData(Buffer.allocUnsafeSlow(65_536).subarray(0, 1))
+  // That it waits first makes no difference.
+  stream.pause()
+  for (let byte = 0; byte < 2; byte += 1) stream.onData(Buffer.allocUnsafeSlow(65_536).subarray(0, 1))
+  stream.resume()
+  for (let look = 0; look < 5; look += 1) await turn()
+  expect(held.length).toBeGreaterThan(100)
+  expect(Math.max(...held)).toBeLessThanOrEqual(2)
+  const whole = Buffer.allocUnsafeSlow(1_000)
+  const passed = new Promise<Buffer>((resolve) => stream.once('data', resolve))
+  stream.onData(whole)
+  expect((await passed).buffer).toBe(whole.buffer)
+})
+
+test('what was said to its end is read to its end, also where a reset comes right behind it', async () => {
+  const stream = lonely()
+  const said = Buffer.alloc(200_000, 7)
+  for (let at = 0; at < said.length; at += 50_000) stream.onData(said.subarray(at, at + 50_000))
+  stream.onEnd()
+  stream.onCut('the connection was reset')
+  // Whoever still writes is not told before he has read.
+  await new Promise<void>((resolve) => stream.write('more', () => resolve()))
+  expect(stream.destroyed).toBe(false)
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  const pieces: Buffer[] = []
+  stream.on('data', (piece: Buffer) => pieces.push(piece))
+  await closed
+  expect([Buffer.concat(pieces).equals(said), stream.readableEnded]).toEqual([true, true])
+})
+
+test('what one side said to its end gets to the other after it broke, for ten seconds', async () => {
+  for (const isRead of [true, false]) {
+    const clock = fakeClock()
+    const [one, far] = duplexPair()
+    const got: Buffer[] = []
+    const slow = Promise.withResolvers<void>()
+    const other = new Duplex({
+      read() {},
+      write(bytes: Buffer, _encoding, done) {
+        got.push(bytes)
+        void slow.promise.then(() => done())
+      },
+    })
+    join(one, other, clock)
+    far.end('the last words')
+    for (let look = 0; look < 5; look += 1) await turn()
+    expect(one.readableEnded).toBe(true)
+    one.destroy()
+    await clock.advance(9_000)
+    expect(other.destroyed).toBe(false)
+    if (isRead) slow.resolve()
+    else await clock.advance(1_000)
+    for (let look = 0; look < 5; look += 1) await turn()
+    expect([other.destroyed, other.writableFinished]).toEqual([true, isRead])
+    expect(Buffer.concat(got).toString()).toBe('the last words')
+  }
+})
+
+test('what an app answered is heard, though it has closed the connection amid what it was sent', async () => {
+  const answer = 'HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n'
+  let hasAnswered = false
+  // As a socket that was closed by the other side: a write fails at once, and what came before is read a turn later.
+  const refusing = async () =>
+    new Duplex({
+      read() {},
+      write(_bytes, _encoding, done) {
+        if (!hasAnswered) {
+          setImmediate(() => {
+            this.push(answer)
+            this.push(null)
+          })
+        }
+        hasAnswered = true
+        done(Object.assign(new Error('write EPIPE'), { code: 'EPIPE', syscall: 'write' }))
+      },
+    })
+  const server = createServer((socket) => {
+    socket.on('error', () => undefined)
+    // What it has not read makes the end a reset.
+    socket.once('data', () => socket.pause().end(answer, () => socket.destroy()))
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  const address = server.address()
+  const port = typeof address === 'object' && address ? address.port : 0
+  const real = () =>
+    new Promise<Duplex>((resolve) => {
+      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }, () => resolve(socket))
+    })
+  for (const dial of [refusing, real]) {
+    using pair = linkPair({ dial })
+    const stream = await pair.gateway.open(8888, signal)
+    const heard: Buffer[] = []
+    stream.on('data', (piece: Buffer) => heard.push(piece)).on('error', () => undefined)
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    for (let piece = 0; piece < 40 && !stream.destroyed; piece += 1) {
+      stream.write(Buffer.alloc(65_536))
+      await turn()
+    }
+    stream.end()
+    await closed
+    expect(Buffer.concat(heard).toString()).toBe(answer)
+    expect([pair.gateway.size, pair.agent.size]).toEqual([0, 0])
+  }
+  await new Promise((resolve) => server.close(resolve))
 })
 
 test('a port that was not declared, one that nobody listens at, and one stream too many are refused, each by its reason', async () => {
