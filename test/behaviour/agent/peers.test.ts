@@ -1,6 +1,7 @@
 /** Two replicas, and an agent that has its links at one of them: the other one reaches the workspace all the same, by asking the first. */
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
+import { connect as connectPlainly } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { connect } from 'node:tls'
@@ -98,9 +99,31 @@ test('#155 who is no replica is not answered: by no certificate, one of another 
   expect(await knock(own)).toBe('ok\n')
 })
 
+test('who has not shown whose he is has few connections there, and the next one is closed at once', async () => {
+  const [host = '', port] = (scene.agents.peers?.address ?? '').split(':')
+  let closed = 0
+  const silent = Array.from({ length: 24 }, () =>
+    connectPlainly({ host, port: Number(port) })
+      .on('error', () => undefined)
+      .once('close', () => {
+        closed += 1
+      }),
+  )
+  await expect.poll(() => closed, patience).toBe(8)
+  expect(await knock(own)).toBe('')
+  for (const socket of silent) socket.resetAndDestroy()
+  await expect.poll(() => knock(own), patience).toBe('ok\n')
+})
+
 test('an agent that has left is away at both, and one that comes to either is there for both', async () => {
   await scene.stopAgents()
   await expect.poll(async () => (await ask('/')).status, patience).toBe(503)
   await scene.startAgent()
   await expect.poll(async () => (await ask('/')).status, patience).toBe(200)
+})
+
+test('a replica that ends says to others that it has no links', async () => {
+  await expect.poll(() => knock(own), patience).toBe('ok\n')
+  scene.agents.peers?.leave()
+  expect(await knock(own)).toBe('away\n')
 })
