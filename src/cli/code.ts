@@ -3,9 +3,11 @@ import { commonOptions, formatOptions, readArguments, takePositionals } from '#c
 import { CliFault, usageFault } from '#cli/client/cli-fault.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { parseFormat, printJson } from '#cli/client/printing.ts'
+import { readPrivateFile } from '#cli/client/private-file.ts'
 import { workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { machineProbes } from '#cli/doctor/machine-probes.ts'
 import { checkFirst, demand } from '#cli/ssh/checks.ts'
+import { type ConfigBlock, hasHostsOf } from '#cli/ssh/config-text.ts'
 import { type Ide, ides } from '#cli/ssh/deep-link.ts'
 import { checkImage } from '#cli/ssh/image-check.ts'
 import { hasInclude, includeLine } from '#cli/ssh/include-line.ts'
@@ -35,15 +37,15 @@ export async function code(args: readonly string[], io: PersonIo): Promise<numbe
   if (folder !== undefined && !folder.startsWith('/'))
     throw usageFault('the folder is an absolute path of the workspace')
   const target = await findTarget(io, name, values)
-  await demandConfig(io)
+  await demandConfig(io, target.block)
   if (!values['no-checks']) await checkFirst(io, target.client.deployment, { needsVsCode: ide.isVsCode })
   await wake(target.client, io, target.ref, limit)
   // Without a folder it is the one that a shell begins in, which only a shell can tell.
   const looks = !values['no-checks'] || folder === undefined
   const image = looks ? await checkImage(io, machineProbes(io), target, ide.connectionType) : undefined
   if (image && !values['no-checks']) demand(io, image.findings, () => true)
-  const { alias, user } = target
-  const link = ide.link({ alias, user, path: folder ?? image?.home ?? '/' })
+  const { alias, block } = target
+  const link = ide.link({ alias, user: block.user, path: folder ?? image?.home ?? '/' })
   if (format === 'json') printJson(io.stdout, { ide: values.ide, alias, link })
   else io.stdout.write(`${link}\n`)
   if (!values.print && !(await io.openBrowser(link)))
@@ -57,11 +59,14 @@ function parseIde(text: string): Ide {
   throw usageFault(`--ide is one of ${[...ides.keys()].join(', ')}, not '${text}'`)
 }
 
-/** The IDE reads the person's own configuration of ssh, and knows no workspace without our line in it. */
-async function demandConfig(io: PersonIo): Promise<void> {
+/** The IDE reads the person's own configuration of ssh, and knows no workspace without our line in it and the hosts of this deployment behind that. */
+async function demandConfig(io: PersonIo, block: ConfigBlock): Promise<void> {
   const path = userConfig(io)
-  if (hasInclude((await readUserConfig(path)) ?? '', includeLine(ownedConfig(io), io.platform))) return
-  throw new CliFault('ssh_not_configured', `${path} does not include what ssh has to know of workspaces`, {
-    hint: 'Run "gatehouse config-ssh" once.',
-  })
+  const owned = ownedConfig(io)
+  const hint = 'Run "gatehouse config-ssh", once for each gateway.'
+  if (!hasInclude((await readUserConfig(path)) ?? '', includeLine(owned, io.platform)))
+    throw new CliFault('ssh_not_configured', `${path} does not include what ssh has to know of workspaces`, { hint })
+  const text = await readPrivateFile(owned, { platform: io.platform, secret: false })
+  if (text !== undefined && hasHostsOf(text, block)) return
+  throw new CliFault('ssh_not_configured', `${owned} has no workspaces of '${block.name}'`, { hint })
 }

@@ -59,11 +59,17 @@ export async function configSsh(args: readonly string[], io: PersonIo): Promise<
 }
 
 async function blocksOf(io: PersonIo, { write }: { readonly write: boolean }): Promise<readonly ConfigBlock[]> {
+  const silent: CliFault[] = []
   const blocks = await allBlocks(io, {
     write,
-    onUnreached: ({ name }, { message, code }) => io.stderr.write(`${name} stays as it was: ${message} (${code})\n`),
+    onSilent({ name }, fault) {
+      silent.push(fault)
+      io.stderr.write(`${name} stays as it was: ${fault.message} (${fault.code})\n`)
+    },
   })
   if (blocks.length > 0) return blocks
+  const [fault] = silent
+  if (fault) throw fault
   // Says what to do where no gateway is known.
   pickDeployment(await readDeployments(io), undefined)
   throw new CliFault('not_logged_in', 'nobody is logged in anywhere here', { hint: 'Run "gatehouse login".' })

@@ -145,10 +145,17 @@ async function keep(io: PersonIo, deployment: Deployment, grant: Grant): Promise
   return login
 }
 
-/** What it calls itself in aliases is asked again, since it may have changed. */
-function withDeployment({ all }: Deployments, { sshName: _, sshUser: __, ...deployment }: Deployment): Deployments {
+/**
+ * What it calls itself in aliases stays known, as of this URL alone: `config-ssh` asks again, and until then no other one may call itself the same. By what is there
+ * now, for what others have written meanwhile.
+ */
+export function withDeployment(
+  { all }: Deployments,
+  { sshName: _, sshUser: __, ...deployment }: Deployment,
+): Deployments {
   const others = all.filter(({ name }) => name !== deployment.name)
-  return { current: deployment.name, all: [...others, deployment] }
+  const before = all.find(({ name, url }) => name === deployment.name && url === deployment.url)
+  return { current: deployment.name, all: [...others, { ...before, ...deployment }] }
 }
 
 /** Of the login that this one takes the place of. It would end by itself, so that a fault is no reason not to be logged in. */

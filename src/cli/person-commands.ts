@@ -48,6 +48,7 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
         'logout [FLAG ...]',
         'Ends the login at the gateway, with all that it has open, and forgets it here.',
         deploymentHelp,
+        '      --forget            the gateway itself too: its name here, its URL, and what it calls itself for ssh\n',
       ),
       load: async () => (await import('./logout.ts')).logout,
     },

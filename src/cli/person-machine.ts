@@ -41,12 +41,17 @@ export function personMachine(program: NodeJS.Process): { readonly io: PersonIo 
 }
 
 /**
- * Node by the name that it has on the PATH, where that is this one: those that a package manager keeps last longer than where they lead to. Windows finds it by
- * that PATH, which there is the same for whatever is started by a click.
+ * Node by the name that it has on the PATH, where that is this one: those that a package manager keeps last longer than where they lead to. Always by an absolute
+ * path: a bare name is looked for in the current folder first on Windows, which may be one that somebody else has filled.
  */
-function startOf({ execPath, argv, env, platform }: NodeJS.Process): readonly string[] {
+export function startOf({
+  execPath,
+  argv,
+  env,
+  platform,
+}: Pick<NodeJS.Process, 'execPath' | 'argv' | 'env' | 'platform'>): readonly string[] {
   const [, script = ''] = argv
-  if (platform === 'win32') return ['node', script]
+  if (platform === 'win32') return [execPath, script]
   const own = (env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => isAbsolute(folder))

@@ -58,7 +58,7 @@ export const sshCommands: readonly (readonly [string, PersonCommand])[] = [
       summary: 'open a workspace in VS Code, Cursor or another desktop IDE',
       help: help(
         'code WORKSPACE [FOLDER] [FLAG ...]',
-        'Starts it if it is stopped, looks whether all is there, and opens FOLDER (the one of the person within when absent) in the IDE of this machine. Needs "gatehouse config-ssh" once. Prints the address.',
+        'Starts it if it is stopped, looks whether all is there, and opens FOLDER (the one of the person within when absent) in the IDE of this machine. Needs "gatehouse config-ssh", once for each gateway. Prints the address.',
         deploymentHelp,
         workspaceHelp,
         '      --ide IDE           vscode (the default), vscode-insiders, vscodium, cursor, windsurf, zed, jetbrains\n',

@@ -1,6 +1,6 @@
 /**
  * Which of the gateways known here an alias of SSH is of. An alias names a deployment by the word that this one has for itself, so that it never leads to a
- * workspace of the same name elsewhere. A gateway is asked for its word once, and it is kept beside its URL until the next login there.
+ * workspace of the same name elsewhere. A gateway is asked for its word once, and it is kept beside its URL until `config-ssh` asks again.
  */
 import { paths } from '#surface/urls.ts'
 import { isDeployment, type SshAlias, sshAlias } from '#workspace/ssh-alias.ts'
@@ -30,7 +30,7 @@ export async function deploymentOfAlias(io: PersonIo, alias: SshAlias, named: st
   if (only && !other) return only
   if (only) throw usageFault(`'${said}' may be of ${fitting.map(({ name }) => name).join(', ')}: say --deployment`)
   throw new CliFault('no_deployment', `nobody is logged in at a gateway that is called '${alias.deployment}'`, {
-    hint: `'${said}' is of that one: run "gatehouse login https://…" for it.`,
+    hint: `'${said}' is of that one: run "gatehouse login https://…" for it, or "gatehouse config-ssh" where one that is known here is called so by now.`,
   })
 }
 

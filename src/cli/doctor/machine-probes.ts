@@ -25,9 +25,13 @@ export function machineProbes({ platform, env, signal }: Pick<PersonIo, 'platfor
   }
 }
 
-/** Windows starts scripts by its command processor alone; nothing of a person's is among these arguments. */
-function commandOf(platform: string, program: string, args: readonly string[]): [string, readonly string[]] {
+/**
+ * Windows starts scripts by its command processor alone, which obeys what is in their arguments: VS Code's `code.cmd` is one, and is asked by words of ours. Paths
+ * and names of workspaces are among those of ssh, which is none.
+ */
+export function commandOf(platform: string, program: string, args: readonly string[]): [string, readonly string[]] {
   if (platform !== 'win32' || /\.exe$/i.test(program)) return [program, args]
+  if (program === 'ssh') return ['ssh.exe', args]
   return ['cmd.exe', ['/d', '/s', '/c', program, ...args]]
 }
 

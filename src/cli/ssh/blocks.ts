@@ -1,18 +1,13 @@
 /** Which deployments have a place in our `ssh_config`, and what is to be written there. */
-import { type CliFault, isCliFault, usageFault } from '#cli/client/cli-fault.ts'
+import { CliFault, isCliFault, usageFault } from '#cli/client/cli-fault.ts'
 import { type Deployment, readDeployments } from '#cli/client/deployments.ts'
 import { readLogin } from '#cli/client/logins.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
-import { askTrust, keepTrust } from '#cli/client/ssh-trust.ts'
+import { askTrust, type GatewayTrust, keepTrust } from '#cli/client/ssh-trust.ts'
 import { type ConfigBlock, configText } from './config-text.ts'
 import { folderToSay } from './given-folder.ts'
 import { writeKnownHosts } from './mint.ts'
 import { placesOf } from './places.ts'
-
-export interface Known {
-  readonly deployment: Deployment
-  readonly block: ConfigBlock
-}
 
 /** By what its gateway said once; `undefined` where it was never asked. */
 export function blockOf(io: PersonIo, { name, sshName, sshUser }: Deployment): ConfigBlock | undefined {
@@ -20,69 +15,80 @@ export function blockOf(io: PersonIo, { name, sshName, sshUser }: Deployment): C
   return { name, sshName, user: sshUser, places: placesOf(io, { name }) }
 }
 
-/** Asks its gateway, and keeps what it says. `write: false`: changes nothing here. Throws as `askTrust`. */
-export async function askBlock(
+/** Asks its gateway, and keeps what it says. Throws as `askTrust`. */
+export async function askBlock(io: PersonIo, deployment: Deployment): Promise<ConfigBlock> {
+  return believe(io, deployment, await askTrust(io, deployment), { write: true })
+}
+
+/** `write: false`: changes nothing here. */
+async function believe(
   io: PersonIo,
   deployment: Deployment,
+  { sshName, user, knownHosts }: GatewayTrust,
   { write }: { readonly write: boolean },
-): Promise<Known> {
-  const { sshName, user, knownHosts } = await askTrust(io, deployment)
+): Promise<ConfigBlock> {
+  const { name } = deployment
   const places = placesOf(io, deployment)
-  const said = { sshName, sshUser: user }
-  if (!write) return { deployment: { ...deployment, ...said }, block: { name: deployment.name, sshName, user, places } }
-  await writeKnownHosts(io, places, knownHosts)
-  return { deployment: await keepTrust(io, deployment, said), block: { name: deployment.name, sshName, user, places } }
+  if (write) {
+    await writeKnownHosts(io, places, knownHosts)
+    await keepTrust(io, deployment, { sshName, sshUser: user })
+  }
+  return { name, sshName, user, places }
 }
 
 /**
- * Of all at which somebody is logged in, and of those that are only known from before. One that is not reached now stays as it was. Throws `usage` when two that
- * are logged in call themselves the same.
+ * Of all at which somebody is logged in, and of those that are only known from before. One that does not say now what ssh has to know of it stays as it was, whatever
+ * the reason: no gateway decides over the hosts of another. Throws `usage` when two call themselves the same.
  */
 export async function allBlocks(
   io: PersonIo,
   {
     write,
-    onUnreached,
-  }: { readonly write: boolean; readonly onUnreached: (deployment: Deployment, fault: CliFault) => void },
+    onSilent,
+  }: { readonly write: boolean; readonly onSilent: (deployment: Deployment, fault: CliFault) => void },
 ): Promise<readonly ConfigBlock[]> {
-  const active: ConfigBlock[] = []
-  const idle: ConfigBlock[] = []
+  const blocks: ConfigBlock[] = []
+  const called: Called[] = []
   for (const deployment of (await readDeployments(io)).all) {
     const before = blockOf(io, deployment)
-    if (!(await readLogin(io, deployment))) {
-      if (before) idle.push(before)
-      continue
-    }
-    const asked = await reached(io, deployment, write)
-    if ('block' in asked) active.push(asked.block)
-    else if (before) active.push(before)
-    if (!('block' in asked)) onUnreached(deployment, asked)
+    const said = (await readLogin(io, deployment)) && (await trustOf(io, deployment))
+    if (said instanceof CliFault) onSilent(deployment, said)
+    const block = said && !(said instanceof CliFault) ? await believe(io, deployment, said, { write }) : before
+    if (block) blocks.push(block)
+    called.push({ name: deployment.name, sshName: block?.sshName ?? deployment.sshName })
   }
-  return distinct(active, idle)
+  refuseTwins(called)
+  return blocks
 }
 
-/** A fault of the way there is a value; the next time it may be over. */
-async function reached(io: PersonIo, deployment: Deployment, write: boolean): Promise<Known | CliFault> {
+interface Called {
+  readonly name: string
+  /** `undefined`: it was never asked. */
+  readonly sshName: string | undefined
+}
+
+/** What it says, or why it says nothing: the next time it may. */
+async function trustOf(io: PersonIo, deployment: Deployment): Promise<GatewayTrust | CliFault> {
   try {
-    return await askBlock(io, deployment, { write })
+    return await askTrust(io, deployment)
   } catch (error) {
-    if (isCliFault(error) && error.exitCode === 5) return error
+    if (isCliFault(error) && error.code !== 'interrupted') return error
     throw error
   }
 }
 
-function distinct(active: readonly ConfigBlock[], idle: readonly ConfigBlock[]): readonly ConfigBlock[] {
-  const byWord = new Map<string, ConfigBlock>()
-  for (const block of active) {
-    const other = byWord.get(block.sshName)
-    if (other)
+/** Whether somebody is logged in there or not: else whoever waits for a logout takes over the aliases of another gateway, and what its hosts are known by. */
+function refuseTwins(all: readonly Called[]): void {
+  const byWord = new Map<string, string>()
+  for (const { name, sshName } of all) {
+    if (sshName === undefined) continue
+    const other = byWord.get(sshName)
+    if (other !== undefined)
       throw usageFault(
-        `'${other.name}' and '${block.name}' both call themselves '${block.sshName}' in aliases: log out at one of them`,
+        `'${other}' and '${name}' both call themselves '${sshName}' in aliases: forget the one that you do not mean, by "gatehouse logout --forget --deployment NAME"`,
       )
-    byWord.set(block.sshName, block)
+    byWord.set(sshName, name)
   }
-  for (const block of idle) if (!byWord.has(block.sshName)) byWord.set(block.sshName, block)
-  return [...byWord.values()]
 }
 
 export function textOf(io: PersonIo, blocks: readonly ConfigBlock[], agentForwarding: boolean): string {

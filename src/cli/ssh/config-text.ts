@@ -80,6 +80,17 @@ function blockLines({ name, sshName, user, places }: ConfigBlock, parts: ConfigP
   ]
 }
 
+/** Has our part of `ssh_config` the hosts of this deployment, by its own name here? Those of another one lead to none of its workspaces. */
+export function hasHostsOf(text: string, { name, sshName }: Pick<ConfigBlock, 'name' | 'sshName'>): boolean {
+  const lines = text.split('\n')
+  const start = lines.findIndex((line) => line.startsWith(`Host "${aliasPattern(sshName)}" `))
+  if (start === -1) return false
+  const options = lines.slice(start + 1)
+  const end = options.findIndex((line) => !line.startsWith(' '))
+  const own = end === -1 ? options : options.slice(0, end)
+  return own.some((line) => line.startsWith('  ProxyCommand ') && line.includes(` tunnel --deployment ${name} `))
+}
+
 /** The alias last, behind everything that could be a flag. Windows has no quotes but those that end what is in the config: there no word may need any. */
 function commandLine({ program, folder, platform }: ConfigParts, words: readonly string[]): string {
   const place = folder === undefined ? [] : ['--config-folder', plainPath(folder, platform)]

@@ -6,6 +6,7 @@ import type { Finding, Probes, ProgramAnswer } from '#cli/doctor/probes.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import { printable } from '#observe/printable.ts'
+import { sshRemote } from '#workspace/connections.ts'
 import type { SshTarget } from './target.ts'
 
 export interface ImageFindings {
@@ -19,15 +20,17 @@ const greeting = /^SSH-2\.0-[\x21-\x7e]{1,200}/
 const longest: Milliseconds = 15_000
 const contract = 'The image has to bring it: docs/ssh-image.md of Gatehouse.'
 
-/** `connectionType`: as an IDE would come, with what the gateway asks of that. */
+/** `connectionType`: what an IDE is, with what the gateway asks of that. By an alias whatever comes is {@link sshRemote}, so that this one is needed too. */
 export async function checkImage(
   io: PersonIo,
   probes: Probes,
   target: SshTarget,
   connectionType: string,
 ): Promise<ImageFindings> {
-  const sshd = await checkSshd(io, target, connectionType)
+  const sshd = await checkSshd(io, target, sshRemote)
   if (sshd.verdict !== 'ok') return { findings: [sshd], home: undefined }
+  const own = connectionType === sshRemote ? sshd : await checkSshd(io, target, connectionType)
+  if (own.verdict !== 'ok') return { findings: [own], home: undefined }
   const args = ['-F', target.config, '-T', '-o', 'BatchMode=yes', target.alias, shellQuestion]
   const { findings, home } = readPrograms(await probes.run('ssh', args))
   return { findings: [sshd, ...findings], home }
@@ -48,9 +51,18 @@ async function checkSshd(io: PersonIo, { client, ref }: SshTarget, connectionTyp
     }
   } catch (error) {
     if (!(error instanceof CliFault)) throw error
-    const { message, code, hint } = error
-    return { check, verdict: 'missing', found: `${message} (${code})`, remedy: hint ?? contract }
+    return { check, verdict: 'missing', ...sayRefusal(error, connectionType) }
   }
+}
+
+/** A gateway that lets nobody in by this type says nothing of the image. */
+function sayRefusal({ message, code, hint, status }: CliFault, connectionType: string) {
+  if (status === 400 || status === 403 || status === 404)
+    return {
+      found: `the connection type '${connectionType}' is refused: ${message} (${code})`,
+      remedy: `A share that names types has to name ${connectionType} too ("gatehouse share --type"), and the gateway has to offer it.`,
+    }
+  return { found: `${message} (${code})`, remedy: hint ?? contract }
 }
 
 function firstLine(socket: Awaited<ReturnType<typeof tunnelTo>>['socket'], signal: AbortSignal): Promise<string> {

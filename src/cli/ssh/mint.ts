@@ -46,7 +46,7 @@ export async function mintCertificate(
   const line = certificateLine({ ...use, certificate, ...times })
   if (line === undefined || trust?.sshName !== sshName || signed.workspaces[0]?.alias !== alias)
     throw new CliFault('no_gateway', `${deployment.url} gave no certificate for '${alias}'`, {
-      hint: 'Is it called otherwise by now? "gatehouse login", then "gatehouse config-ssh".',
+      hint: 'Is it called otherwise by now? "gatehouse config-ssh" asks.',
     })
   await writeKnownHosts(io, places, trust.knownHosts)
   await writeCertificate(places, alias, line)

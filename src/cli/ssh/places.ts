@@ -41,9 +41,9 @@ function sshFolder(machine: Machine): string {
   return pathOf(machine.platform).join(configFolder(machine), 'ssh')
 }
 
-/** The whole file that `~/.ssh/config` includes. */
+/** The whole file that `~/.ssh/config` includes. Beside it are folders by the names of deployments, which have no `_`. */
 export function ownedConfig(machine: Machine): string {
-  return pathOf(machine.platform).join(sshFolder(machine), 'config')
+  return pathOf(machine.platform).join(sshFolder(machine), 'ssh_config')
 }
 
 export function userConfig({ platform, homeFolder }: Pick<PersonIo, 'platform' | 'homeFolder'>): string {

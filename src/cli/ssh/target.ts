@@ -8,13 +8,14 @@ import { findWorkspace } from '#cli/client/workspace-argument.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { parseSshAlias, sshAlias } from '#workspace/ssh-alias.ts'
 import { askBlock, blockOf, textOf } from './blocks.ts'
+import type { ConfigBlock } from './config-text.ts'
 
 export interface SshTarget {
   readonly client: Client
   readonly ref: WorkspaceRef
   readonly alias: string
-  /** Who the person is within. */
-  readonly user: string
+  /** Of its deployment. */
+  readonly block: ConfigBlock
   /** For `-F`. */
   readonly config: string
 }
@@ -37,10 +38,10 @@ async function targetOf(io: PersonIo, client: Client, ref: WorkspaceRef): Promis
   // It may have been asked meanwhile.
   const { all } = await readDeployments(io)
   const deployment = all.find((one) => one.name === client.deployment.name) ?? client.deployment
-  const block = blockOf(io, deployment) ?? (await askBlock(io, deployment, { write: true })).block
+  const block = blockOf(io, deployment) ?? (await askBlock(io, deployment))
   const { config } = block.places
   const text = textOf(io, [block], false)
   const before = await readPrivateFile(config, { platform: io.platform, secret: false })
   if (before !== text) await writePrivateFile(config, text)
-  return { client, ref, alias: sshAlias(ref, block.sshName), user: block.user, config }
+  return { client, ref, alias: sshAlias(ref, block.sshName), block, config }
 }

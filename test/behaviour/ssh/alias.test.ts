@@ -92,7 +92,7 @@ describeWith('sshd', 'an alias', (sshd) => {
       code: 0,
       stdout: expect.stringContaining('*.prod.gatehouse'),
     })
-    const line = `Include "${machine.configFolder}/ssh/config"\n`
+    const line = `Include "${machine.configFolder}/ssh/ssh_config"\n`
     expect(await readFile(userConfig)).toEqual(Buffer.concat([Buffer.from(line), ownConfig]))
     expect((await stat(userConfig)).mode & 0o777).toBe(0o640)
 

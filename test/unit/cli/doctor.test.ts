@@ -1,5 +1,6 @@
 /** The checks of a person's machine, on machines that are played: what each system says, and what is made of it. */
 import { describe, expect, test } from 'vitest'
+import { commandOf } from '#cli/doctor/machine-probes.ts'
 import type { Finding, Probes, ProgramAnswer } from '#cli/doctor/probes.ts'
 import { checkMachine } from '#cli/doctor.ts'
 
@@ -204,4 +205,11 @@ test('[SP24.5] the system is macOS 13 or newer, Windows 10 or 11, or Linux', asy
   ] as const)
     expect(await system({ ...windows, release })).toBe(verdict)
   expect(await system({ ...good, platform: 'freebsd', release: '14.1' })).toMatch(/^missing: freebsd 14\.1 is none of/)
+})
+
+test('no command processor reads the arguments of ssh, among which are names and paths that are not ours', () => {
+  const args = ['-F', 'C:/Users/a&b/.ssh/config', '-T', 'nb.team.prod.gatehouse', 'exec sh -c "…"']
+  expect(commandOf('win32', 'ssh', args)).toEqual(['ssh.exe', args])
+  expect(commandOf('linux', 'ssh', args)).toEqual(['ssh', args])
+  expect(commandOf('win32', 'code', ['--help'])).toEqual(['cmd.exe', ['/d', '/s', '/c', 'code', '--help']])
 })

@@ -9,6 +9,7 @@ import { describe, expect, test } from 'vitest'
 import { isCliFault } from '#cli/client/cli-fault.ts'
 import { readTrust } from '#cli/client/ssh-trust.ts'
 import { parseCopy } from '#cli/cp.ts'
+import { startOf } from '#cli/person-machine.ts'
 import { configText } from '#cli/ssh/config-text.ts'
 import { ides } from '#cli/ssh/deep-link.ts'
 import { folderToSay } from '#cli/ssh/given-folder.ts'
@@ -46,6 +47,9 @@ function textFor(
   })
 }
 
+const onWindows = (execPath: string) =>
+  startOf({ execPath, platform: 'win32', env: { PATH: 'C:\\Node' }, argv: ['node', 'C:\\Tools\\gatehouse.cjs'] })
+
 const codeOf = (act: () => unknown) => {
   try {
     return act()
@@ -56,7 +60,7 @@ const codeOf = (act: () => unknown) => {
 }
 
 describe('the line in the own configuration', () => {
-  const line = includeLine('/home/alice/.config/gatehouse/ssh/config', 'linux')
+  const line = includeLine('/home/alice/.config/gatehouse/ssh/ssh_config', 'linux')
   const words = [
     'Host *\n',
     'Host a\r\n',
@@ -91,17 +95,21 @@ describe('the line in the own configuration', () => {
 
 describe('the file of ours', () => {
   test('is found where each system keeps such things, with absolute paths', () => {
-    expect(ownedConfig(mac)).toBe('/Users/alice/Library/Application Support/gatehouse/ssh/config')
+    expect(ownedConfig(mac)).toBe('/Users/alice/Library/Application Support/gatehouse/ssh/ssh_config')
     expect(textFor(mac)).toContain(
       'IdentityFile "/Users/alice/Library/Application Support/gatehouse/ssh/prod/id_ed25519"',
     )
     expect(userConfig(windows)).toBe('C:\\Users\\alice\\.ssh\\config')
     expect(includeLine(ownedConfig(windows), 'win32')).toBe(
-      'Include "C:/Users/alice/AppData/Roaming/gatehouse/ssh/config"',
+      'Include "C:/Users/alice/AppData/Roaming/gatehouse/ssh/ssh_config"',
     )
-    const there = textFor(windows, { program: ['node', 'C:\\Tools\\gatehouse.cjs'] })
-    expect(there).toContain('exec "node C:/Tools/gatehouse.cjs ssh-certificate --deployment prod -- %h"')
-    expect(there).toContain('ProxyCommand node C:/Tools/gatehouse.cjs tunnel --deployment prod -- %h')
+    // Never by a bare name, which Windows looks for in the current folder first.
+    const there = textFor(windows, { program: onWindows('C:\\Node\\node.exe') })
+    expect(there).toContain('exec "C:/Node/node.exe C:/Tools/gatehouse.cjs ssh-certificate --deployment prod -- %h"')
+    expect(there).toContain('ProxyCommand C:/Node/node.exe C:/Tools/gatehouse.cjs tunnel --deployment prod -- %h')
+    expect(codeOf(() => textFor(windows, { program: onWindows('C:\\Program Files\\nodejs\\node.exe') }))).toBe(
+      'path_refused',
+    )
   })
 
   test('says where logins are, where a variable has moved them', () => {
