@@ -252,6 +252,18 @@ test.each([10, 60, 300, 1800, 36_000])(
         const last = now + settlingTime(timeout * 1_000) - 3_000
         for (const weight of ['slight', 'full'] as const) expect(mayWrite(turn, weight, last, period)).toBe(true)
       }),
+      // All turns that may be taken ahead are taken.
+      {
+        examples: [
+          [
+            [
+              ['none', 0],
+              ['slight', 0],
+              ['full', 0],
+            ],
+          ],
+        ],
+      },
     )
   },
 )
