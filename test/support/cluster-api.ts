@@ -168,7 +168,7 @@ function within(namespace: string | undefined) {
 }
 
 /** `false` when it failed so. */
-async function unless(code: GatewayError['code'], call: Promise<unknown>): Promise<boolean> {
+export async function unless(code: GatewayError['code'], call: Promise<unknown>): Promise<boolean> {
   try {
     await call
     return true

@@ -4,13 +4,13 @@
  * `workspace-<name>` and the Service `workspace-<name>-service`, which it owns; a stopped one has neither. Of a template it takes the image and the
  * container, of an access strategy what it puts into pods; it knows no volumes of a Workspace's own, and writes no status.
  */
-import { GatewayError } from '#errors.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import { follow } from '#resources/follow.ts'
 import type { ApiClient } from '#resources/kubernetes/api-client.ts'
 import { listWatch } from '#resources/kubernetes/list-watch.ts'
 import { type ResourceType, resourcePath } from '#resources/kubernetes/resource-path.ts'
 import type { WireObject } from '#resources/kubernetes/wire-object.ts'
+import { unless } from './cluster-api.ts'
 import { testImage } from './echo-container.ts'
 
 export interface TestControllerOptions {
@@ -96,17 +96,6 @@ async function additionsOf(client: ApiClient, of: string | undefined, reference:
   if (typeof name !== 'string' || typeof namespace !== 'string') return {}
   const strategy = fields(await client.get(resourcePath(strategies, { namespace, name })))
   return fields(fields(fields(strategy.spec).deploymentModifications).podModifications)
-}
-
-/** `false` when it failed so. */
-async function unless(code: GatewayError['code'], call: Promise<unknown>): Promise<boolean> {
-  try {
-    await call
-    return true
-  } catch (error) {
-    if (error instanceof GatewayError && error.code === code) return false
-    throw error
-  }
 }
 
 /** Upstream's labels, by which its Service finds the pod. */
