@@ -3,6 +3,7 @@
  * not why. A group is everything one session has open on one port of one workspace under one grant, so that a decision is made once a group.
  */
 
+import { Bag } from '#lib/bag.ts'
 import type { Timestamp } from '#lib/clock.ts'
 import { type StreamKind, streamKinds } from '#observe/audit.ts'
 
@@ -34,7 +35,9 @@ export interface GroupKey {
 
 export class StreamGroup {
   readonly key: GroupKey
-  readonly #streams = new Set<LiveStream>()
+  /** Whether it is in the index; for {@link StreamIndex} alone. */
+  isFound = false
+  readonly #streams = new Bag<LiveStream>()
   readonly #index: StreamIndex
   #endedBy: EndReason | undefined
 
@@ -52,21 +55,23 @@ export class StreamGroup {
     return this.#streams.size
   }
 
-  streams(): Iterable<LiveStream> {
-    return this.#streams
+  /** Those of this moment. */
+  streams(): readonly LiveStream[] {
+    return this.#streams.all()
   }
 
+  /** A stream is added once. */
   add(stream: LiveStream): void {
-    if (this.#streams.size === 0) this.#index.attach(this)
+    if (!this.isFound) this.#index.attach(this)
     this.#streams.add(stream)
   }
 
   delete(stream: LiveStream): void {
-    if (this.#streams.delete(stream) && this.#streams.size === 0) this.#index.detach(this)
+    this.#streams.delete(stream)
   }
 
   end(reason: EndReason): number {
-    return this.#endAll(reason, [...this.#streams])
+    return this.#endAll(reason, this.#streams.all())
   }
 
   /** Ends one of them, unless it has ended by itself. */
@@ -78,7 +83,7 @@ export class StreamGroup {
   endLasting(reason: EndReason): number {
     return this.#endAll(
       reason,
-      [...this.#streams].filter((stream) => stream.isLasting),
+      this.#streams.all().filter((stream) => stream.isLasting),
     )
   }
 
@@ -90,45 +95,68 @@ export class StreamGroup {
   }
 }
 
+/** Groups without a stream are forgotten in bulk: most have none between two requests, and are asked for again at once. */
+const leastBeforeSweep = 8_192
+
 /** Groups with at least one live stream, found by session and by workspace. */
 export class StreamIndex {
   readonly #bySession = new Map<string, Set<StreamGroup>>()
   readonly #byWorkspace = new Map<string, Set<StreamGroup>>()
+  #size = 0
+  #sweepAt = leastBeforeSweep
 
   ofSession(session: string): readonly StreamGroup[] {
-    return [...(this.#bySession.get(session) ?? [])]
+    return live(this.#bySession.get(session))
   }
 
   ofWorkspace(workspace: string): readonly StreamGroup[] {
-    return [...(this.#byWorkspace.get(workspace) ?? [])]
+    return live(this.#byWorkspace.get(workspace))
   }
 
   all(): readonly StreamGroup[] {
-    return [...this.#byWorkspace.values()].flatMap((groups) => [...groups])
+    return [...this.#byWorkspace.values()].flatMap(live)
   }
 
   /** How many are open now, of every kind. */
   count(): ReadonlyMap<StreamKind, number> {
     const counts = new Map(streamKinds.map((kind) => [kind, 0]))
-    for (const groups of this.#byWorkspace.values()) {
-      for (const group of groups) {
-        for (const { kind = 'http' } of group.streams()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
-      }
+    for (const group of this.all()) {
+      for (const { kind = 'http' } of group.streams()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
     }
     return counts
   }
 
+  /** How many groups are remembered: at most twice as many as had a stream at one moment, or some thousands. */
+  get size(): number {
+    return this.#size
+  }
+
   /** For {@link StreamGroup} alone. */
   attach(group: StreamGroup): void {
+    if (this.#size >= this.#sweepAt) this.#sweep()
+    group.isFound = true
+    this.#size += 1
     put(this.#bySession, group.key.session, group)
     put(this.#byWorkspace, group.key.workspace, group)
   }
 
-  /** For {@link StreamGroup} alone. */
-  detach(group: StreamGroup): void {
+  #sweep(): void {
+    for (const groups of this.#byWorkspace.values()) {
+      for (const group of groups) if (group.size === 0) this.#detach(group)
+    }
+    this.#sweepAt = Math.max(leastBeforeSweep, 2 * this.#size)
+  }
+
+  #detach(group: StreamGroup): void {
+    group.isFound = false
+    this.#size -= 1
     drop(this.#bySession, group.key.session, group)
     drop(this.#byWorkspace, group.key.workspace, group)
   }
+}
+
+function live(groups: Iterable<StreamGroup> | undefined): readonly StreamGroup[] {
+  return groups === undefined ? [] : [...groups].filter((group) => group.size > 0)
 }
 
 function put(map: Map<string, Set<StreamGroup>>, key: string, group: StreamGroup): void {
