@@ -110,32 +110,23 @@ export class AgentDoor {
   }
 
   async #recognise({ authorization }: RequestHead): Promise<Known | Refused> {
-    const { podTokens, audience, isFor, perPod } = this.#parts
+    const { podTokens, audience, isFor, perPod, directory } = this.#parts
     const token = bearer.exec(authorization ?? '')?.[1]
     if (token === undefined) return { kind: 'refused', reason: 'no-token', problem: unauthorized }
     const verdict = await podTokens.verify(token, audience)
     if (verdict.kind === 'refused') return { ...verdict, problem: unauthorized }
     const { namespace, uid: pod } = verdict
-    const entry = isFor(namespace) ? this.#entryOf(namespace, pod) : undefined
+    // A token outlives its pod; the pod that runs now is what counts.
+    const entry = isFor(namespace) ? directory.findByInstance(namespace, pod) : undefined
     if (!entry) return { kind: 'refused', reason: 'no-such-pod', problem: unauthorized }
     if (perPod.take(pod) > 0) return { kind: 'refused', reason: 'too-often', problem: tooMany }
     return { kind: 'known', entry, pod }
   }
 
-  /** A token outlives its pod; the pod that runs now is what counts. */
-  #entryOf(namespace: string, pod: string): WorkspaceEntry | undefined {
-    for (const entry of this.#parts.directory.all()) {
-      const { instance, ref } = entry
-      const isIts = ref.namespace === namespace && instance?.instanceUid === pod
-      if (isIts && (instance.phase === 'starting' || instance.phase === 'running')) return entry
-    }
-    return undefined
-  }
-
   /** `false`: it has left, or its pod is gone meanwhile. */
   #begin(coming: AgentComing, { entry, pod }: Known, taken: (Taken & { kind: 'taken' }) | undefined): boolean {
-    const { links, clock, log } = this.#parts
-    if (!this.#entryOf(entry.ref.namespace, pod)) return false
+    const { directory, links, clock, log } = this.#parts
+    if (!directory.findByInstance(entry.ref.namespace, pod)) return false
     const accepted = acceptLink({ ...coming, head: coming.rest })
     if (!accepted) return false
     const about = { component: 'agents', workspace: refKey(entry.ref), instance: pod, requestId: coming.requestId }

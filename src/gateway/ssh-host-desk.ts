@@ -54,11 +54,12 @@ export class SshHostDesk {
     by: PodRequest,
   ): Promise<Outcome<SshHostCertificateView>> {
     if (token === undefined) return this.#refuse(by, 'no-token', unauthorized)
-    const { podTokens, audience, perPod } = this.#parts
+    const { podTokens, audience, perPod, directory } = this.#parts
     const outcome = await attempt(async () => {
       const verdict = await podTokens.verify(token, audience)
       if (verdict.kind === 'refused') return this.#refuse(by, verdict.reason, unauthorized)
-      const entry = this.#entryOf(verdict)
+      // A token outlives its pod; the pod that runs now is what counts.
+      const entry = directory.findByInstance(verdict.namespace, verdict.uid)
       if (!entry) return this.#refuse(by, 'no-such-pod', unauthorized)
       const parsed = parsePublicKey(request.publicKey)
       if (parsed.kind === 'refused') return this.#refuse(by, parsed.reason, problem('unprocessable', 422))
@@ -67,16 +68,6 @@ export class SshHostDesk {
       return { ok: true as const, value: this.#sign(entry, { key: parsed.key, pod: verdict.uid }, by) }
     })
     return outcome.ok ? outcome.value : outcome
-  }
-
-  /** A token outlives its pod; the pod that runs now is what counts. */
-  #entryOf({ namespace, uid }: { readonly namespace: string; readonly uid: string }): WorkspaceEntry | undefined {
-    for (const entry of this.#parts.directory.all()) {
-      const { instance, ref } = entry
-      const isIts = ref.namespace === namespace && instance?.instanceUid === uid
-      if (isIts && (instance.phase === 'starting' || instance.phase === 'running')) return entry
-    }
-    return undefined
   }
 
   #sign(

@@ -48,6 +48,8 @@ export class Directory {
   readonly #entries = new Map<string, WorkspaceEntry>()
   readonly #hashed = new Map<string, WorkspaceRef>()
   readonly #byUid = new Map<string, WorkspaceRef>()
+  /** By the UID of what runs: whose it is. */
+  readonly #byInstance = new Map<string, WorkspaceEntry>()
   readonly #listeners = new Set<(change: DirectoryChange) => void>()
   readonly #expiries: ShareExpiries
   readonly #synced = { workspaces: false, shares: false, instances: false }
@@ -61,12 +63,12 @@ export class Directory {
     })
   }
 
-  /** Grows with every change; equal numbers mean equal answers. */
   /** Something outside of it has changed that decisions lean on: what was derived from it is of today no more. */
   reconsider(): void {
     this.#generation++
   }
 
+  /** Grows with every change; equal numbers mean equal answers. */
   get generation(): number {
     return this.#generation
   }
@@ -88,6 +90,14 @@ export class Directory {
   findByUid(uid: string): WorkspaceEntry | undefined {
     const ref = this.#byUid.get(uid)
     return ref && this.get(ref)
+  }
+
+  /** Of that namespace, and run by this very instance now: one that ends or has failed stands for nobody any more. */
+  findByInstance(namespace: string, instanceUid: string): WorkspaceEntry | undefined {
+    const entry = this.#byInstance.get(instanceUid)
+    const phase = entry?.instance?.phase
+    const isRun = phase === 'starting' || phase === 'running'
+    return isRun && entry?.ref.namespace === namespace ? entry : undefined
   }
 
   all(): IterableIterator<WorkspaceEntry> {
@@ -169,10 +179,14 @@ export class Directory {
     const after = this.#assemble(key)
     if (before === undefined && after === undefined) return
     if (before) this.#byUid.delete(before.uid)
+    const ran = before?.instance?.instanceUid
+    // One that changed hands may be another workspace's by now.
+    if (ran !== undefined && this.#byInstance.get(ran) === before) this.#byInstance.delete(ran)
     this.#entries.delete(key)
     this.#hashed.delete(hostLabel(ref))
     if (after) {
       this.#byUid.set(after.uid, ref)
+      if (after.instance) this.#byInstance.set(after.instance.instanceUid, after)
       this.#entries.set(key, after)
       this.#hashed.set(hostLabel(ref), ref)
     }

@@ -20,7 +20,7 @@ const { values } = parseArgs({
 })
 const seconds = Number(values.seconds)
 const upstreamPort = 18_900
-const on = { core: 0, loadCore: 1, upstreamPort, seconds, leastBusy: 0.9 }
+const on = { core: 0, loadCore: 1, upstreamPort, seconds, warmUp: 10, leastBusy: 0.9 }
 
 const seeing: Contender = { name: 'seeing', start: (where) => startGatehouse(where) }
 const blind: Contender = { name: 'blind', start: (where) => startGatehouse({ ...where, isBlind: true }) }

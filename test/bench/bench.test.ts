@@ -12,7 +12,7 @@ describeWith('nginx', 'npm run bench', () => {
     test('[JK24.2] prints what latency is added, its p50 and p99, and requests a second beside configurable-http-proxy and nginx auth_request', async () => {
       const command = fileURLToPath(new URL('./bench.ts', import.meta.url))
       // What is printed is the claim; others may be at work here.
-      const args = ['--json', '--rounds', '1', '--seconds', '1', '--parts', 'rate', '--busy', '0.2']
+      const args = ['--json', '--rounds', '1', '--seconds', '1', '--warm', '2', '--parts', 'rate', '--busy', '0.2']
       const only = ['--only', ['gatehouse', ...others].join(',')]
       const { stdout } = await promisify(execFile)(process.execPath, [command, ...args, ...only])
       const found = JSON.parse(stdout)

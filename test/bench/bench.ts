@@ -26,6 +26,8 @@ const { values: options } = parseArgs({
     report: { type: 'boolean', default: false },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
+    /** Seconds of load before it counts. */
+    warm: { type: 'string', default: '10' },
     sockets: { type: 'string', default: '2000' },
     only: { type: 'string' },
     parts: { type: 'string', default: every.join(',') },
@@ -37,7 +39,7 @@ const { values: options } = parseArgs({
 
 const on = {
   ...{ core: 0, loadCore: 1, upstreamPort: 18_900 },
-  ...{ seconds: Number(options.seconds), leastBusy: Number(options.busy) },
+  ...{ seconds: Number(options.seconds), warmUp: Number(options.warm), leastBusy: Number(options.busy) },
 }
 const asked = options.parts.split(',')
 const parts = new Set(every.filter((part) => asked.includes(part)))

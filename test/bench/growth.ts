@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGatehouse } from './contenders.ts'
 import { cpuSeconds, load } from './measure.ts'
+import type { On } from './rate.ts'
 
 /** Written out beforehand, since making a request would cost the load more than sending it. */
 const everyVisitInTurn = `
@@ -29,17 +30,17 @@ export interface Size {
 /** Microseconds of the processor that a request costs. */
 export async function costAt(
   size: Size,
-  { core, loadCore, upstreamPort, seconds }: { core: number; loadCore: number; upstreamPort: number; seconds: number },
+  { core, loadCore, upstreamPort, seconds, warmUp }: Omit<On, 'leastBusy'>,
 ): Promise<number> {
   const script = join(mkdtempSync(join(tmpdir(), 'gatehouse-bench-')), 'visits.lua')
   writeFileSync(script, everyVisitInTurn)
   await using running = await startGatehouse({ core, upstreamPort, ...size })
   const { url, pid, visits } = running
   const common = { core: loadCore, url, headers: [], connections: 32, script, args: [visits] }
-  // Everybody comes once before it counts: what is made for each is made then.
+  // Everybody comes twice before it counts: what is made for each is made then.
   const visitors = size.sessions * size.workspaces
   for (let visited = 0; visited < 2 * visitors; )
-    visited += 3 * (await load({ ...common, seconds: 3 })).requestsPerSecond
+    visited += warmUp * (await load({ ...common, seconds: warmUp })).requestsPerSecond
   const before = await cpuSeconds(pid)
   const { requestsPerSecond, errors } = await load({ ...common, seconds })
   if (errors > 0) throw new Error(`${size.sessions} sessions, ${size.workspaces} workspaces: ${errors} wrong answers`)

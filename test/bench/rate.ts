@@ -7,6 +7,8 @@ export interface On {
   readonly loadCore: number
   readonly upstreamPort: number
   readonly seconds: number
+  /** Seconds of load before anything counts: until then V8 compiles what runs most, in threads that share the contender's core. */
+  readonly warmUp: number
   /** A run in which a contender used less of its core says nothing: something else held it up. */
   readonly leastBusy: number
 }
@@ -20,8 +22,7 @@ export async function rate(contender: Contender, connections: number, on: On): P
   await using running = await contender.start(on)
   const { url, headers, pid } = running
   const common = { core: on.loadCore, url, headers }
-  // Long enough for what is compiled while it runs.
-  await load({ ...common, connections, seconds: Math.max(2, on.seconds / 2) })
+  await load({ ...common, connections, seconds: on.warmUp })
   const [cpu, start] = [await cpuSeconds(pid), performance.now()]
   const result = await load({ ...common, connections, seconds: on.seconds })
   const busy = (await cpuSeconds(pid)) - cpu

@@ -1,4 +1,6 @@
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import type { InstanceEvent, InstancePhase, InstanceUid } from '#runtime/contract.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { instance, share, workspace } from '#test/support/objects.ts'
 import { hostLabel } from '#workspace/address.ts'
@@ -103,6 +105,93 @@ describe('the directory', () => {
     directory.applyInstances({ type: 'gone', ref, instanceUid: earlier.instanceUid })
     expect(directory.get(ref)?.instance).toBe(present)
   })
+})
+
+describe('instances in the directory', () => {
+  const phases: readonly InstancePhase[] = ['starting', 'running', 'stopping', 'failed']
+  const names = ['a', 'b', 'c']
+  /** A brand that only a runtime makes. */
+  const uids = ['run-1', 'run-2', 'run-3', 'run-4'] as InstanceUid[]
+  const objects = names.flatMap((name) => ['one', 'two'].map((uid) => workspace({ name, uid: `${name}-${uid}` })))
+  const object = fc.constantFrom(...objects)
+  const run = fc
+    .record({ of: object, instanceUid: fc.constantFrom(...uids), phase: fc.constantFrom(...phases) })
+    .map(({ of, ...fields }) => instance(of, fields))
+  const workspaceStep = fc.oneof(
+    fc.record({ type: fc.constant('applied' as const), object }),
+    fc.record({ type: fc.constant('deleted' as const), object }),
+    fc.record({ type: fc.constant('synced' as const), objects: fc.array(object) }),
+  )
+  /** As a runtime tells them: one that changes hands is gone before it is somebody else's. */
+  const runsStep = fc.oneof(
+    fc.record({ type: fc.constant('applied' as const), instance: run }),
+    fc.record({ type: fc.constant('gone' as const), ref: object.map(nameIn), instanceUid: fc.constantFrom(...uids) }),
+    fc.record({
+      type: fc.constant('synced' as const),
+      instances: fc.uniqueArray(run, { selector: ({ instanceUid }) => instanceUid }),
+    }),
+  )
+
+  test('one that runs is found at once as by looking through all, whatever came before', () => {
+    const steps = fc.array(fc.oneof(fc.record({ workspace: workspaceStep }), fc.record({ runs: runsStep })), {
+      maxLength: 40,
+    })
+    fc.assert(
+      fc.property(steps, (all) => {
+        const { directory } = world()
+        const holders = new Map<string, string>()
+        for (const step of all) {
+          if ('workspace' in step) directory.applyWorkspaces(step.workspace)
+          else for (const event of inHands(step.runs, holders)) directory.applyInstances(event)
+          for (const uid of uids) {
+            expect(directory.findByInstance('team', uid)).toBe(scanned(directory, uid))
+            expect(directory.findByInstance('other', uid)).toBeUndefined()
+          }
+        }
+      }),
+    )
+  })
+
+  test('one that two claim is the last one’s, and what the first one loses takes nothing from it', () => {
+    const { directory } = world()
+    const [a, b] = [workspace({ name: 'a' }), workspace({ name: 'b' })]
+    directory.applyWorkspaces({ type: 'synced', objects: [a, b] })
+    const instanceUid = instance(a).instanceUid
+    for (const of of [a, b]) directory.applyInstances({ type: 'applied', instance: instance(of, { instanceUid }) })
+    directory.applyInstances({ type: 'gone', ref: nameIn(a), instanceUid })
+    expect(directory.findByInstance('team', instanceUid)?.ref.name).toBe('b')
+  })
+
+  function nameIn({ metadata: { namespace, name } }: typeof nb) {
+    return { namespace, name }
+  }
+
+  function scanned(directory: Directory, uid: string) {
+    return [...directory.all()].find(
+      (entry) =>
+        entry.ref.namespace === 'team' &&
+        entry.instance?.instanceUid === uid &&
+        ['starting', 'running'].includes(entry.instance.phase),
+    )
+  }
+
+  /** What a runtime says before, where this instance was another workspace's. */
+  function inHands(event: InstanceEvent, holders: Map<string, string>): readonly InstanceEvent[] {
+    if (event.type === 'synced') {
+      holders.clear()
+      for (const one of event.instances) holders.set(one.instanceUid, one.ref.name)
+      return [event]
+    }
+    const { ref: of, instanceUid } = event.type === 'gone' ? event : event.instance
+    const before = holders.get(instanceUid)
+    if (event.type === 'gone') {
+      if (before === of.name) holders.delete(instanceUid)
+      return [event]
+    }
+    holders.set(instanceUid, of.name)
+    if (before === undefined || before === of.name) return [event]
+    return [{ type: 'gone', ref: { namespace: 'team', name: before }, instanceUid }, event]
+  }
 })
 
 describe('shares in the directory', () => {
