@@ -3,7 +3,7 @@
  * URL. It is a program's, and says so: a bearer, which no page can send along, and no Origin, which every page sends.
  */
 import type { RequestHead } from '#http/request-head.ts'
-import { valuesOf } from '#proxy/accept-key.ts'
+import { valuesOf } from '#http/accept-key.ts'
 import type { Problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
 import { parseWorkspaceRef, type WorkspaceRef } from '#surface/workspace-ref.ts'

@@ -1,6 +1,6 @@
 /** Sends every byte behind the handshake back, which is an echo of frames as they came. Argument: port. */
 import { createServer } from 'node:http'
-import { acceptKey } from '#proxy/accept-key.ts'
+import { acceptKey } from '#http/accept-key.ts'
 
 const server = createServer((_request, response) => response.end('this one speaks WebSocket'))
 server.on('upgrade', (request, socket) => {

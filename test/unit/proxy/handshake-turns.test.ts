@@ -2,7 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { setTimeout as wait } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
-import { acceptKey } from '#proxy/accept-key.ts'
+import { acceptKey } from '#http/accept-key.ts'
 import { createProxy, dialPort, rawClient, rawUpstream } from './proxy-world.ts'
 
 const key = 'AAECAwQFBgcICQoLDA0ODw=='

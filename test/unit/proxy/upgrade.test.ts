@@ -4,7 +4,7 @@ import { readdirSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { WebSocket, WebSocketServer } from 'ws'
-import { acceptKey } from '#proxy/accept-key.ts'
+import { acceptKey } from '#http/accept-key.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import {
   added,

@@ -1,6 +1,6 @@
 /** The proof that a server has understood a WebSocket handshake (RFC 6455 section 4.2.2). */
 import { createHash } from 'node:crypto'
-import { hasMember } from '#http/end-to-end.ts'
+import { hasMember } from './end-to-end.ts'
 
 /** Fixed by the RFC. */
 const magic = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'
