@@ -2,7 +2,7 @@
 
 const layers: readonly (readonly string[])[] = [
   ['lib'],
-  ['http', 'ssh'],
+  ['http', 'ssh', 'resume'],
   ['surface', 'settings', 'observe'],
   ['resources'],
   ['runtime', 'live'],
