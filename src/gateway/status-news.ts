@@ -93,11 +93,13 @@ export class StatusNews {
     using _reviewing = every(clock, reviewEvery, () => turns.signal())
     turns.signal()
     for await (const _turn of turns) {
+      const isTurnForNews = isNews
+      // What changes from here on is for the next turn.
+      isNews = false
       const session = await present()
       const admitted = session && (await admit(session.identity))
       if (!session || !admitted?.ok) return yield { name: 'end', data: {} }
-      if (!isNews) continue
-      isNews = false
+      if (!isTurnForNews) continue
       const { value: entry } = admitted
       yield { name: 'status', data: activityView(entry, activity.reading(entry), session.identity, policy) }
     }
