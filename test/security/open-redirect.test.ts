@@ -10,6 +10,8 @@ import { type PlainAnswer, plainRequest } from '#test/support/plain-request.ts'
 import { navigationFields } from '#test/support/three-ways.ts'
 
 const origin = 'https://console.test'
+/** Hundreds of logins and pages, one after the other; how long they take is no claim. */
+const timeout = 90_000
 /** Longer ones don't get as far as that: the whole target is refused with 414. */
 const payloads = Object.values(openRedirects)
   .flat()
@@ -46,7 +48,9 @@ function cookiesOf({ headers }: PlainAnswer): string {
 /** Where a browser would go. */
 const placeOf = (answer: PlainAnswer) => new URL(answer.headers.location ?? 'about:blank', origin)
 
-test('#51 [JK2.6] a login leads back to our own places alone, whatever the link that began it says', async () => {
+test('#51 [JK2.6] a login leads back to our own places alone, whatever the link that began it says', {
+  timeout,
+}, async () => {
   await using s = await scene()
   expect(payloads.length).toBeGreaterThan(150)
   for (const payload of payloads) {
@@ -100,7 +104,7 @@ describe('somebody who is logged in', () => {
     return { ...s, Cookie, [Symbol.asyncDispose]: () => s[Symbol.asyncDispose]() }
   }
 
-  test('#51 is handed over to workspaces of ours alone', async () => {
+  test('#51 is handed over to workspaces of ours alone', { timeout }, async () => {
     await using s = await loggedIn()
     const { url } = await s.world.workspace({ name: 'nb', owner: 'alice' })
     const nonce = 'A'.repeat(43)
@@ -130,7 +134,7 @@ describe('somebody who is logged in', () => {
     expect([good.origin, good.pathname]).toEqual([new URL(url).origin, paths.accept])
   })
 
-  test('#51 comes from the page of a workspace to that workspace alone', async () => {
+  test('#51 comes from the page of a workspace to that workspace alone', { timeout }, async () => {
     await using s = await loggedIn()
     const { ref, url } = await s.world.workspace({ name: 'nb', owner: 'alice' })
     for (const payload of payloads) {
@@ -149,7 +153,7 @@ describe('somebody who is logged in', () => {
     }
   })
 
-  test('#51 is sent to no command line but one on this very machine', async () => {
+  test('#51 is sent to no command line but one on this very machine', { timeout }, async () => {
     await using s = await loggedIn()
     const rest = {
       code_challenge: 'A'.repeat(43),

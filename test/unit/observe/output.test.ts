@@ -16,6 +16,10 @@ import { dirname, join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { systemClock } from '#lib/clock.ts'
 import { openOutput } from '#observe/output.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
+
+/** Nobody is hurried at the end: a file takes as long as its machine needs. */
+const patient = fakeClock()
 
 function folder() {
   const path = mkdtempSync(join(tmpdir(), 'gatehouse-output-'))
@@ -29,7 +33,7 @@ test('lines arrive whole and in order, and disposing waits for them', async () =
   const file = join(place.path, 'logs', 'gatehouse.log')
   const lines = Array.from({ length: 500 }, (_, index) => `line ${index} ${'é'.repeat(50)}\n`)
   {
-    await using output = openOutput({ path: file, ...large }, systemClock)
+    await using output = openOutput({ path: file, ...large }, patient)
     for (const line of lines) output.write(line)
   }
   expect(readFileSync(file, 'utf8')).toBe(lines.join(''))
@@ -75,7 +79,7 @@ describe('a file that is full', () => {
     using place = folder()
     const path = join(place.path, 'logs', 'audit.log')
     {
-      await using output = openOutput({ path, limit: 600_000, older: 9 }, systemClock)
+      await using output = openOutput({ path, limit: 600_000, older: 9 }, patient)
       for (let round = 0; round < 4; round++) for (const line of lines) output.write(line)
       expect(output.lost).toBe(0)
     }
@@ -94,7 +98,7 @@ describe('a file that is full', () => {
     using place = folder()
     const path = join(place.path, 'gatehouse.log')
     {
-      await using output = openOutput({ path, limit: 1_000, older: 2 }, systemClock)
+      await using output = openOutput({ path, limit: 1_000, older: 2 }, patient)
       for (const line of lines) output.write(line)
     }
     const all = files(path)
@@ -107,7 +111,7 @@ describe('a file that is full', () => {
     using place = folder()
     const path = join(place.path, 'gatehouse.log')
     for (const text of ['a', 'b', 'c']) {
-      await using output = openOutput({ path, limit: 100, older: 5 }, systemClock)
+      await using output = openOutput({ path, limit: 100, older: 5 }, patient)
       output.write(`${text.repeat(59)}\n`)
     }
     expect(files(path).map((file) => statSync(file).size)).toEqual([60, 60, 60])
