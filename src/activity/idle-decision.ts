@@ -32,6 +32,8 @@ export interface IdleQuestion {
   readonly policy: IdlePolicy
   /** Of the one who decides. */
   readonly now: Timestamp
+  /** By how much that is ahead of the time that everybody else goes by: the app, and whoever wrote the policy. */
+  readonly ahead?: Milliseconds
   /** When this run of it began, as far as is known. */
   readonly startedAt: Timestamp | undefined
   /** Of all replicas, with times that are possible ({@link possibleClocks}). `undefined`: there is no record of it. */
@@ -155,8 +157,8 @@ export function needsLoad(decision: IdleDecision, { timeout }: IdlePolicy, now: 
 const loadMatters: ReadonlySet<IdleReason> = new Set(['not-asked', 'load-not-read', 'app-failed'])
 
 export function decideIdle(question: IdleQuestion): IdleDecision {
-  const { policy, now, startedAt, clocks } = question
-  if (policy.pausedUntil !== undefined && now < policy.pausedUntil) {
+  const { policy, now, ahead = 0, startedAt, clocks } = question
+  if (policy.pausedUntil !== undefined && now - ahead < policy.pausedUntil) {
     const until = new Date(policy.pausedUntil).toISOString()
     return { kind: 'not-idle', reason: 'paused', message: `Idle workspaces are not stopped until ${until}.` }
   }
@@ -202,8 +204,8 @@ function decideUnseen(seen: Evidence, question: IdleQuestion): IdleDecision {
 }
 
 function decideSaid(seen: Evidence, app: AppAnswer & { kind: 'said' }, question: IdleQuestion): IdleDecision {
-  const { now, load } = question
-  const said = app.evidence.map((one) => (one.at > now ? { ...one, at: now } : one))
+  const { now, ahead = 0, load } = question
+  const said = app.evidence.map((one) => ({ ...one, at: Math.min(now, one.at + ahead) }))
   const used = load.kind === 'busy' ? { at: load.at, source: 'load:cpu' } : undefined
   const unseen = unclearIn(question, app.unclear ?? unseenProgram(app, question))
   const last = [...said, used, unseen].reduce<Evidence>(

@@ -11,6 +11,8 @@ import type { Load } from './load.ts'
 
 export interface Known {
   readonly now: Timestamp
+  /** As {@link IdleQuestion.ahead}; `undefined`: it should be known, and is not. */
+  readonly ahead: Milliseconds | undefined
   /** The store keeps true what stops lean on. */
   readonly mayStop: boolean
   readonly isRunning: boolean
@@ -23,7 +25,7 @@ export interface Known {
 }
 
 export function decideKnown(known: Known, policy: IdlePolicy, app: AppAnswer, load: Load): IdleDecision {
-  const { now, written, seen, heardSince } = known
+  const { now, ahead, written, seen, heardSince } = known
   if (!known.mayStop) return { kind: 'unknown', reason: 'stops-off', message: 'Stops are off: a policy is missing.' }
   if (!known.isRunning) {
     return { kind: 'not-idle', reason: 'not-running', message: 'It does not run, or is not ready.' }
@@ -31,8 +33,15 @@ export function decideKnown(known: Known, policy: IdlePolicy, app: AppAnswer, lo
   if (written?.isUnreadable) {
     return { kind: 'unknown', reason: 'not-heard', message: 'One of its records can not be read.' }
   }
+  if (ahead === undefined) {
+    return {
+      kind: 'unknown',
+      reason: 'not-heard',
+      message: 'How far its clock is from that of the store is not known.',
+    }
+  }
   const clocks = written && merge(written.clocks, seen)
-  return decideIdle({ policy, now, startedAt: written?.run?.since, clocks, heardSince, app, load })
+  return decideIdle({ policy, now, ahead, startedAt: written?.run?.since, clocks, heardSince, app, load })
 }
 
 /** Why it is idle, or why not, as far as somebody who stops nothing can tell. */

@@ -16,6 +16,7 @@ import { type ApiClient, openApiClient } from '#resources/kubernetes/api-client.
 import { writeEvent } from '#resources/kubernetes/event-writer.ts'
 import { type HeartbeatKind, keepBeating } from '#resources/kubernetes/heartbeat.ts'
 import { kubernetesResources } from '#resources/kubernetes/kubernetes-resources.ts'
+import { ServerClock } from '#resources/kubernetes/server-clock.ts'
 import type { Reviewer } from '#resources/reviewer.ts'
 import { openPodRuntime } from '#runtime/pods/pod-runtime.ts'
 import type { Secrets, Settings } from '#settings/settings.ts'
@@ -88,7 +89,8 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const access = accessOf(parts)
   // Outlives the rest, which still writes while it ends.
   const life = new AbortController()
-  const client = openApiClient({ access, clock, signal: life.signal })
+  const serverClock = new ServerClock(clock)
+  const client = openApiClient({ access, clock, serverClock, signal: life.signal })
   const resources = storeOf(client, settings, log, metrics)
   const { origin } = await access.current()
   const agents = await openAgents({ ...parts, resources, host: parts.env.GATEHOUSE_POD_IP })
@@ -102,13 +104,14 @@ export async function openCluster(wish: ClusterParts): Promise<Cluster> {
   const policies = new Policies({ ...parts, client })
   const open = openManagedGateway({
     ...{ ...parts, resources, runtime, metrics, lookup },
-    dial: (endpoint, dialing, reading) => runtime.dial(endpoint, dialing, reading),
+    dial: (endpoint, dialing, reading, hold) => runtime.dial(endpoint, dialing, reading, hold),
     reviewer: reviewerOf(client, parts),
     machines: machineIssuers({ ...parts, client, lookup }),
     podTokens: podTokensOf(client, clock),
     ...(agents ? { agents } : {}),
     authorshipOf: (share) => policies.authorshipOf(share),
     trust: policies.trust,
+    aheadOfStore: () => serverClock.ahead(),
     missingPolicies: () => policies.missing(),
     manifestProblems: () => [],
     announceStop: (workspace, message) => writeEvent({ client, clock }, workspace, { reason: 'IdleShutdown', message }),

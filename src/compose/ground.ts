@@ -2,7 +2,7 @@
 import type { LookupFunction } from 'node:net'
 import type { MachineIssuer } from '#identity/machine-sessions.ts'
 import type { PodTokens } from '#identity/pod-token.ts'
-import type { Clock } from '#lib/clock.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
@@ -40,6 +40,8 @@ export interface Ground {
   readonly trust?: Trust
   /** Does these chores until the signal, where several processes share a store: when it is this one's turn. */
   readonly keepHouse?: (chores: (signal: AbortSignal) => Promise<void>, signal: AbortSignal) => Promise<void>
+  /** By how much the clock here is ahead of that of the store, which dates what is written; absent where they are one. `undefined` while it is not known. */
+  readonly aheadOfStore?: () => Milliseconds | undefined
   /** Tells those who look at a workspace that it is stopped; the log does in any case. */
   readonly announceStop?: (workspace: Workspace, message: string) => Promise<void>
   /** How busy the processors of an instance are; absent where nobody can tell, or is to. */

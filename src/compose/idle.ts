@@ -69,6 +69,7 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
   const stops = new IdleStops({
     loads,
     ...{ directory, rules, recorder, writer, resources, namespace, clock, log, audit, mayStop },
+    aheadOfStore: ground.aheadOfStore,
     ask: (entry, policy, signal) => askApp({ dial, publicPath, clock, signal }, entry, policy.endpoint),
     announce: async (entry, message) => announceStop?.(entry.workspace, message),
   })

@@ -4,7 +4,7 @@
  */
 import { type Activity, activityKind, activityOf, sumOfRun, type WorkspaceActivity } from '#activity/activity-record.ts'
 import { merge } from '#activity/clocks.ts'
-import { possibleClocks, possibleStart } from '#activity/idle-decision.ts'
+import { type Hearing, possibleClocks, possibleStart } from '#activity/idle-decision.ts'
 import type { WatchedWorkspace } from '#activity/workspace-record.ts'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { ObjectMeta, Resources } from '#resources/contract.ts'
@@ -14,6 +14,11 @@ export interface ActivityBookParts {
   readonly resources: Resources
   /** Gatehouse's own. */
   readonly namespace: string
+  /**
+   * By how much the clock here is ahead of that of the store, which dates whatever is written; `undefined` while that is not known. Absent where all is of
+   * one clock, or nothing is decided by it.
+   */
+  readonly aheadOfStore?: (() => Milliseconds | undefined) | undefined
   readonly clock: Clock
 }
 
@@ -73,6 +78,14 @@ export class ActivityBook {
     this.#lostAt = this.#turn
   }
 
+  /** The date here was moved, perhaps, by which everything was put down. */
+  forget(): void {
+    this.doubt()
+    if (!this.#parts.aheadOfStore) return
+    this.#pages.clear()
+    this.#isListed = false
+  }
+
   /** After a gap: what was missed; nothing while it is not yet time to ask again. Throws `store_unavailable`. */
   async catchUp(signal: AbortSignal): Promise<void> {
     const { resources, namespace, clock } = this.#parts
@@ -106,15 +119,15 @@ export class ActivityBook {
     return new Set(pages.map(({ replica }) => replica))
   }
 
-  /** Keeps what was read, and gives it with times that are possible, without its history. */
-  read(record: WorkspaceActivity): Activity {
+  /** Keeps what was read, and gives it with times that are possible, without its history. `isNew`: it was written just now. */
+  read(record: WorkspaceActivity, isNew = this.#isListed): Activity {
     const { workspace, replica } = record.spec
     const { namespace, name, uid, resourceVersion } = record.metadata
     const pages = this.#pages.get(workspace.uid) ?? new Map<string, Page>()
     const known = pages.get(name)
     if (known?.resourceVersion === resourceVersion) return known.activity
     const heardAt = this.#parts.clock.now()
-    const told = possible(record, heardAt, this.#isListed)
+    const told = possible(record, isNew ? whenRead(record, heardAt) : this.#whenListed(record, heardAt))
     // The same record knows nothing less later on.
     const activity = known?.uid === uid ? { ...told, clocks: merge(known.activity.clocks, told.clocks) } : told
     this.#turn += 1
@@ -131,7 +144,7 @@ export class ActivityBook {
         this.#replaceAll(event.objects, this.#turn)
         return
       case 'applied':
-        this.read(event.object)
+        this.read(event.object, true)
         return
       case 'deleted':
         this.#drop(event.object.spec.workspace.uid, event.object.metadata.name)
@@ -144,6 +157,10 @@ export class ActivityBook {
 
   /** What was heard since it was asked for is newer than the list. */
   #replaceAll(records: readonly WorkspaceActivity[], asked: number): void {
+    const { aheadOfStore } = this.#parts
+    this.#listed.resolve()
+    // It is listed again: what was written when can't be told yet.
+    if (!this.#isListed && aheadOfStore && aheadOfStore() === undefined) return
     const names = new Set(records.map(({ metadata }) => metadata.name))
     const isNewer = (page: Page | undefined) => page !== undefined && page.turn > asked
     for (const record of records) {
@@ -153,8 +170,17 @@ export class ActivityBook {
       if (!names.has(page.name) && !isNewer(page)) this.#drop(page.workspace.uid, page.name)
     }
     this.#isListed = true
-    this.#listed.resolve()
     if (this.#lostAt <= asked) this.#heardSince = this.#parts.clock.now()
+  }
+
+  /** What was written long ago: when, is told by the store, or else by the date of whoever wrote it. */
+  #whenListed(record: WorkspaceActivity, now: Timestamp): Hearing {
+    const { aheadOfStore } = this.#parts
+    if (!aheadOfStore) return { heardAt: now, writtenAt: undefined }
+    const [ahead, { updatedAt }] = [aheadOfStore(), record.metadata]
+    // Where neither is known it may have been just now.
+    const at = ahead === undefined || updatedAt === undefined ? now : Math.min(now, updatedAt + ahead)
+    return whenRead(record, at)
   }
 
   #drop(workspaceUid: string, name: string): void {
@@ -164,11 +190,13 @@ export class ActivityBook {
   }
 }
 
-/** When a record was written that is in the first list of all is not known: only what comes later is heard of at once. */
-function possible(record: WorkspaceActivity, heardAt: Timestamp, isListed: boolean): Activity {
+/** It was written then, whatever its own date says. */
+function whenRead({ spec: { writtenAt } }: WorkspaceActivity, heardAt: Timestamp): Hearing {
+  return { heardAt, writtenAt: writtenAt === undefined ? undefined : Date.parse(writtenAt) }
+}
+
+function possible(record: WorkspaceActivity, hearing: Hearing): Activity {
   const { history: _, accessURL: __, ...told } = activityOf(record)
-  const { writtenAt } = record.spec
-  const hearing = { heardAt, writtenAt: writtenAt !== undefined && isListed ? Date.parse(writtenAt) : undefined }
   const { clocks, run } = told
   const since = run && { ...run, since: possibleStart(run.since, clocks, hearing) }
   return { ...told, clocks: possibleClocks(clocks, hearing), run: since }

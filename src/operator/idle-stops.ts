@@ -42,6 +42,8 @@ export interface IdleStopsParts {
   readonly ask: (entry: WorkspaceEntry, policy: IdlePolicy, signal: AbortSignal) => Promise<AppAnswer>
   /** Whether the store keeps true what stops lean on. */
   readonly mayStop: () => boolean
+  /** As {@link file://./activity-book.ts}. */
+  readonly aheadOfStore?: (() => Milliseconds | undefined) | undefined
   /** Tells those who look at the workspace, once for each stop. */
   readonly announce: (entry: WorkspaceEntry, message: string) => Promise<void>
   readonly clock: Clock
@@ -109,7 +111,7 @@ export class IdleStops {
     const { clock, log } = this.#parts
     this.#gaps.hasGap()
     while (!signal.aborted) {
-      if (this.#gaps.hasGap()) book.doubt()
+      if (this.#gaps.hasGap()) book.forget()
       try {
         if (book.heardSince === undefined) await book.catchUp(signal)
       } catch (error) {
@@ -232,7 +234,7 @@ export class IdleStops {
     if (directory.get(entry.ref) !== entry) {
       return { kind: 'unknown', reason: 'not-heard', message: 'It has changed meanwhile.' }
     }
-    if (this.#gaps.hasGap()) book.doubt()
+    if (this.#gaps.hasGap()) book.forget()
     return this.#decide(book, entry, policy, app, fresh)
   }
 

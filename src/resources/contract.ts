@@ -3,6 +3,7 @@
  * Implementations know kinds only through {@link ResourceKind}; defaulting and validation are the kind's `parse`.
  */
 import type { Brand } from '#lib/brand.ts'
+import type { Timestamp } from '#lib/clock.ts'
 
 /** Opaque: compared for equality only, never parsed (Kubernetes API conventions). */
 export type ResourceVersion = Brand<string, 'ResourceVersion'>
@@ -27,6 +28,8 @@ export interface ObjectMeta {
   readonly generation: number
   /** RFC 3339. */
   readonly creationTimestamp: string
+  /** When anything in it was changed last, by the store's own clock; up to a second later than that. Absent where the store does not say. */
+  readonly updatedAt?: Timestamp
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
   readonly ownerReferences: readonly OwnerReference[]

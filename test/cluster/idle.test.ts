@@ -1,6 +1,7 @@
 /**
  * Stops for want of activity on the real API server, whole: three replicas, of which the first leads and is a process of its own that is killed; somebody
- * else's operator; and every request that any of them sends. Clocks are put forward.
+ * else's operator; and every request that any of them sends. Clocks are put forward, that of the API server with them; those of all replicas but the
+ * first are five minutes ahead.
  */
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
@@ -21,17 +22,22 @@ const patience = { timeout: 60 * seconds, interval: 250 }
 const idleShutdown = (minutes: number) => ({ enabled: true, idleTimeoutInMinutes: minutes, detection: {} })
 
 describeWith('cluster', 'a workspace that nobody uses any more', () => {
-  test('[SP14.1] [SP14.2] [SP14.3] [JK13.2] is stopped once, also when the replica that leads is killed, and not while the API server is away: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it. One that was used, by that replica alone and right before it was killed, runs on, and nothing is written to it', {
+  test('[SP14.1] [SP14.2] [SP14.3] [JK13.2] is stopped once, also when the replica that leads is killed, and not while the API server is away: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it. One that was used, by that replica alone and right before it was killed, runs on, though the clocks of all others are ahead by more than its timeout, and nothing is written to it', {
     timeout: 180 * seconds,
   }, async () => {
     let ahead = 0
     const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead }
+    // By more than the timeout of the one that is used. Whoever decides after the first one is so far ahead of it.
+    const apart = 5 * 60 * seconds
+    const early: Clock = { ...clock, now: () => clock.now() + apart }
     await using world = await openServed({ clock })
     const { namespace, team, proxy } = world
     await using _ = await installPolicies({ account: world.account.username, namespaces: [namespace, team] })
     const first = await world.start({ isProcess: true })
-    const others = [await world.start(), await world.start()]
-    const leap = (span: number) => {
+    const others = [await world.start({ clock: early }), await world.start({ clock: early })]
+    // For all of the world; the store is a part of it.
+    const leap = async (span: number) => {
+      await proxy.time.leap(span)
       ahead += span
       first.process?.setClock(ahead)
     }
@@ -67,7 +73,7 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
     const untouched = [await of('used', version), await of('stays', version)]
 
     // As at minute 28 of 30: it would be stopped eight seconds from now.
-    leap(startedAt + 232 * seconds - clock.now())
+    await leap(startedAt + 232 * seconds - clock.now())
     const cookies = (to: string) =>
       alice.cookies.header({ url: new URL(to), isSameSite: true, isSafeNavigation: true }) ?? ''
     const gesture = { 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document', 'Sec-Fetch-User': '?1' }
@@ -87,12 +93,12 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
     {
       // For longer than the timeout of one that nobody uses.
       using _down = world.proxy.outage()
-      leap(62 * seconds)
+      await leap(62 * seconds)
       await delay(3 * seconds)
       expect(await of('left', '{.spec.desiredStatus}')).toBe('Running')
     }
     const again = await world.start({ isProcess: true })
-    again.process?.setClock(ahead)
+    again.process?.setClock(ahead + apart)
 
     for (const socket of sockets)
       expect(await socket.closed).toMatchObject({ code: 1001, reason: 'workspace stopping' })

@@ -12,6 +12,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { systemClock } from '#lib/clock.ts'
 import { type ApiAccess, type ApiConnection, kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
 import { kubeconfigPath } from './cluster-api.ts'
+import { ServerTime } from './server-time.ts'
 import { createTestCa } from './test-ca.ts'
 
 export interface SeenRequest {
@@ -36,6 +37,8 @@ export interface FaultProxy extends AsyncDisposable {
   /** Past it, as the administrator. */
   readonly directAccess: ApiAccess
   readonly seen: readonly SeenRequest[]
+  /** Of the server, as those behind the proxy see it. */
+  readonly time: ServerTime
   /** Milliseconds before each request is sent on. */
   latency: number
   /** Answers instead of the server, until it is disposed. */
@@ -76,6 +79,7 @@ export async function faultProxy(): Promise<FaultProxy> {
   const target = await directAccess.current()
   const seen: SeenRequest[] = []
   const refusals = new Set<Refusal>()
+  const time = new ServerTime()
   const exchanges = new Set<Exchange>()
   const sockets = new Set<Socket>()
   const faults = { latency: 0, isMute: false, isBlackHole: false, isOut: false }
@@ -105,13 +109,14 @@ export async function faultProxy(): Promise<FaultProxy> {
     far.on('error', () => outgoing.destroy())
     far.on('response', (answer) => {
       request.status = answer.statusCode
-      outgoing.writeHead(answer.statusCode ?? 502, answer.headers)
+      outgoing.writeHead(answer.statusCode ?? 502, { ...answer.headers, ...time.date(answer.headers.date) })
       outgoing.flushHeaders()
       answer.on('error', () => outgoing.destroy())
+      const body = time.rewriter()
       answer.on('data', (chunk: Buffer) => {
-        if (!faults.isBlackHole && !exchange.hangs && !(faults.isMute && isWatch)) outgoing.write(chunk)
+        if (!faults.isBlackHole && !exchange.hangs && !(faults.isMute && isWatch)) outgoing.write(body.take(chunk))
       })
-      answer.on('end', () => faults.isBlackHole || exchange.hangs || outgoing.end())
+      answer.on('end', () => faults.isBlackHole || exchange.hangs || outgoing.end(body.rest()))
     })
     incoming.pipe(far)
   }
@@ -140,7 +145,7 @@ export async function faultProxy(): Promise<FaultProxy> {
     for (const socket of sockets) socket.destroy()
   }
   return {
-    ...{ port, caFile: ca.caFile, directAccess, seen },
+    ...{ port, caFile: ca.caFile, directAccess, seen, time },
     access: fixedAccess({
       origin: `https://127.0.0.1:${port}`,
       prefix: '',

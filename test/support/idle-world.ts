@@ -16,6 +16,7 @@ import type { InstanceUid, ReadLoad } from '#runtime/contract.ts'
 import { Directory } from '#workspace/directory.ts'
 import { templateKind } from '#workspace/template.ts'
 import { type Workspace, workspaceKind } from '#workspace/workspace.ts'
+import { datedResources } from './dated-resources.ts'
 import { type FakeClock, fakeClock } from './fake-clock.ts'
 import { faultyResources } from './faulty-resources.ts'
 import { instance } from './objects.ts'
@@ -39,7 +40,15 @@ export interface Replica extends AsyncDisposable {
 
 export type IdleWorld = Awaited<ReturnType<typeof openIdleWorld>>
 
-export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) {
+export interface IdleWorldOptions {
+  /** The store dates what is written, as the API server does. */
+  readonly isDated?: boolean
+}
+
+export async function openIdleWorld(
+  spec: Record<string, unknown> = halfAnHour,
+  { isDated = false }: IdleWorldOptions = {},
+) {
   const clock = fakeClock()
   const ending = new AbortController()
   const { signal } = ending
@@ -50,7 +59,7 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
   const store = opened.use(
     openEmbeddedStore({ file: ':memory:', kinds, clock, log, signal: new AbortController().signal }),
   )
-  const resources = faultyResources(store.resources)
+  const resources = faultyResources(isDated ? datedResources(store.resources, clock) : store.resources)
   const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
   const rules = new IdleRules()
   const workspace = await store.resources.create(workspaceKind, { metadata: ref, spec: workspaceKind.parseSpec(spec) })
@@ -74,6 +83,8 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
     app: { kind: 'said', evidence: [] } as AppAnswer,
     asked: 0,
     mayStop: true,
+    /** Whether a leader knows how far its clock is from the store's, where that dates what is written. */
+    knowsTime: true,
     readLoad: undefined as ReadLoad | undefined,
   }
   const events: string[] = []
@@ -135,6 +146,7 @@ export async function openIdleWorld(spec: Record<string, unknown> = halfAnHour) 
           return answers.app
         }),
       mayStop: () => answers.mayStop,
+      ...(isDated ? { aheadOfStore: () => (answers.knowsTime ? leading.now() - clock.now() : undefined) } : {}),
       announce: async (_, message) => void events.push(message),
       audit: { record: (event) => void audited.push(event) },
     })

@@ -13,6 +13,7 @@ import type { ApiAccess, ApiConnection, ApiTls } from './api-access.ts'
 import { apiFault, parseRetryAfter } from './api-fault.ts'
 import { linesOf } from './json-lines.ts'
 import { JsonListReader } from './json-list.ts'
+import type { ServerClock } from './server-clock.ts'
 
 export interface ApiCall {
   readonly signal?: AbortSignal | undefined
@@ -49,6 +50,8 @@ export interface ApiClient {
 export interface ApiClientOptions {
   readonly access: ApiAccess
   readonly clock: Clock
+  /** Is told the date of every answer. */
+  readonly serverClock?: ServerClock
   /** Ends every request and connection. */
   readonly signal: AbortSignal
 }
@@ -94,12 +97,14 @@ interface Agents {
 class Client implements ApiClient {
   readonly #access: ApiAccess
   readonly #clock: Clock
+  readonly #serverClock: ServerClock | undefined
   readonly #signal: AbortSignal
   #agents: Agents | undefined
 
-  constructor({ access, clock, signal }: ApiClientOptions) {
+  constructor({ access, clock, serverClock, signal }: ApiClientOptions) {
     this.#access = access
     this.#clock = clock
+    this.#serverClock = serverClock
     this.#signal = signal
     signal.addEventListener('abort', () => this.#destroy(), { once: true })
   }
@@ -193,6 +198,7 @@ class Client implements ApiClient {
   async #send(request: Request, over: 'calls' | 'streams', signal: AbortSignal): Promise<Answer> {
     for (let attempt = 1; ; attempt += 1) {
       const connection = await this.#access.current()
+      const sentAt = this.#clock.now()
       const answer = await this.#agentsFor(connection)[over].request({
         origin: connection.origin,
         path: connection.prefix + request.path,
@@ -201,6 +207,7 @@ class Client implements ApiClient {
         body: request.body === undefined ? null : JSON.stringify(request.body),
         signal,
       })
+      this.#serverClock?.heard(answer.headers.date, sentAt)
       if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
       const fault = apiFault(answer.statusCode, await bodyOf(answer), parseRetryAfter(answer.headers['retry-after']))
       const wait = this.#pauseAfter(fault.answered, fault.retryAfter, attempt)

@@ -1,5 +1,6 @@
 /** Objects as the API server sends them: metadata that is checked, and the rest as it came. */
 import { GatewayError } from '#errors.ts'
+import type { Timestamp } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
 import type { ObjectMeta, OwnerReference, ResourceVersion, Uid } from '#resources/contract.ts'
 
@@ -27,6 +28,7 @@ export function parseWireObject(value: unknown): WireObject {
       // Kinds of the core group have none.
       generation: typeof metadata.generation === 'number' ? metadata.generation : 1,
       creationTimestamp: textOf(metadata, 'creationTimestamp'),
+      ...updatedAt(metadata.managedFields),
       labels: strings(metadata.labels),
       annotations: strings(metadata.annotations),
       ownerReferences: owners(metadata.ownerReferences),
@@ -52,6 +54,18 @@ function textOf(fields: Readonly<Record<string, unknown>>, name: string): string
 function strings(value: unknown): Readonly<Record<string, string>> {
   const entries = Object.entries(isJsonObject(value) ? value : {})
   return Object.fromEntries(entries.flatMap(([key, text]) => (typeof text === 'string' ? [[key, text]] : [])))
+}
+
+/**
+ * The server notes beside the fields of each writer when they were changed last, in whole seconds, of which the rest is cut off. Several servers are
+ * taken for one.
+ */
+function updatedAt(managers: unknown): { readonly updatedAt?: Timestamp } {
+  const times = (Array.isArray(managers) ? managers : []).map((one: unknown) =>
+    isJsonObject(one) && typeof one.time === 'string' ? Date.parse(one.time) : Number.NaN,
+  )
+  const latest = Math.max(...times.filter((time) => !Number.isNaN(time)))
+  return Number.isFinite(latest) ? { updatedAt: latest + 1_000 } : {}
 }
 
 function owners(value: unknown): readonly OwnerReference[] {

@@ -182,6 +182,21 @@ describe('who is idle', () => {
     ['a pause', { policy: { pausedUntil: now + 1 } }, 'not-idle: paused'],
     ['a pause that is over', { policy: { pausedUntil: now } }, 'idle: inactivity'],
     [
+      'a pause that is over by a clock that is ahead alone',
+      { ahead: minute, policy: { pausedUntil: now - minute + 1 } },
+      'not-idle: paused',
+    ],
+    [
+      'a pause that is over, though not by a clock that is behind',
+      { ahead: -minute, policy: { pausedUntil: now + minute } },
+      'idle: inactivity',
+    ],
+    [
+      'what an app says is by the right time, and not by a clock that is ahead',
+      { ahead: 2 * minute, app: { kind: 'said', evidence: [ago(31 * minute)] } },
+      'not-idle: active',
+    ],
+    [
       'a life longer than allowed, whoever works in it',
       { clocks: { interactive: ago(0) }, policy: { maxLifetime: 49 * hour } },
       'idle: lifetime',
