@@ -14,6 +14,15 @@ const alone = [
   'test/bench/**/*.test.ts',
 ]
 
+/** Programs, browsers, long spans of time: each file has a process of its own, beside which those of the others hardly count. */
+const heavy = [
+  ...freezing,
+  'test/{soak,fuzz,browser}/**/*.test.ts',
+  'test/behaviour/{activity,code-server,image,jupyter,laptop}/**/*.test.ts',
+  // It puts another module in the place of one that all of them load.
+  'test/unit/proxy/undici.test.ts',
+]
+
 export default defineConfig({
   test: {
     pool: 'forks',
@@ -28,9 +37,15 @@ export default defineConfig({
     projects: [
       // More at a time are not done sooner on two cores, which pods and the control plane need as well.
       project('cluster', { order: 0, workers: 2, include: inCluster, exclude: [...freezing, ...alone] }),
-      project('machine', {
-        ...{ order: 1, workers: 2 },
-        include: ['test/!(cluster|bench)/**/*.test.ts', ...freezing],
+      // A third, since many of them wait: for a limit to pass, for a page to be there.
+      project('machine', { order: 1, workers: 3, include: heavy }),
+      // At the end of those, in processes that go on from file to file: to start one and to load the whole gateway takes longer than what most do.
+      project('together', {
+        order: 1,
+        workers: 3,
+        include: ['test/!(cluster|bench)/**/*.test.ts'],
+        exclude: heavy,
+        isIsolated: false,
       }),
       project('alone', { order: 2, workers: 1, include: alone }),
     ],
@@ -43,11 +58,13 @@ interface Project {
   readonly workers: number
   readonly include: string[]
   readonly exclude?: string[]
+  /** Each file has a process of its own, if absent. There is no state in modules that one could leave to the next. */
+  readonly isIsolated?: boolean
 }
 
-function project(name: string, { order, workers, include, exclude = [] }: Project) {
+function project(name: string, { order, workers, include, exclude = [], isIsolated = true }: Project) {
   return {
     extends: true as const,
-    test: { name, include, exclude, maxWorkers: workers, sequence: { groupOrder: order } },
+    test: { name, include, exclude, maxWorkers: workers, isolate: isIsolated, sequence: { groupOrder: order } },
   }
 }

@@ -8,6 +8,7 @@ import { exportJWK, SignJWT } from 'jose'
 import type { Claims } from '#identity/claims.ts'
 import type { IssuerSettings } from '#settings/settings.ts'
 import { freePort } from './free-port.ts'
+import { inTurn } from './in-turn.ts'
 
 export interface SigningKey {
   readonly kid: string
@@ -60,6 +61,8 @@ function pairFor(alg: string): { readonly privateKey: KeyObject; readonly public
   return generateKeyPairSync('rsa', { modulusLength: 2048 })
 }
 
+const keyOfIssuer = inTurn(() => newSigningKey())
+
 /** As a key set publishes it. */
 export async function publicJwk(key: SigningKey, more: object = {}): Promise<object> {
   return { ...(await exportJWK(key.publicKey)), kid: key.kid, alg: key.alg, use: 'sig', ...more }
@@ -77,7 +80,7 @@ export async function faultyIssuer(
   const port = options.port ?? (await freePort())
   const url = options.url ?? `http://issuer.localhost:${port}`
   const clientId = 'gatehouse'
-  const key = newSigningKey()
+  const key = { ...keyOfIssuer(), kid: randomUUID() }
   const requests: string[] = []
   /** What was asked for, by code. */
   const codes = new Map<string, URLSearchParams>()

@@ -1,6 +1,8 @@
 /** The real embedded identity provider for a test, on a free port, with one client. Ends with the test's scope. */
+import { randomUUID } from 'node:crypto'
 import type { LookupFunction } from 'node:net'
 import { type IdentityProvider, startIdentityProvider } from '#idp/identity-provider.ts'
+import { signingKeys } from '#idp/keys.ts'
 import { demoPeople } from '#idp/people.ts'
 import type { KeyValueTable } from '#idp/table.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
@@ -9,6 +11,7 @@ import { createLog } from '#observe/log.ts'
 import { Secret } from '#settings/secret.ts'
 import { paths } from '#surface/urls.ts'
 import { freePort } from './free-port.ts'
+import { inTurn } from './in-turn.ts'
 import { memoryTable } from './memory-table.ts'
 
 export interface TestIdentityProvider extends IdentityProvider, AsyncDisposable {
@@ -39,13 +42,25 @@ export interface TestIdentityProviderOptions {
   readonly clientCa?: string
 }
 
+const keysOfOne = inTurn(() => signingKeys(memoryTable()))
+
+/** As a provider has it that was started before. */
+function tableWithKeys(clock: Clock | undefined): KeyValueTable {
+  const table = memoryTable(clock)
+  table.set(
+    'keys',
+    keysOfOne().map((key) => ({ ...key, kid: randomUUID() })),
+  )
+  return table
+}
+
 export async function testIdentityProvider(options: TestIdentityProviderOptions): Promise<TestIdentityProvider> {
   const port = options.port ?? (await freePort())
   const clientSecret = new Secret('a-client-secret-of-the-tests-0123456789')
   const password = 'correct horse battery staple'
   const { clientOrigin, otherOrigins = [] } = options
   const origins = [clientOrigin, ...otherOrigins]
-  const table = options.table ?? memoryTable(options.clock)
+  const table = options.table ?? tableWithKeys(options.clock)
   const ending = new AbortController()
   const provider = await startIdentityProvider({
     port,

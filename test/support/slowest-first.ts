@@ -1,18 +1,25 @@
-/** In which order test files begin: those that mostly wait come first, so that no worker is left with one of them when all else is done. */
+/**
+ * In which order test files begin: those that mostly wait come first, so that no worker is left with one of them when all else is done; those that
+ * share processes come last, one after another.
+ */
 import { BaseSequencer } from 'vitest/node'
 
-/** The longest first, of those that begin together. */
+/** The longest first, of those that begin together; the others by their size. */
 const slow = [
-  ...['/test/cluster/one-replica', '/test/cluster/freezing/', '/test/soak/', '/test/fuzz/'],
-  '/test/behaviour/jupyter/idle',
-  ...['/test/behaviour/laptop/', '/test/browser/', '/test/behaviour/activity/open-tabs'],
-]
+  ...['cluster/one-replica', 'cluster/revocation', 'cluster/places', 'cluster/cut-watches', 'cluster/idle.test'],
+  ...['cluster/freezing/', 'soak/soak', 'fuzz/', 'behaviour/jupyter/idle', 'behaviour/laptop/idle'],
+  ...['browser/', 'behaviour/code-server/', 'soak/', 'behaviour/laptop/', 'behaviour/activity/', 'behaviour/jupyter/'],
+  ...['behaviour/gateway/activity', 'behaviour/ssh/', 'behaviour/cli/', 'security/slowloris'],
+  ...['security/issuer-redirection', 'behaviour/gateway/half-open', 'behaviour/gateway/uncaught-exceptions'],
+  // They time a gateway on a machine that does nothing else, such as to remove what another test has made in the cluster.
+  ...['cluster/many-workspaces', 'bench/bench'],
+].map((path) => `/test/${path}`)
 
 export class SlowestFirst extends BaseSequencer {
   override async sort(files: Parameters<BaseSequencer['sort']>[0]): ReturnType<BaseSequencer['sort']> {
-    const rank = ({ moduleId }: (typeof files)[number]) => {
-      const found = slow.findIndex((folder) => moduleId.includes(folder))
-      return found === -1 ? slow.length : found
+    const rank = ({ moduleId, project }: (typeof files)[number]) => {
+      const found = slow.findIndex((path) => moduleId.includes(path))
+      return (project.config.isolate ? 0 : slow.length + 1) + (found === -1 ? slow.length : found)
     }
     return (await super.sort(files)).toSorted((one, other) => rank(one) - rank(other))
   }

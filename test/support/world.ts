@@ -286,7 +286,7 @@ function asInCluster({ reviewer, machines, podTokens }: WorldOptions): InCluster
 }
 
 const until: World['until'] = async (isTrue, what) => {
-  const limit = performance.now() + 5_000
+  const limit = performance.now() + 15_000
   while (!(await isTrue())) {
     if (performance.now() > limit) throw new Error(`waited in vain for: ${what}`)
     await new Promise((resolve) => setTimeout(resolve, 10))
@@ -298,8 +298,12 @@ function figureIn(scrape: string, series: string): number {
   return Number(line?.slice(series.length + 1) ?? 0)
 }
 
+/** The same for all worlds of a process: to check them takes a while. */
+const defaults: { loading?: ReturnType<typeof loadSettings> } = {}
+const defaultSettings = () => (defaults.loading ??= loadSettings({ face: 'demo', env: {}, cwd: '/nowhere' }))
+
 async function settingsOf(options: WorldOptions, port: number, provider: TestIdentityProvider): Promise<Settings> {
-  const loaded = await loadSettings({ face: 'demo', env: {}, cwd: '/nowhere' })
+  const loaded = await defaultSettings()
   if (loaded.kind === 'invalid') throw new Error('the settings of the test are invalid')
   const { tls } = options
   const address = { host: '127.0.0.1', port, http2: tls !== undefined, proxyProtocol: { trusted: [] } }

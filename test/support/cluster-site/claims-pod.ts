@@ -14,7 +14,7 @@ export interface ClaimsPod {
   says(claims: object): Promise<void>
 }
 
-const files = ['../claims-program.ts', '../faulty-issuer.ts', '../free-port.ts'] as const
+const files = ['../claims-program.ts', '../faulty-issuer.ts', '../free-port.ts', '../in-turn.ts'] as const
 
 export async function startClaimsPod({ namespace, ca }: Pick<ClusterSite, 'namespace' | 'ca'>): Promise<ClaimsPod> {
   const name = 'claims'
