@@ -6,11 +6,14 @@ import type { Clocks } from '#activity/clocks.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { launchChromium, logIn } from '#test/support/chromium.ts'
 import { editor, eventually, notebook, startWorkspace } from '#test/support/laptop-site.ts'
-import { type LaptopWorld, openLaptopWorld } from '#test/support/laptop-world.ts'
+import { type LeapingLaptop, openLeapingLaptop } from '#test/support/leaping-laptop.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 
-/** For how long nobody touches the tabs, in milliseconds; polls come every 10 s and below. */
-const untouched = Number(process.env.GATEHOUSE_TEST_UNTOUCHED ?? 15_000)
+/** Of both workspaces, in the end. */
+const timeout = 60_000
+const idle = '  idleShutdown: {enabled: true, idleTimeoutInMinutes: 1, detection: {}}\n'
+/** The real time, in milliseconds, that it takes while nobody touches the tabs; polls come every 10 s and below. With 60000 no clock leaps. */
+const untouched = Number(process.env.GATEHOUSE_TEST_UNTOUCHED ?? 12_000)
 /** A page that was loaded is busy with itself for a while. */
 const quiet = 6_000
 
@@ -27,11 +30,11 @@ const document = {
 describeWith('browser', 'in a real Chromium', (program) => {
   describeWith('jupyter', 'with a real JupyterLab', () => {
     describeWith('code-server', 'and a real code-server', () => {
-      let world: LaptopWorld
+      let world: LeapingLaptop
       let chromium: Browser
       let lab: Page
       let workbench: Page
-      const note = () => join(world.folderOf(editor), 'note.txt')
+      const note = () => join(world.site.folderOf(editor), 'note.txt')
       const clocksOf = (ref: WorkspaceRef): Clocks => {
         const { workspaces, recorder } = world.laptop.gateway
         return recorder.clocksOf(workspaces.directory.get(ref)?.uid ?? '')
@@ -61,48 +64,28 @@ describeWith('browser', 'in a real Chromium', (program) => {
       }
 
       beforeAll(async () => {
-        world = await openLaptopWorld({ samples: ['alice-notebook', 'alice-editor'] })
-        for (const ref of [notebook, editor]) await mkdir(world.folderOf(ref), { recursive: true })
-        await writeFile(join(world.folderOf(notebook), 'answer.ipynb'), JSON.stringify(document))
+        world = await openLeapingLaptop({ samples: ['alice-notebook', 'alice-editor'] })
+        for (const ref of [notebook, editor]) await mkdir(world.site.folderOf(ref), { recursive: true })
+        await writeFile(join(world.site.folderOf(notebook), 'answer.ipynb'), JSON.stringify(document))
         await writeFile(note(), 'a note\n')
-        const alice = await world.as('alice')
-        await Promise.all([notebook, editor].map((ref) => startWorkspace(world, alice, ref)))
+        const alice = await world.site.as('alice')
+        await Promise.all([notebook, editor].map((ref) => startWorkspace(world.site, alice, ref)))
         chromium = await launchChromium(program)
         const context = await chromium.newContext({ viewport: { width: 1280, height: 800 } })
         lab = await context.newPage()
-        await lab.goto(`${world.url(notebook)}lab/tree/answer.ipynb`)
-        await logIn(lab, 'alice', world.password)
+        await lab.goto(`${world.site.url(notebook)}lab/tree/answer.ipynb`)
+        await logIn(lab, 'alice', world.site.password)
         workbench = await context.newPage()
-        await workbench.goto(world.url(editor))
+        await workbench.goto(world.site.url(editor))
         await workbench.getByRole('treeitem', { name: 'note.txt' }).dblclick({ timeout: 60_000 })
         await workbench.locator('.editor-instance .monaco-editor .view-lines').waitFor({ timeout: 30_000 })
         await lab.locator('.jp-Cell .cm-content').first().waitFor({ timeout: 60_000 })
-        await Promise.all([notebook, editor].map(settled))
       }, 240_000)
 
       afterAll(async () => {
         await chromium?.close()
         await world?.[Symbol.asyncDispose]()
       })
-
-      test(
-        'a tab that nobody touches is connected, also again after its sockets were cut, and neither works nor says anything that can’t be told',
-        async () => {
-          const before = [notebook, editor].map(told)
-          const at = Date.now()
-          // As when a replica goes: the pages come back by themselves.
-          const { streams, workspaces } = world.laptop.gateway
-          for (const group of streams.all()) group.endLasting({ code: 1012, reason: 'of the test' })
-          await new Promise((resolve) => setTimeout(resolve, untouched))
-          expect([notebook, editor].map(told)).toEqual(before)
-          for (const ref of [notebook, editor]) {
-            expect(streams.ofWorkspace(workspaces.directory.get(ref)?.uid ?? '')).not.toEqual([])
-            expect(clocksOf(ref).connected?.at).toBeGreaterThanOrEqual(at + untouched)
-            expect(clocksOf(ref).busy?.at ?? 0).toBeLessThan(at)
-          }
-        },
-        untouched + 30_000,
-      )
 
       test('a cell that is run is a person’s doing, and its kernel works until it has ended', async () => {
         await lab.bringToFront()
@@ -134,6 +117,61 @@ describeWith('browser', 'in a real Chromium', (program) => {
         await eventually(() => (clocksOf(editor).interactive?.at ?? 0) >= saved - 1_500, 'it is seen')
         expect(clocksOf(editor).unknown?.source ?? '').not.toMatch(/^editor:(?:lost|bytes|size|order)$/)
       }, 60_000)
+
+      const isStopped = (ref: WorkspaceRef) =>
+        world.laptop.gateway.workspaces.directory.get(ref)?.workspace.spec.desiredStatus === 'Stopped'
+      /** Until it is stopped, with a leap in every second, so that its timeout takes about so long. */
+      async function pass(ref: WorkspaceRef, minuteTakes: number, onTheWay = async () => {}): Promise<void> {
+        const [began, leap] = [world.now(), (1_000 * timeout) / minuteTakes - 1_000]
+        let isHalfway = false
+        while (!isStopped(ref) && world.now() < began + 4 * timeout) {
+          await new Promise((resolve) => setTimeout(resolve, 1_000))
+          world.leap(leap)
+          if (isHalfway || world.now() < began + timeout / 2) continue
+          isHalfway = true
+          await onTheWay()
+        }
+        // What is asked for on the way there takes a look or two.
+        expect(world.now()).toBeGreaterThan(began + timeout)
+        expect(isStopped(ref)).toBe(true)
+      }
+
+      test(
+        'a tab that nobody touches for a whole minute, its timeout, is connected to the end, also after its sockets were cut, and neither works nor says anything that can’t be told; then its workspace is stopped, and stays so. One in which somebody types runs on, and is stopped a minute after that',
+        async () => {
+          const { streams, workspaces } = world.laptop.gateway
+          const uidOf = (ref: WorkspaceRef) => workspaces.directory.get(ref)?.uid ?? ''
+          await Promise.all([notebook, editor].map(settled))
+          const at = world.now()
+          for (const sample of ['alice-notebook', 'alice-editor']) {
+            const file = join(world.site.manifests, `${sample}.yaml`)
+            await writeFile(file, `${(await readFile(file, 'utf8')).trimEnd()}\n${idle}`)
+          }
+          // As when a replica goes: the pages come back by themselves.
+          for (const group of streams.all()) group.endLasting({ code: 1012, reason: 'of the test' })
+          const inLab = told(notebook)
+          await pass(notebook, untouched, async () => {
+            expect(streams.ofWorkspace(uidOf(notebook))).not.toEqual([])
+            await workbench.keyboard.type('kept')
+          })
+          expect(told(notebook)).toEqual(inLab)
+          expect(clocksOf(notebook).connected?.at).toBeGreaterThan(at + timeout)
+          expect(clocksOf(notebook).busy?.at ?? 0).toBeLessThan(at)
+          expect(isStopped(editor)).toBe(false)
+
+          const [inEditor, typedAt] = [told(editor), clocksOf(editor).interactive?.at ?? 0]
+          expect(typedAt).toBeGreaterThan(at + timeout / 2)
+          await pass(editor, Math.min(untouched, 4_000))
+          expect(told(editor)).toEqual(inEditor)
+          expect(clocksOf(editor).connected?.at).toBeGreaterThan(typedAt + timeout)
+          // What its page tries all the while wakes nobody.
+          expect(isStopped(notebook)).toBe(true)
+          expect(world.stops()).toMatchObject(
+            ['alice/notebook', 'alice/editor'].map((workspace) => ({ workspace, reason: 'idle' })),
+          )
+        },
+        8 * untouched + 60_000,
+      )
     })
   })
 })

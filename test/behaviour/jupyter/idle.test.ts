@@ -43,7 +43,7 @@ describeWith('jupyter', 'a real JupyterLab that nobody touches', () => {
     const kernel = await connectKernel(lab, id, 'v1')
     for (const path of ['api/kernels', 'api/sessions', 'api/terminals', 'api/status']) await lab.ask('GET', path)
     expect(await stateOf(site, alice, notebook)).toBe('Running')
-    world.leap(3 * minute)
+    using _ = world.hurry()
     expect(await kernel.socket.closed).toMatchObject({ code: 1001 })
     await expect.poll(() => stateOf(site, alice, notebook), patience).toBe('Stopped')
     expect(world.stops()).toMatchObject([{ workspace: 'alice/notebook', reason: 'idle' }])
