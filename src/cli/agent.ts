@@ -7,11 +7,11 @@ import type { Duplex } from 'node:stream'
 import { parseArgs } from 'node:util'
 import { dialGateway } from '#cli/client/dial.ts'
 import { messageOf } from '#errors.ts'
-import { backoff } from '#lib/backoff.ts'
-import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
+import type { Clock } from '#lib/clock.ts'
 import { stayAlive } from '#lib/stay-alive.ts'
 import { AgentEnd } from '#link/agent-end.ts'
 import { openLink } from '#link/handshake.ts'
+import { type Coming, KeptLinks } from '#link/kept-links.ts'
 import { LinkSocket, linkCodes } from '#link/link-socket.ts'
 import { printable } from '#observe/printable.ts'
 import { connectTo, refusedPorts } from '#runtime/connection.ts'
@@ -47,12 +47,6 @@ interface Request {
   readonly caFile: string | undefined
 }
 
-/** At two replicas or both at one, as they come to be led: what is under way over one goes on when the other is gone. */
-const links = 2
-const delay = { first: 500, longest: 30_000 }
-/** A link that stood for so long was no failure. */
-const stood: Milliseconds = 10_000
-
 /** The exit code: 0 when it was told to end, 2 when the command was not understood. */
 export async function agent(args: readonly string[], io: AgentIo): Promise<number> {
   if (args.includes('--help')) {
@@ -65,7 +59,9 @@ export async function agent(args: readonly string[], io: AgentIo): Promise<numbe
     return 2
   }
   using _alive = stayAlive()
-  await Promise.all(Array.from({ length: links }, (_, index) => keepLink(request, io, index + 1)))
+  const { clock, signal, stderr } = io
+  const say = (what: string) => stderr.write(`gatehouse agent: ${printable(what)}\n`)
+  await new KeptLinks({ clock, signal, say, open: (butNot) => openOne(request, io, butNot) }).run()
   return 0
 }
 
@@ -116,46 +112,33 @@ function placeIn(text: string): Request['at'] {
   return port === undefined ? undefined : { host: host.replace(/^\[|\]$/g, ''), port }
 }
 
-/** Until the signal: a link that is gone comes back after a while. */
-async function keepLink(request: Request, io: AgentIo, number: number): Promise<void> {
-  const { clock, signal, stderr } = io
-  const delays = backoff(delay)
-  while (!signal.aborted) {
-    const began = clock.now()
-    const say = (what: string) => stderr.write(`gatehouse agent: link ${number} ${printable(what)}\n`)
-    const why = await runLink(request, io, () => say('is open')).catch(messageOf)
-    if (signal.aborted) return
-    if (clock.now() - began >= stood) delays.reset()
-    const pause = delays.next()
-    say(`is closed: ${why}; again in ${(pause / 1000).toFixed(1)} s`)
-    await sleep(clock, pause, signal).catch(() => undefined)
-  }
-}
-
-/** Why it has ended. Rejects where it did not come about. */
-async function runLink(
-  { url, ports, at, tokenFile, caFile }: Request,
-  io: AgentIo,
-  onOpen: () => void,
-): Promise<string> {
+/** Rejects where none came about. */
+async function openOne(request: Request, io: AgentIo, butNot: string | undefined): Promise<Coming> {
+  const { url, ports, at, tokenFile, caFile } = request
   const { clock, signal, env } = io
   // A token is replaced long before it runs out.
   const token = (await readFile(tokenFile, 'utf8')).trim()
   const place = { url: url.origin, at, ...(caFile === undefined ? {} : { caFile }) }
   const connection = await dialGateway(place, { env, clock, signal })
-  const opened = await openLink({ connection, authority: url.host, path: paths.agent, token })
-  if (opened.kind === 'refused') return `the gateway answered ${opened.status}`
+  const opened = await openLink({ connection, authority: url.host, path: paths.agent, token, butNot })
+  if (opened.kind === 'refused') return opened
   const closed = Promise.withResolvers<string>()
   const link = new LinkSocket({
     ...{ socket: opened.socket, clock },
     endBy: (wire) => new AgentEnd({ wire, ports, dial, clock }),
-    onClosed: ({ code, reason }) => closed.resolve(reason === '' ? `code ${code}` : reason),
+    onClosed: ({ code, reason }) => {
+      signal.removeEventListener('abort', stop)
+      closed.resolve(reason === '' ? `code ${code}` : reason)
+    },
   })
   const stop = () => link.close({ code: linkCodes.away, reason: 'the agent ends' })
   signal.addEventListener('abort', stop, { once: true })
   if (signal.aborted) stop()
-  onOpen()
-  return closed.promise.finally(() => signal.removeEventListener('abort', stop))
+  const leave = () => link.close({ code: linkCodes.done, reason: 'there is another one' })
+  return {
+    kind: 'open',
+    link: { replica: opened.replica, size: () => link.end.size, leave, closed: closed.promise },
+  }
 }
 
 /** Some apps listen on one of the two alone. */

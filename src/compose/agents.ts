@@ -1,4 +1,5 @@
 /** Wires agents: which workspaces are reached through theirs, the links that they have here, and how those end. */
+import { randomBytes } from 'node:crypto'
 import { GatewayError } from '#errors.ts'
 import { AgentDoor, type AgentDoorParts } from '#gateway/agent-door.ts'
 import type { PodTokens } from '#identity/pod-token.ts'
@@ -25,6 +26,8 @@ export interface Agents {
   readonly perPod: RateLimiter
   /** The other replicas; absent where there is one alone. */
   readonly peers?: Peers
+  /** By which agents tell it from the others; absent as they are. */
+  readonly replica?: string
 }
 
 /** Two links, which come back when a replica has gone or the network was away. */
@@ -54,7 +57,7 @@ export async function openAgents(parts: AgentsParts): Promise<Agents | undefined
       peers && !links.has(instance) ? peers.open(instance, port, dialling) : links.open(instance, port, dialling),
     links,
     perPod: new RateLimiter({ ...comings, clock }),
-    ...(peers ? { peers } : {}),
+    ...(peers ? { peers, replica: randomBytes(12).toString('base64url') } : {}),
   }
 }
 

@@ -3,6 +3,7 @@
  * led to by what arrives for that pod, and by nothing else.
  */
 import type { Duplex } from 'node:stream'
+import { valuesOf } from '#http/accept-key.ts'
 import type { ClientRequest } from '#http/messages.ts'
 import type { RequestHead } from '#http/request-head.ts'
 import type { PodTokens } from '#identity/pod-token.ts'
@@ -10,13 +11,12 @@ import type { Clock } from '#lib/clock.ts'
 import type { RateLimiter } from '#lib/rate-limiter.ts'
 import { linkProtocol } from '#link/frames.ts'
 import { GatewayEnd } from '#link/gateway-end.ts'
-import { acceptLink } from '#link/handshake.ts'
+import { acceptLink, butNotHeader } from '#link/handshake.ts'
 import { LinkSocket, linkCodes } from '#link/link-socket.ts'
 import type { HeldLink, Links } from '#link/links.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import { printable } from '#observe/printable.ts'
-import { valuesOf } from '#http/accept-key.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { refKey } from '#surface/workspace-ref.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
@@ -38,6 +38,8 @@ export interface AgentDoorParts {
   readonly perPod: RateLimiter
   /** Where other replicas find the link; absent where there are none. Throws `store_unavailable`. */
   readonly takePlace?: (instance: string) => Promise<Taken>
+  /** Which replica this is, for agents that are at it already; absent where there is no other. */
+  readonly replica?: string
   readonly audit: Audit
   readonly clock: Clock
   readonly log: Log
@@ -61,6 +63,8 @@ const unauthorized: Problem = {
   status: 401,
   title: 'Only the agent of a workspace comes in here, by a token of its pod for this address alone.',
 }
+/** Nothing is denied by it. */
+const hereAlready: Problem = { code: 'here_already', status: 409, title: 'This is the replica that it would not have.' }
 const tooMany: Problem = { code: 'too_many_links', status: 429, title: 'This agent has come too often.' }
 
 type Known = { readonly kind: 'known'; readonly entry: WorkspaceEntry; readonly pod: string }
@@ -70,6 +74,7 @@ type Placed = {
   readonly taken: (Taken & { readonly kind: 'taken' }) | undefined
 }
 type Refused = { readonly kind: 'refused'; readonly reason: string; readonly problem: Problem }
+type Unwanted = { readonly kind: 'unwanted' }
 
 export class AgentDoor {
   readonly #parts: AgentDoorParts
@@ -86,8 +91,12 @@ export class AgentDoor {
       refuse(unfit.problem, unfit.headers)
       return
     }
-    const outcome = await attempt(() => this.#place(coming.head))
+    const outcome = await attempt(() => this.#place(coming))
     const placed = outcome.ok ? outcome.value : { kind: 'refused' as const, reason: 'unavailable', ...outcome }
+    if (placed.kind === 'unwanted') {
+      refuse(hereAlready, [])
+      return
+    }
     if (placed.kind === 'refused') {
       this.#deny(coming, placed.reason)
       refuse(placed.problem, placed.problem.status === 401 ? ['WWW-Authenticate', 'Bearer'] : comeAgain(5))
@@ -101,9 +110,13 @@ export class AgentDoor {
   }
 
   /** In one of the places that its pod has over all replicas. */
-  async #place(head: RequestHead): Promise<Placed | Refused> {
+  async #place({ head, request }: AgentComing): Promise<Placed | Refused | Unwanted> {
     const known = await this.#recognise(head)
     if (known.kind === 'refused') return known
+    const { replica } = this.#parts
+    if (replica !== undefined && valuesOf(request.rawHeaders, butNotHeader.toLowerCase()).includes(replica)) {
+      return { kind: 'unwanted' }
+    }
     const taken = await this.#parts.takePlace?.(known.pod)
     if (taken?.kind === 'full') return { kind: 'refused', reason: 'full', problem: tooMany }
     return { kind: 'placed', known, taken }
@@ -125,9 +138,9 @@ export class AgentDoor {
 
   /** `false`: it has left, or its pod is gone meanwhile. */
   #begin(coming: AgentComing, { entry, pod }: Known, taken: (Taken & { kind: 'taken' }) | undefined): boolean {
-    const { directory, links, clock, log } = this.#parts
+    const { directory, links, clock, log, replica } = this.#parts
     if (!directory.findByInstance(entry.ref.namespace, pod)) return false
-    const accepted = acceptLink({ ...coming, head: coming.rest })
+    const accepted = acceptLink({ ...coming, head: coming.rest, replica })
     if (!accepted) return false
     const about = { component: 'agents', workspace: refKey(entry.ref), instance: pod, requestId: coming.requestId }
     const link: LinkSocket<GatewayEnd> & HeldLink = new LinkSocket({

@@ -37,6 +37,11 @@ export class GatewayEnd implements LinkEnd {
     return this.#table.size + this.#opening.size
   }
 
+  /** Nothing that was not opened yet has got to the agent, or will. */
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
   get hasRoom(): boolean {
     return !this.#isGone && this.size < mostStreams && this.#table.lastId < lastNumber
   }

@@ -6,7 +6,7 @@ import { type LinkClosing, linkCodes } from './link-socket.ts'
 
 /** One link, as whoever accepted it holds it. */
 export interface HeldLink {
-  readonly end: Pick<GatewayEnd, 'open' | 'size' | 'hasRoom'>
+  readonly end: Pick<GatewayEnd, 'open' | 'size' | 'hasRoom' | 'isGone'>
   close(closing: LinkClosing): void
 }
 
@@ -40,12 +40,18 @@ export class Links {
     else this.#links.delete(instance)
   }
 
-  /** By the link that has the least to do. Throws `upstream_unreachable`. */
-  open(instance: string, port: number, signal: AbortSignal): Promise<Duplex> {
+  /** By the link that has the least to do; by another one where it goes before the port was reached: nothing was sent to anybody. Throws `upstream_unreachable`. */
+  async open(instance: string, port: number, signal: AbortSignal): Promise<Duplex> {
     const [least] = (this.#links.get(instance) ?? [])
       .filter(({ end }) => end.hasRoom)
       .toSorted((a, b) => a.end.size - b.end.size)
-    return least ? least.end.open(port, signal) : Promise.reject(noAgent(this.has(instance)))
+    if (!least) throw noAgent(this.has(instance))
+    try {
+      return await least.end.open(port, signal)
+    } catch (error) {
+      if (!least.end.isGone || signal.aborted) throw error
+      return await this.open(instance, port, signal)
+    }
   }
 
   /** All of the instance's, or everybody's. Nobody is led to them any more, however long they take to close. */

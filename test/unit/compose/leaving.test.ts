@@ -7,7 +7,7 @@ import { fakeClock } from '#test/support/fake-clock.ts'
 function heldLink(size: number) {
   let isClosed = false
   const link: HeldLink = {
-    end: { size, hasRoom: true, open: () => Promise.reject(new Error('nobody asks')) },
+    end: { size, hasRoom: true, isGone: false, open: () => Promise.reject(new Error('nobody asks')) },
     close() {
       isClosed = true
     },

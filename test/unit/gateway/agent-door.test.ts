@@ -31,7 +31,7 @@ const head: RequestHead = {
 }
 
 /** What is answered to the agent of a pod that runs, and what is written of it. */
-async function knock(takePlace: (pod: string) => Promise<Taken>) {
+async function knock(takePlace: (pod: string) => Promise<Taken>, said: readonly string[] = [], isToken = true) {
   const clock = fakeClock()
   const nb = workspace({ owner: 'alice' })
   const running = instance(nb)
@@ -42,7 +42,13 @@ async function knock(takePlace: (pod: string) => Promise<Taken>) {
   const links = new Links()
   const door = new AgentDoor({
     ...{ directory, links, clock, takePlace, audience: 'https://ws.example.com/.gatehouse/agent', isFor: () => true },
-    podTokens: { verify: async () => ({ kind: 'pod', namespace: 'team', uid: running.instanceUid }) },
+    replica: 'this-one',
+    podTokens: {
+      verify: async () =>
+        isToken
+          ? { kind: 'pod', namespace: 'team', uid: running.instanceUid }
+          : { kind: 'refused', reason: 'token_audience' },
+    },
     perPod: new RateLimiter({ most: 30, window: 60_000, clock }),
     audit: { record: (event) => void audit.push(event) },
     log: createLog({ level: 'info', clock, sink: memoryLines() }),
@@ -50,7 +56,7 @@ async function knock(takePlace: (pod: string) => Promise<Taken>) {
   const socket = new Socket()
   const request = new IncomingMessage(socket)
   request.method = 'GET'
-  request.rawHeaders = ['Sec-WebSocket-Protocol', linkProtocol]
+  request.rawHeaders = ['Sec-WebSocket-Protocol', linkProtocol, ...said]
   let status = 0
   const coming = { requestId: 'r', client: '192.0.2.1', request, head, socket, rest: Buffer.alloc(0) }
   await door.enter(coming, (problem) => {
@@ -65,4 +71,17 @@ test('an agent whose places are all taken is refused, and so is one whose places
   expect(full).toEqual({ status: 429, links: 0, reasons: ['agent:full'] })
   const unknown = await knock(() => Promise.reject(new GatewayError('store_unavailable', 'nobody answers')))
   expect(unknown).toEqual({ status: 503, links: 0, reasons: ['agent:unavailable'] })
+})
+
+test('an agent that is at this replica and looks for another one gets no place and takes none from its own links; nothing was denied', async () => {
+  let asked = 0
+  const takePlace = async (pod: string): Promise<Taken> => {
+    asked += 1
+    return { kind: 'full', room: linkRoom(pod) }
+  }
+  const butNot = (replica: string) => knock(takePlace, ['Gatehouse-But-Not', replica])
+  expect([await butNot('this-one'), asked]).toEqual([{ status: 409, links: 0, reasons: [] }, 0])
+  expect([await butNot('another'), asked]).toEqual([{ status: 429, links: 0, reasons: ['agent:full'] }, 1])
+  const stranger = await knock(takePlace, ['Gatehouse-But-Not', 'this-one'], false)
+  expect(stranger).toEqual({ status: 401, links: 0, reasons: ['agent:token_audience'] })
 })
