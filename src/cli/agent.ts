@@ -10,10 +10,12 @@ import { messageOf } from '#errors.ts'
 import type { Clock } from '#lib/clock.ts'
 import { stayAlive } from '#lib/stay-alive.ts'
 import { AgentEnd } from '#link/agent-end.ts'
+import { holdProtocol } from '#link/frames.ts'
 import { openLink } from '#link/handshake.ts'
 import { type Coming, KeptLinks } from '#link/kept-links.ts'
 import { LinkSocket, linkCodes } from '#link/link-socket.ts'
 import { printable } from '#observe/printable.ts'
+import { HeldStreams } from '#resume/held-streams.ts'
 import { connectTo, refusedPorts } from '#runtime/connection.ts'
 import { paths } from '#surface/urls.ts'
 import type { CommandIo } from './check-config.ts'
@@ -60,8 +62,11 @@ export async function agent(args: readonly string[], io: AgentIo): Promise<numbe
   }
   using _alive = stayAlive()
   const { clock, signal, stderr } = io
+  // Whichever link they come by: the one that they began with may be gone.
+  const held = new HeldStreams(clock)
   const say = (what: string) => stderr.write(`gatehouse agent: ${printable(what)}\n`)
-  await new KeptLinks({ clock, signal, say, open: (butNot) => openOne(request, io, butNot) }).run()
+  await new KeptLinks({ clock, signal, say, open: (butNot) => openOne(request, io, held, butNot) }).run()
+  held.endAll()
   return 0
 }
 
@@ -113,7 +118,7 @@ function placeIn(text: string): Request['at'] {
 }
 
 /** Rejects where none came about. */
-async function openOne(request: Request, io: AgentIo, butNot: string | undefined): Promise<Coming> {
+async function openOne(request: Request, io: AgentIo, held: HeldStreams, butNot: string | undefined): Promise<Coming> {
   const { url, ports, at, tokenFile, caFile } = request
   const { clock, signal, env } = io
   // A token is replaced long before it runs out.
@@ -122,10 +127,11 @@ async function openOne(request: Request, io: AgentIo, butNot: string | undefined
   const connection = await dialGateway(place, { env, clock, signal })
   const opened = await openLink({ connection, authority: url.host, path: paths.agent, token, butNot })
   if (opened.kind === 'refused') return opened
+  const canHold = opened.socket.protocol === holdProtocol
   const closed = Promise.withResolvers<string>()
   const link = new LinkSocket({
     ...{ socket: opened.socket, clock },
-    endBy: (wire) => new AgentEnd({ wire, ports, dial, clock }),
+    endBy: (wire) => new AgentEnd({ wire, ports, dial, clock, ...(canHold ? { held } : {}) }),
     onClosed: ({ code, reason }) => {
       signal.removeEventListener('abort', stop)
       closed.resolve(reason === '' ? `code ${code}` : reason)

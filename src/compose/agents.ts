@@ -53,8 +53,10 @@ export async function openAgents(parts: AgentsParts): Promise<Agents | undefined
   signal.addEventListener('abort', () => links.close(restarting), { once: true })
   return {
     isFor: (namespace) => namespaces.has('*') || namespaces.has(namespace),
-    connect: (instance, port, dialling) =>
-      peers && !links.has(instance) ? peers.open(instance, port, dialling) : links.open(instance, port, dialling),
+    connect: (instance, port, dialling, hold) =>
+      peers && !links.has(instance)
+        ? peers.open(instance, port, dialling, hold)
+        : links.open(instance, port, dialling, hold),
     links,
     perPod: new RateLimiter({ ...comings, clock }),
     ...(peers ? { peers, replica: randomBytes(12).toString('base64url') } : {}),

@@ -22,7 +22,7 @@ const restarting: EndReason = {
 export function upstreamBy(dial: Dial) {
   return (instance: Instance, port: number, endpoint: Endpoint): Upstream => ({
     key: routeKey(instance, port),
-    dial: (signal, reading) => dial(endpoint, signal, reading),
+    dial: (signal, reading, hold) => dial(endpoint, signal, reading, hold),
   })
 }
 

@@ -10,6 +10,7 @@ import { listenForPeers } from '#link/peer-listener.ts'
 import { PeerTurns } from '#link/peer-turns.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
+import type { HoldWish } from '#resume/hold.ts'
 import type { PeerSettings, Settings } from '#settings/settings.ts'
 import { LinkHolders } from '#workspace/link-holders.ts'
 
@@ -29,7 +30,7 @@ export interface Peers {
   /** Of this replica, for the others. */
   readonly address: string
   /** Through a link that another replica has. Throws `upstream_unreachable`, `store_unavailable`. */
-  open(instance: string, port: number, signal: AbortSignal): Promise<Duplex>
+  open(instance: string, port: number, signal: AbortSignal, hold?: HoldWish): Promise<Duplex>
   /** Other replicas are sent elsewhere from now on. */
   leave(): void
   /** Their connections on which something has moved lately. To be asked again and again. */
@@ -73,13 +74,13 @@ export async function openPeers(parts: PeersParts): Promise<Peers> {
     address,
     leave: () => listener.leave(),
     busy: () => listener.busy(),
-    async open(instance, port, asking) {
+    async open(instance, port, asking, hold) {
       const others = (await holders.find(instance)).filter((one) => one !== address)
       // A replica that has it no more, or is gone, is no word about the port: another one may have it.
       for (const other of others) {
         using deadline = deadlineOf(clock, longestAnswer, asking)
         const dialling = { credentials, turns, signal: deadline.signal }
-        const dialled = await dialPeer(addressIn(other), { instance, port }, dialling)
+        const dialled = await dialPeer(addressIn(other), { instance, port, hold }, dialling)
         // Whoever gave up has found out nothing.
         if (!asking.aborted) learn(instance, other, dialled)
         if (dialled.kind === 'open') return dialled.socket

@@ -9,7 +9,7 @@ import type { RequestHead } from '#http/request-head.ts'
 import type { PodTokens } from '#identity/pod-token.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { RateLimiter } from '#lib/rate-limiter.ts'
-import { linkProtocol } from '#link/frames.ts'
+import { holdProtocol, linkProtocol } from '#link/frames.ts'
 import { GatewayEnd } from '#link/gateway-end.ts'
 import { acceptLink, butNotHeader } from '#link/handshake.ts'
 import { LinkSocket, linkCodes } from '#link/link-socket.ts'
@@ -145,7 +145,7 @@ export class AgentDoor {
     const about = { component: 'agents', workspace: refKey(entry.ref), instance: pod, requestId: coming.requestId }
     const link: LinkSocket<GatewayEnd> & HeldLink = new LinkSocket({
       ...{ socket: accepted, clock },
-      endBy: (wire) => new GatewayEnd(wire),
+      endBy: (wire) => new GatewayEnd(wire, accepted.protocol === holdProtocol),
       onClosed: ({ code, reason }) => {
         links.delete(pod, link)
         taken?.slot.lost.removeEventListener('abort', onLost)

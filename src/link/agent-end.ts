@@ -1,6 +1,7 @@
 /** The end of a link that leads to the ports of a pod: the agent's. It connects to those ports alone that it was started for. */
 import type { Duplex } from 'node:stream'
 import type { Clock } from '#lib/clock.ts'
+import type { Attached, HeldStreams } from '#resume/held-streams.ts'
 import { type Frame, LinkFault, mostStreams, type Refusal, readFrame } from './frames.ts'
 import type { LinkEnd } from './gateway-end.ts'
 import { hearOut } from './hear-out.ts'
@@ -13,6 +14,8 @@ export interface AgentEndParts {
   /** To that port of this pod's loopback. An error of the code `ECONNREFUSED`, or with such a cause, says that nobody listens. */
   readonly dial: (port: number, signal: AbortSignal) => Promise<Duplex>
   readonly clock: Clock
+  /** Connections that outlive their streams, also those that came by other links; absent where the gateway knows of none. */
+  readonly held?: HeldStreams
 }
 
 export class AgentEnd implements LinkEnd {
@@ -36,7 +39,11 @@ export class AgentEnd implements LinkEnd {
       case 'open':
         this.#open(frame)
         return
+      case 'hold':
+        this.#hold(frame)
+        return
       case 'opened':
+      case 'held':
       case 'refused':
         throw new LinkFault('a gateway answers nothing')
       case 'reset': {
@@ -61,15 +68,40 @@ export class AgentEnd implements LinkEnd {
     this.#table.cutAll('the link to the gateway broke')
   }
 
-  #open({ id, port }: Frame & { kind: 'open' }): void {
-    if (id <= this.#table.lastId) throw new LinkFault('a number that was used before')
-    this.#table.lastId = id
-    if (!this.#parts.ports.has(port)) this.#refuse(id, 'forbidden')
-    else if (this.size >= mostStreams) this.#refuse(id, 'full')
-    else void this.#connect(id, port)
+  #open(frame: Frame & { kind: 'open' | 'hold' }): void {
+    const { id, port } = frame
+    if (this.#isFit(frame)) void this.#connect(id, port, frame.kind === 'hold' ? frame : undefined)
   }
 
-  async #connect(id: number, port: number): Promise<void> {
+  #isFit({ id, port }: Frame & { kind: 'open' | 'hold' }): boolean {
+    if (id <= this.#table.lastId) throw new LinkFault('a number that was used before')
+    this.#table.lastId = id
+    const why = this.#parts.ports.has(port) ? (this.size >= mostStreams ? 'full' : undefined) : 'forbidden'
+    if (why) this.#refuse(id, why)
+    return why === undefined
+  }
+
+  #hold(frame: Frame & { kind: 'hold' }): void {
+    const { held } = this.#parts
+    if (!held) throw new LinkFault('nothing is held here')
+    const { id, aim, port } = frame
+    if (aim === 'open' && !held.has(frame)) {
+      this.#open(frame)
+      return
+    }
+    if (!this.#isFit(frame)) return
+    if (aim === 'end') held.end(frame)
+    const attached = aim === 'resume' ? held.resume(frame, port) : undefined
+    if (attached) this.#attach(id, attached)
+    else this.#refuse(id, 'gone')
+  }
+
+  #attach(id: number, { carrier, held }: Attached): void {
+    this.#table.say({ kind: 'held', id, ...held })
+    join(carrier, this.#table.add(id), this.#parts.clock)
+  }
+
+  async #connect(id: number, port: number, hold?: Frame & { kind: 'hold' }): Promise<void> {
     const dialling = new AbortController()
     this.#dialling.set(id, dialling)
     const connected = await this.#parts.dial(port, dialling.signal).then(
@@ -86,8 +118,13 @@ export class AgentEnd implements LinkEnd {
       connected.socket.on('error', () => undefined).destroy()
       return
     }
-    this.#table.say({ kind: 'opened', id })
     hearOut(connected.socket)
+    const attached = hold && this.#parts.held?.add(hold, port, connected.socket)
+    if (attached) {
+      this.#attach(id, attached)
+      return
+    }
+    this.#table.say({ kind: 'opened', id })
     join(connected.socket, this.#table.add(id), this.#parts.clock)
   }
 

@@ -1,15 +1,21 @@
 /**
- * What the two ends of a link say to each other, `gatehouse.agent.v1`: one frame in each binary message of a WebSocket, a byte for its kind, four for the
+ * What the two ends of a link say to each other, `gatehouse.agent.v2`: one frame in each binary message of a WebSocket, a byte for its kind, four for the
  * number of its stream (big-endian), and what it carries. A gateway opens streams, an agent never does; all else is said by both.
  *
  * - `open` (port, 2 bytes) is answered with `opened` or `refused` (why, 1 byte). Numbers only grow, and none is used twice.
  * - `data` has at least one byte and at most {@link longestData}; so many may be sent as the other side has given credit for: {@link streamWindow} at
  *   first, then what `credit` (4 bytes) adds.
  * - `end` ends its direction, `reset` both at once.
+ * - `hold` (port, what for, key and person, 51 bytes) is an `open` of a connection that outlives the stream: one that begins, one that was held before, or the
+ *   end of one. `held` (its age and for how long nothing new has passed, milliseconds in 4 bytes each) is the answer; or `opened` where one that begins is not
+ *   held, and `refused` where there is none. `gatehouse.agent.v1` is the same without these.
  *
  * Whatever else comes ends the link, with all that is on it.
  */
+import { type HeldFor, type HoldWords, holdAims, keyLength, personLength } from '#resume/hold.ts'
+
 export const linkProtocol = 'gatehouse.agent.v1'
+export const holdProtocol = 'gatehouse.agent.v2'
 
 /** Bytes of a stream in one frame. */
 export const longestData = 65_536
@@ -21,8 +27,8 @@ export const mostStreams = 256
 const headLength = 5
 export const longestFrame = headLength + longestData
 
-/** `shut`: nobody listens at the port. `forbidden`: it is none of those that the agent leads to. */
-export const refusals = ['shut', 'forbidden', 'full', 'failed'] as const
+/** `shut`: nobody listens at the port. `forbidden`: it is none of those that the agent leads to. `gone`: it holds no such stream. */
+export const refusals = ['shut', 'forbidden', 'full', 'failed', 'gone'] as const
 
 export type Refusal = (typeof refusals)[number]
 
@@ -32,8 +38,10 @@ export type Frame =
   | { readonly kind: 'refused'; readonly id: number; readonly why: Refusal }
   | { readonly kind: 'data'; readonly id: number; readonly bytes: Buffer }
   | { readonly kind: 'credit'; readonly id: number; readonly bytes: number }
+  | ({ readonly kind: 'hold'; readonly id: number; readonly port: number } & HoldWords)
+  | ({ readonly kind: 'held'; readonly id: number } & HeldFor)
 
-const kinds = ['open', 'opened', 'refused', 'data', 'credit', 'end', 'reset'] as const
+const kinds = ['open', 'opened', 'refused', 'data', 'credit', 'end', 'reset', 'hold', 'held'] as const
 
 /** The other side does not keep to the protocol. */
 export class LinkFault extends Error {
@@ -50,7 +58,23 @@ export function writeFrame(frame: Frame): Buffer {
   else if (frame.kind === 'refused') bytes.writeUInt8(refusals.indexOf(frame.why), headLength)
   else if (frame.kind === 'credit') bytes.writeUInt32BE(frame.bytes, headLength)
   else if (frame.kind === 'data') frame.bytes.copy(bytes, headLength)
+  else if (frame.kind === 'hold') writeHold(bytes, frame)
+  else if (frame.kind === 'held') {
+    bytes.writeUInt32BE(Math.min(Math.max(frame.age, 0), longestTime), headLength)
+    bytes.writeUInt32BE(Math.min(Math.max(frame.idle, 0), longestTime), headLength + 4)
+  }
   return bytes
+}
+
+const longestTime = 2 ** 32 - 1
+const holdLength = 3 + keyLength + personLength
+
+function writeHold(bytes: Buffer, { port, aim, key, person }: Frame & { kind: 'hold' }): void {
+  if (key.length !== keyLength || person.length !== personLength) throw new RangeError('a key of no such length')
+  bytes.writeUInt16BE(port, headLength)
+  bytes.writeUInt8(holdAims.indexOf(aim), headLength + 2)
+  key.copy(bytes, headLength + 3)
+  person.copy(bytes, headLength + 3 + keyLength)
 }
 
 function lengthOf(frame: Frame): number {
@@ -63,6 +87,10 @@ function lengthOf(frame: Frame): number {
       return frame.bytes.length
     case 'credit':
       return 4
+    case 'hold':
+      return holdLength
+    case 'held':
+      return 8
     case 'opened':
     case 'end':
     case 'reset':
@@ -104,5 +132,19 @@ const readers: { readonly [Kind in Frame['kind']]: PayloadReader } = {
   credit(id, payload) {
     const bytes = payload.length === 4 ? payload.readUInt32BE() : 0
     return bytes === 0 ? undefined : { kind: 'credit', id, bytes }
+  },
+  hold(id, payload) {
+    if (payload.length !== holdLength) return undefined
+    const [port, aim] = [payload.readUInt16BE(), holdAims[payload.readUInt8(2)]]
+    // Of their own: what was received along with them is not kept alive.
+    const [key, person] = [
+      Buffer.from(payload.subarray(3, 3 + keyLength)),
+      Buffer.from(payload.subarray(3 + keyLength)),
+    ]
+    return port === 0 || aim === undefined ? undefined : { kind: 'hold', id, port, aim, key, person }
+  },
+  held(id, payload) {
+    if (payload.length !== 8) return undefined
+    return { kind: 'held', id, age: payload.readUInt32BE(), idle: payload.readUInt32BE(4) }
   },
 }

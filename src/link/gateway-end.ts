@@ -1,6 +1,7 @@
 /** The end of a link that opens streams: a gateway's. Whatever the other end says beyond the protocol ends the link, and nothing but this link. */
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
+import { type HoldAim, type HoldWish, type HoldWords, StreamGone } from '#resume/hold.ts'
 import { LinkFault, mostStreams, type Refusal, readFrame } from './frames.ts'
 import { type LinkWire, StreamTable } from './stream-table.ts'
 
@@ -15,6 +16,8 @@ export interface LinkEnd {
 }
 
 interface Opening {
+  /** As it was said. */
+  readonly hold: HoldWish | undefined
   readonly settle: () => void
   readonly resolve: (stream: Duplex) => void
   readonly reject: (error: unknown) => void
@@ -26,10 +29,13 @@ const lastNumber = 2 ** 32 - 1
 export class GatewayEnd implements LinkEnd {
   readonly #table: StreamTable
   readonly #opening = new Map<number, Opening>()
+  readonly #canHold: boolean
   #isGone = false
 
-  constructor(wire: LinkWire) {
+  /** `canHold`: the agent knows of connections that outlive their streams. */
+  constructor(wire: LinkWire, canHold = false) {
     this.#table = new StreamTable(wire)
+    this.#canHold = canHold
   }
 
   /** Streams, those that are being opened included. */
@@ -46,10 +52,12 @@ export class GatewayEnd implements LinkEnd {
     return !this.#isGone && this.size < mostStreams && this.#table.lastId < lastNumber
   }
 
-  /** A connection to that port of the pod's loopback. Throws `upstream_unreachable`. */
-  open(port: number, signal: AbortSignal): Promise<Duplex> {
+  /** A connection to that port of the pod's loopback. Throws `upstream_unreachable`, because of {@link StreamGone} where none is held. */
+  open(port: number, signal: AbortSignal, wish?: HoldWish): Promise<Duplex> {
     if (signal.aborted) return Promise.reject(unreachable('given up', signal.reason))
     if (!this.hasRoom) return Promise.reject(unreachable('the agent has as many connections as it may have'))
+    const hold = this.#canHold ? wish : undefined
+    if (wish && !hold && wish.aim !== 'open') return Promise.reject(refused('gone'))
     this.#table.lastId += 1
     const id = this.#table.lastId
     return new Promise<Duplex>((resolve, reject) => {
@@ -59,8 +67,8 @@ export class GatewayEnd implements LinkEnd {
         reject(unreachable('given up', signal.reason))
       }
       signal.addEventListener('abort', giveUp, { once: true })
-      this.#opening.set(id, { settle: () => signal.removeEventListener('abort', giveUp), resolve, reject })
-      this.#table.say({ kind: 'open', id, port })
+      this.#opening.set(id, { hold, settle: () => signal.removeEventListener('abort', giveUp), resolve, reject })
+      this.#table.say(hold ? { kind: 'hold', id, port, ...wordsOf(hold) } : { kind: 'open', id, port })
     }).then((stream) => tied(stream, signal))
   }
 
@@ -68,10 +76,16 @@ export class GatewayEnd implements LinkEnd {
     const frame = readFrame(message)
     switch (frame.kind) {
       case 'open':
+      case 'hold':
         throw new LinkFault('an agent opens nothing')
-      case 'opened': {
+      case 'opened':
+      case 'held': {
         const opening = this.#settle(frame.id)
-        if (opening) opening.resolve(this.#table.add(frame.id))
+        if (!opening) return
+        const { hold } = opening
+        if (!isAnswer(frame.kind, hold?.aim)) throw new LinkFault(`${frame.kind} is no answer to that`)
+        if (frame.kind === 'held') hold?.onHeld({ age: frame.age, idle: frame.idle })
+        opening.resolve(this.#table.add(frame.id))
         return
       }
       case 'refused':
@@ -108,6 +122,16 @@ export class GatewayEnd implements LinkEnd {
   }
 }
 
+/** One that begins need not be held. */
+function isAnswer(kind: 'opened' | 'held', aim: HoldAim | undefined): boolean {
+  if (kind === 'opened') return aim === undefined || aim === 'open'
+  return aim === 'open' || aim === 'resume'
+}
+
+function wordsOf({ aim, key, person }: HoldWish): HoldWords {
+  return { aim, key, person }
+}
+
 /** Torn down with the signal, as any connection. */
 function tied(stream: Duplex, signal: AbortSignal): Duplex {
   const cut = () => stream.destroy()
@@ -122,10 +146,12 @@ const reasons: { readonly [Why in Refusal]: string } = {
   forbidden: 'the agent does not lead to this port',
   full: 'the agent has as many connections as it may have',
   failed: 'the agent could not connect to the port',
+  gone: 'the agent holds no such stream',
 }
 
 /** That nobody listens is told as the system does. */
 function refused(why: Refusal): GatewayError {
+  if (why === 'gone') return unreachable(reasons.gone, new StreamGone())
   const cause = why === 'shut' ? Object.assign(new Error(reasons.shut), { code: 'ECONNREFUSED' }) : undefined
   return unreachable(reasons[why], cause)
 }

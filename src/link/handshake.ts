@@ -5,7 +5,7 @@ import { WebSocket, WebSocketServer } from 'ws'
 import { GatewayError } from '#errors.ts'
 import type { ClientRequest } from '#http/messages.ts'
 import type { Milliseconds } from '#lib/clock.ts'
-import { linkProtocol, longestFrame } from './frames.ts'
+import { holdProtocol, linkProtocol, longestFrame } from './frames.ts'
 
 /** Of an answer: which of several replicas it is, by a word that is another one after each start and leads nowhere. */
 const replicaHeader = 'Gatehouse-Replica'
@@ -31,7 +31,7 @@ export function acceptLink({ request, socket, head, replica }: LinkHandshake): W
     ...{ maxFragments: 16, maxBufferedChunks: 1024 },
     // Who asks and does not read the answers is not to fill our memory with them.
     autoPong: false,
-    handleProtocols: () => linkProtocol,
+    handleProtocols: (offered) => (offered.has(holdProtocol) ? holdProtocol : linkProtocol),
   })
   // A handshake comes by HTTP/1.1 alone, as Node parsed it.
   if (!(request instanceof IncomingMessage)) throw new GatewayError('internal', 'a handshake by another way')
@@ -63,7 +63,7 @@ const longestHandshake: Milliseconds = 15_000
 /** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is resumed. */
 export function openLink({ connection, authority, path, token, butNot }: LinkWish): Promise<OpenedLink> {
   // What encrypts is below it already.
-  const socket = new WebSocket(`ws://${authority}${path}`, [linkProtocol], {
+  const socket = new WebSocket(`ws://${authority}${path}`, [holdProtocol, linkProtocol], {
     createConnection: () => connection,
     headers: {
       ...{ Host: authority, Authorization: `Bearer ${token}`, 'User-Agent': 'gatehouse-agent' },

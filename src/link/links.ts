@@ -1,6 +1,7 @@
 /** The links that agents have to this gateway, by the instance whose agent it is. */
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
+import type { HoldWish } from '#resume/hold.ts'
 import type { GatewayEnd } from './gateway-end.ts'
 import { type LinkClosing, linkCodes } from './link-socket.ts'
 
@@ -41,16 +42,16 @@ export class Links {
   }
 
   /** By the link that has the least to do; by another one where it goes before the port was reached: nothing was sent to anybody. Throws `upstream_unreachable`. */
-  async open(instance: string, port: number, signal: AbortSignal): Promise<Duplex> {
+  async open(instance: string, port: number, signal: AbortSignal, wish?: HoldWish): Promise<Duplex> {
     const [least] = (this.#links.get(instance) ?? [])
       .filter(({ end }) => end.hasRoom)
       .toSorted((a, b) => a.end.size - b.end.size)
     if (!least) throw noAgent(this.has(instance))
     try {
-      return await least.end.open(port, signal)
+      return await least.end.open(port, signal, wish)
     } catch (error) {
       if (!least.end.isGone || signal.aborted) throw error
-      return await this.open(instance, port, signal)
+      return await this.open(instance, port, signal, wish)
     }
   }
 

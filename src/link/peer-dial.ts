@@ -2,10 +2,11 @@
 import type { Duplex } from 'node:stream'
 import { connect } from 'node:tls'
 import { GatewayError } from '#errors.ts'
+import { type HoldWish, StreamGone } from '#resume/hold.ts'
 import { type PeerCredentials, peerName } from './peer-credentials.ts'
 import { peerProbe, tlsOf } from './peer-listener.ts'
 import type { PeerTurns } from './peer-turns.ts'
-import { isAnswer, type PeerAsked, readLine, sayAsked } from './peer-words.ts'
+import { isAnswer, type PeerAnswer, type PeerAsked, readHeld, readLine, sayAsked } from './peer-words.ts'
 
 export interface PeerAddress {
   readonly host: string
@@ -27,7 +28,7 @@ export type PeerDialled =
 /** Whoever answers there is a replica of ours, or nothing is said to it. Throws `upstream_unreachable` where its agent could not connect. */
 export async function dialPeer(
   address: PeerAddress,
-  asked: PeerAsked,
+  asked: PeerAsked & { readonly hold?: HoldWish | undefined },
   { credentials, turns, signal }: PeerDialling,
 ): Promise<PeerDialled> {
   const endTurn = await turns.take(`${address.host} ${address.port}`)
@@ -45,7 +46,9 @@ export async function dialPeer(
   try {
     socket.write(sayAsked(asked))
     const line = await readLine(socket)
-    if (line === 'ok') return { kind: 'open', socket }
+    const held = asked.hold && readHeld(line)
+    if (held) asked.hold?.onHeld(held)
+    if (held || (line === 'ok' && isPlain(asked))) return { kind: 'open', socket }
     socket.destroy()
     if (line === 'away') return { kind: 'away' }
     throw isAnswer(line) ? refused(line) : unreachable('a replica gave an answer that makes no sense')
@@ -56,7 +59,13 @@ export async function dialPeer(
   }
 }
 
-function refused(answer: 'shut' | 'away' | 'failed' | 'ok'): GatewayError {
+/** One that begins need not be held. */
+function isPlain({ hold }: PeerAsked): boolean {
+  return hold === undefined || hold.aim === 'open'
+}
+
+function refused(answer: PeerAnswer): GatewayError {
+  if (answer === 'gone') return unreachable('its agent holds no such stream', new StreamGone())
   if (answer !== 'shut') return unreachable('its agent could not connect to the port')
   const message = 'nothing answers at the port (ECONNREFUSED)'
   return unreachable(message, Object.assign(new Error(message), { code: 'ECONNREFUSED' }))

@@ -8,11 +8,12 @@ import { checkServerIdentity, createServer, type TLSSocket } from 'node:tls'
 import { GatewayError } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
+import type { HeldFor } from '#resume/hold.ts'
 import { join } from './join.ts'
 import type { Links } from './links.ts'
 import { Movement } from './movement.ts'
 import { type PeerCredentials, peerName } from './peer-credentials.ts'
-import { type PeerAnswer, readAsked, readLine, sayAnswer } from './peer-words.ts'
+import { type PeerAnswer, readAsked, readLine, sayAnswer, sayHeld } from './peer-words.ts'
 import { Strangers } from './strangers.ts'
 
 export interface PeerListenerParts {
@@ -120,7 +121,12 @@ async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket, isL
     socket.end(sayAnswer('away'))
     return
   }
-  const opened = await links.open(asked.instance, asked.port, opening.signal).then(
+  let held: HeldFor | undefined
+  const onHeld = (found: HeldFor) => {
+    held = found
+  }
+  const wish = asked.hold && { ...asked.hold, onHeld }
+  const opened = await links.open(asked.instance, asked.port, opening.signal, wish).then(
     (stream) => ({ stream }),
     (error: unknown) => ({ answer: answerOf(error) }),
   )
@@ -130,7 +136,7 @@ async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket, isL
   }
   // From here on one ends with the other, each in its own time.
   socket.off('close', giveUp)
-  socket.write(sayAnswer('ok'))
+  socket.write(held ? sayHeld(held) : sayAnswer('ok'))
   join(socket, opened.stream, clock)
 }
 
@@ -138,5 +144,6 @@ function answerOf(error: unknown): PeerAnswer {
   const cause = error instanceof GatewayError ? error.cause : undefined
   const code = cause instanceof Error && 'code' in cause ? cause.code : undefined
   if (code === 'ECONNREFUSED') return 'shut'
+  if (code === 'EGONE') return 'gone'
   return code === 'ENOLINK' ? 'away' : 'failed'
 }

@@ -1,28 +1,57 @@
 /**
  * What one replica says to another, ahead of the bytes of one connection: `gatehouse.peer.v1 INSTANCE PORT`, a line, and back `ok` or why not, a line as
- * well. Behind it both directions are that connection's own.
+ * well. Behind it both directions are that connection's own. Of one that outlives it the line goes on with `AIM KEY PERSON`, in hexadecimal, and the answer is
+ * `held AGE IDLE`, in milliseconds.
  */
 import type { Duplex } from 'node:stream'
+import { type HeldFor, type HoldAim, type HoldWords, holdAims, keyLength, personLength } from '#resume/hold.ts'
 
 const greeting = 'gatehouse.peer.v1'
-const askedPattern = /^gatehouse\.peer\.v1 ([\w.-]{1,128}) ([1-9][0-9]{0,4})$/
+const askedPattern = /^gatehouse\.peer\.v1 ([\w.-]{1,128}) ([1-9][0-9]{0,4})( .+)?$/
 
 export interface PeerAsked {
   readonly instance: string
   readonly port: number
+  /** Of a connection that outlives this one. */
+  readonly hold?: HoldWords | undefined
 }
 
-export type PeerAnswer = 'ok' | 'shut' | 'away' | 'failed'
+export type PeerAnswer = 'ok' | 'shut' | 'away' | 'failed' | 'gone'
 
-const answers: ReadonlySet<string> = new Set<PeerAnswer>(['ok', 'shut', 'away', 'failed'])
+const answers: ReadonlySet<string> = new Set<PeerAnswer>(['ok', 'shut', 'away', 'failed', 'gone'])
 
-export function sayAsked({ instance, port }: PeerAsked): string {
-  return `${greeting} ${instance} ${port}\n`
+export function sayAsked({ instance, port, hold }: PeerAsked): string {
+  const words = hold ? ` ${hold.aim} ${hold.key.toString('hex')} ${hold.person.toString('hex')}` : ''
+  return `${greeting} ${instance} ${port}${words}\n`
 }
 
 export function readAsked(line: string): PeerAsked | undefined {
-  const [, instance = '', port = ''] = askedPattern.exec(line) ?? []
-  return instance === '' || Number(port) > 65_535 ? undefined : { instance, port: Number(port) }
+  const [, instance = '', port = '', words] = askedPattern.exec(line) ?? []
+  if (instance === '' || Number(port) > 65_535) return undefined
+  const asked = { instance, port: Number(port) }
+  if (words === undefined) return asked
+  const hold = readHold(words)
+  return hold && { ...asked, hold }
+}
+
+const holdPattern = new RegExp(
+  `^ (${holdAims.join('|')}) ([0-9a-f]{${2 * keyLength}}) ([0-9a-f]{${2 * personLength}})$`,
+)
+
+function readHold(words: string): HoldWords | undefined {
+  const [, aim, key = '', person = ''] = holdPattern.exec(words) ?? []
+  const known = holdAims.find((one): one is HoldAim => one === aim)
+  return known && { aim: known, key: Buffer.from(key, 'hex'), person: Buffer.from(person, 'hex') }
+}
+
+export function sayHeld({ age, idle }: HeldFor): string {
+  return `held ${Math.round(age)} ${Math.round(idle)}\n`
+}
+
+/** `undefined`: it is another answer. */
+export function readHeld(line: string): HeldFor | undefined {
+  const [, age, idle] = /^held ([0-9]{1,10}) ([0-9]{1,10})$/.exec(line) ?? []
+  return age === undefined ? undefined : { age: Number(age), idle: Number(idle) }
 }
 
 export function sayAnswer(answer: PeerAnswer): string {
@@ -33,7 +62,7 @@ export function isAnswer(line: string): line is PeerAnswer {
   return answers.has(line)
 }
 
-const longestLine = 256
+const longestLine = 384
 
 /** One line, and not a byte behind it. Rejects when it ends or breaks before. */
 export function readLine(socket: Duplex): Promise<string> {

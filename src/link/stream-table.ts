@@ -38,7 +38,7 @@ export class StreamTable implements StreamWire {
   }
 
   /** A frame of a stream that is open. One that is over may still be spoken of, by whoever has not heard of it. Throws {@link LinkFault}. */
-  receive(frame: Exclude<Frame, { kind: 'open' | 'opened' | 'refused' }>): void {
+  receive(frame: Exclude<Frame, { kind: 'open' | 'opened' | 'refused' | 'hold' | 'held' }>): void {
     const { id } = frame
     if (id > this.lastId) throw new LinkFault(`${frame.kind} of a stream that there never was`)
     const stream = this.#streams.get(id)

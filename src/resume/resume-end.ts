@@ -83,6 +83,11 @@ export class ResumeEnd {
     return this.#over
   }
 
+  /** This side has left, or broke. */
+  get hasLeft(): boolean {
+    return this.#leaving !== undefined
+  }
+
   /** All that the other side had to say has come. */
   get hasHeardEnd(): boolean {
     return this.#hasHeardEnd

@@ -76,6 +76,10 @@ export class ResumedStream {
     return this.#end.over
   }
 
+  get hasLeft(): boolean {
+    return this.#end.hasLeft
+  }
+
   /** All that the other side had to say has come. */
   get hasHeardEnd(): boolean {
     return this.#end.hasHeardEnd

@@ -3,10 +3,11 @@ import { type IncomingMessage, request } from 'node:http'
 import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { messageOf } from '#errors.ts'
+import type { HoldWish } from '#resume/hold.ts'
 import type { Endpoint } from '#runtime/contract.ts'
 import type { PortProbe, WorkspacePort } from './workspace.ts'
 
-export type Dial = (endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts) => Promise<Duplex>
+export type Dial = (endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts, hold?: HoldWish) => Promise<Duplex>
 
 /** What is asked of a port: a connection, or an answer of 200–399 to a GET of `path`. */
 export type Question = { readonly kind: 'tcp' } | { readonly kind: 'http'; readonly path: string }

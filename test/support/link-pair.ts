@@ -6,6 +6,7 @@ import { type Clock, systemClock } from '#lib/clock.ts'
 import { AgentEnd } from '#link/agent-end.ts'
 import { GatewayEnd, type LinkEnd } from '#link/gateway-end.ts'
 import type { LinkWire } from '#link/stream-table.ts'
+import type { HeldStreams } from '#resume/held-streams.ts'
 
 export interface LinkPairOptions {
   readonly ports?: readonly number[]
@@ -14,6 +15,8 @@ export interface LinkPairOptions {
   /** Frames that may wait on a wire before it says that it is full. */
   readonly room?: number
   readonly clock?: Clock
+  /** Connections that outlive their streams; the agent knows of none when absent. */
+  readonly held?: HeldStreams
 }
 
 export interface LinkPair extends Disposable {
@@ -24,12 +27,13 @@ export interface LinkPair extends Disposable {
   readonly toGateway: readonly Buffer[]
 }
 
-export function linkPair({ ports = [8888], dial, room = 16, clock = systemClock }: LinkPairOptions = {}): LinkPair {
+export function linkPair(options: LinkPairOptions = {}): LinkPair {
+  const { ports = [8888], dial = dialHere, room = 16, clock = systemClock, held } = options
   const ending = new AbortController()
   const toAgent = new TestWire(room, ending.signal)
   const toGateway = new TestWire(room, ending.signal)
-  const gateway = new GatewayEnd(toAgent)
-  const agent = new AgentEnd({ wire: toGateway, ports: new Set(ports), dial: dial ?? dialHere, clock })
+  const gateway = new GatewayEnd(toAgent, held !== undefined)
+  const agent = new AgentEnd({ wire: toGateway, ports: new Set(ports), dial, clock, ...(held ? { held } : {}) })
   void toAgent.run(agent, gateway)
   void toGateway.run(gateway, agent)
   return {

@@ -268,9 +268,9 @@ export type OpenAgents = (ground: Omit<Ground, 'metrics'>) => Promise<Agents | u
 async function withAgents<G extends Omit<Ground, 'metrics'>>(ground: G, open: OpenAgents | undefined): Promise<G> {
   const agents = await open?.(ground)
   if (!agents) return ground
-  const dial: Ground['dial'] = (endpoint, signal, reading) =>
+  const dial: Ground['dial'] = (endpoint, signal, reading, hold) =>
     endpoint.kind === 'agent'
-      ? agents.connect(endpoint.instanceUid, endpoint.port, signal)
+      ? agents.connect(endpoint.instanceUid, endpoint.port, signal, hold)
       : dialEndpoint(endpoint, signal, reading)
   return { ...ground, agents, dial }
 }

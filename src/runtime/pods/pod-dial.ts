@@ -3,6 +3,7 @@ import type { OnReadOpts } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { GatewayError } from '#errors.ts'
 import type { Milliseconds } from '#lib/clock.ts'
+import type { HoldWish } from '#resume/hold.ts'
 import { connectTo, refusedPorts } from '#runtime/connection.ts'
 import type { Endpoint, InstanceUid } from '#runtime/contract.ts'
 import type { PodRoute } from './pod-table.ts'
@@ -23,7 +24,12 @@ export interface PodDialParts {
   readonly connectByAgent?: ConnectByAgent | undefined
 }
 
-export type ConnectByAgent = (instanceUid: InstanceUid, port: number, signal: AbortSignal) => Promise<Duplex>
+export type ConnectByAgent = (
+  instanceUid: InstanceUid,
+  port: number,
+  signal: AbortSignal,
+  hold?: HoldWish,
+) => Promise<Duplex>
 
 /**
  * A connection to a port of the very pod that the endpoint names, at the address it has now, or through its agent. Throws `upstream_unreachable`, and
@@ -34,8 +40,9 @@ export async function dialPod(
   endpoint: Endpoint,
   signal: AbortSignal,
   reading?: OnReadOpts,
+  hold?: HoldWish,
 ): Promise<Duplex> {
-  const socket = await opened(parts, endpoint, signal, reading)
+  const socket = await opened(parts, endpoint, signal, reading, hold)
   try {
     // While it was opened, the address may have become another pod's: nothing has been said yet.
     confirm(parts, endpoint)
@@ -52,12 +59,13 @@ function opened(
   endpoint: Endpoint,
   signal: AbortSignal,
   reading: OnReadOpts | undefined,
+  hold: HoldWish | undefined,
 ): Promise<Duplex> {
   const { connect = connectTo, connectByAgent } = parts
   const { instanceUid, host, port } = confirm(parts, endpoint)
   if (host !== undefined) return connect({ host, port }, signal, reading)
   if (!connectByAgent) throw unreachable('no agents are let in here')
-  return connectByAgent(instanceUid, port, signal)
+  return connectByAgent(instanceUid, port, signal, hold)
 }
 
 /** What is reached through an agent is never reached at its address, nor the other way round. */

@@ -13,6 +13,7 @@ import type { Network } from '#lib/network.ts'
 import type { Log } from '#observe/log.ts'
 import type { Uid } from '#resources/contract.ts'
 import type { ApiClient } from '#resources/kubernetes/api-client.ts'
+import type { HoldWish } from '#resume/hold.ts'
 import type { Endpoint, InstanceEvent, Instances, ReadLoad } from '#runtime/contract.ts'
 import { InstanceFeed } from '#runtime/instance-feed.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
@@ -53,7 +54,7 @@ export interface PodRuntimeOptions {
 
 export interface PodRuntime extends Instances {
   /** As {@link dialPod}. */
-  dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex>
+  dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts, hold?: HoldWish): Promise<Duplex>
   /** As the metrics API says. */
   readonly load: ReadLoad
   /** For how long it has not been proven that nothing is missing of what is known of the pods. */
@@ -124,14 +125,14 @@ class ClusterPods implements PodRuntime {
     return readPodLoad(this.#options.client, pod, signal)
   }
 
-  dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts): Promise<Duplex> {
+  dial(endpoint: Endpoint, signal: AbortSignal, reading?: OnReadOpts, hold?: HoldWish): Promise<Duplex> {
     const parts: PodDialParts = {
       routeTo: (instanceUid) => this.#table.routeTo(instanceUid),
       ageOf: (namespace) => this.#watches.age(namespace),
       ageLimit: this.#options.routeAgeLimit ?? defaultRouteAgeLimit,
       connectByAgent: this.#options.agents?.connect,
     }
-    return dialPod(parts, endpoint, signal, reading)
+    return dialPod(parts, endpoint, signal, reading, hold)
   }
 
   #hearPods(fact: Known<Pod>, namespace: string | undefined): void {
