@@ -10,7 +10,7 @@ const inCluster = ['test/cluster/**/*.test.ts']
 const freezing = ['test/cluster/freezing/**/*.test.ts']
 /** They claim times under a load of their own. */
 const alone = [
-  ...['login-storm', 'replica-faults', 'many-workspaces'].map((name) => `test/cluster/${name}.test.ts`),
+  ...['replica-faults', 'many-workspaces'].map((name) => `test/cluster/${name}.test.ts`),
   'test/bench/**/*.test.ts',
 ]
 

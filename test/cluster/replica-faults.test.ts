@@ -1,6 +1,6 @@
 /** What replicas of the installed chart survive: a killed one, an address that becomes another pod's, shares that change all the time. */
 import { setTimeout as delay } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { type Asker, askerOf, socketOptionsOf } from '#test/support/cluster-site/asker.ts'
 import { inherit, podOf } from '#test/support/cluster-site/heir.ts'
@@ -12,6 +12,7 @@ import type { EchoAnswer } from '#test/support/echo-container.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { until } from '#test/support/until.ts'
 import { trySocket, type WorkspaceSocket } from '#test/support/workspace-socket.ts'
+import { loginStorm, people } from './login-storm.ts'
 
 const seconds = 1_000
 /** `npm run crowds:cluster` has 2,000. */
@@ -24,10 +25,12 @@ describeWith('helm', 'three replicas', () => {
   let site: ClusterSite
   let hand: NodeHand
   beforeAll(async () => {
-    site = await openSite({ settings: { limits: { streamsPerIdentity: 2 * killedSockets + 100 } } })
+    site = await openSite({ people, settings: { limits: { streamsPerIdentity: 2 * killedSockets + 100 } } })
     hand = await openNodeHand(site.namespace)
-  }, 120_000)
+  }, 240_000)
   afterAll(() => site?.[Symbol.asyncDispose]())
+
+  describe(`a storm of ${people} logins`, () => loginStorm(() => site))
 
   test('#81 one killed with hundreds of open sockets: all are back within seconds, by the others, and nobody logs in again', {
     timeout: 180_000,

@@ -7,8 +7,9 @@ import { BaseSequencer } from 'vitest/node'
 /** The longest first, of those that begin together; the others by their size. */
 const slow = [
   ...['cluster/one-replica', 'cluster/revocation', 'cluster/places', 'cluster/cut-watches', 'cluster/idle.test'],
-  ...['cluster/freezing/', 'soak/soak', 'fuzz/', 'behaviour/jupyter/idle', 'behaviour/laptop/idle'],
-  ...['browser/', 'behaviour/code-server/', 'soak/', 'behaviour/laptop/', 'behaviour/activity/', 'behaviour/jupyter/'],
+  // Beside the minutes in which a cluster stands still: what mostly waits as well.
+  ...['cluster/freezing/', 'soak/soak', 'behaviour/jupyter/idle', 'behaviour/laptop/idle', 'behaviour/activity/'],
+  ...['fuzz/', 'browser/', 'behaviour/code-server/', 'soak/', 'behaviour/laptop/', 'behaviour/jupyter/'],
   ...['behaviour/gateway/activity', 'behaviour/ssh/', 'behaviour/cli/', 'security/slowloris'],
   ...['security/issuer-redirection', 'behaviour/gateway/half-open', 'behaviour/gateway/uncaught-exceptions'],
   // They time a gateway on a machine that does nothing else, such as to remove what another test has made in the cluster.

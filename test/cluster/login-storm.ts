@@ -1,26 +1,21 @@
 /** Everybody comes at nine: people who log in at once by three replicas, any of which answers any of their requests. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { api } from '#surface/urls.ts'
 import { figureOf, logOf } from '#test/support/cluster-site/insight.ts'
-import { type ClusterSite, openSite } from '#test/support/cluster-site/site.ts'
-import { describeWith } from '#test/support/real-parts.ts'
+import type { ClusterSite } from '#test/support/cluster-site/site.ts'
 
-const people = 1_000
+/** Whom the site needs, `u0` and so on. */
+export const people = 1_000
 const atOnce = 50
 /** To the login page, to the provider, and back: what a login takes, and not one more. */
 const mostPages = 12
 const mostMemory = 300 * 2 ** 20
 
-describeWith('helm', `a storm of ${people} logins over three replicas`, () => {
-  let site: ClusterSite
-  beforeAll(async () => {
-    site = await openSite({ people })
-  }, 240_000)
-  afterAll(() => site?.[Symbol.asyncDispose]())
-
+export function loginStorm(siteOf: () => ClusterSite): void {
   test('leaves each of them at the console as himself, without a loop: as many token calls as people, and no replica grows by it for good', {
     timeout: 60_000 + people * 500,
   }, async () => {
+    const site = siteOf()
     const began = new Date()
     const names = Array.from({ length: people }, (_, index) => `u${index}`)
     const pages: number[] = []
@@ -57,4 +52,4 @@ describeWith('helm', `a storm of ${people} logins over three replicas`, () => {
     const memory = await Promise.all(site.replicas.map((one) => figureOf(one, 'process_resident_memory_bytes')))
     expect(Math.max(...memory)).toBeLessThan(mostMemory)
   })
-})
+}
