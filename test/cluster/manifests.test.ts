@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
-import { kubectl, openNamespace, type TestNamespace, tryKubectl } from '#test/support/cluster.ts'
+import { type KubectlResult, kubectl, openNamespace, type TestNamespace, tryKubectl } from '#test/support/cluster.ts'
 import { installCrds } from '#test/support/cluster-install.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { upstreamManifests, upstreamRefusals } from '#test/support/upstream-manifests.ts'
@@ -16,7 +16,18 @@ interface Listed {
   }[]
 }
 
-describeWith('cluster', 'manifests', () => {
+/** Of these objects, and not of an API that the server leads to and that another test has just taken away. */
+function saidOf({ code, stderr }: KubectlResult) {
+  const lines = stderr.split('\n').filter((line) => line !== '')
+  return { code, said: lines.filter((line) => !line.includes("couldn't get resource list for")) }
+}
+
+/** Of a kubectl that asks a busy server for every schema it has. */
+const timeout = 60_000
+
+describeWith('cluster', 'manifests', suite, { timeout })
+
+function suite(): void {
   let namespace: TestNamespace
   beforeAll(async () => {
     await installCrds()
@@ -42,14 +53,19 @@ describeWith('cluster', 'manifests', () => {
     )
   })
 
-  test('the NetworkPolicy of the SSH sample applies', async () => {
-    const policy = ['apply', '-f', 'config/samples/ssh/networkpolicy.yaml']
-    expect(await tryKubectl(inNamespace(...policy))).toMatchObject({ code: 0, stderr: '' })
+  test('the NetworkPolicies of the samples and of docs/agent.md apply', async () => {
+    const shown = /```yaml\n(apiVersion: networking[\s\S]*?)```/.exec(readFileSync('docs/agent.md', 'utf8'))?.[1] ?? ''
+    const forPeers = shown.replace('namespace: gatehouse}', `namespace: ${namespace.name}}`)
+    const samples = ['ssh', 'agent'].map((name) => readFileSync(`config/samples/${name}/networkpolicy.yaml`, 'utf8'))
+    const applied = await tryKubectl(inNamespace('apply', '-f', '-'), { input: [...samples, forPeers].join('\n---\n') })
+    expect(saidOf(applied)).toEqual({ code: 0, said: [] })
+    const [{ spec } = { spec: {} }] = (await listed('networkpolicies/gatehouse-peers')).items
+    expect(spec).toEqual(parse(forPeers).spec)
   })
 
   test('manifests of jupyter-k8s and of the Spaces add-on apply, and nothing of what they say is lost', async () => {
     const applied = await tryKubectl(inNamespace('apply', '-f', '-'), { input: upstreamManifests })
-    expect(applied).toMatchObject({ code: 0, stderr: '' })
+    expect(saidOf(applied)).toEqual({ code: 0, said: [] })
     for (const manifest of upstreamManifests) {
       const { kind, metadata } = manifest as Listed['items'][number]
       const found = (await listed(kind.toLowerCase())).items.find((item) => item.metadata.name === metadata.name)
@@ -60,10 +76,8 @@ describeWith('cluster', 'manifests', () => {
   test('the manifests of the laptop mode apply', async () => {
     const files = readdirSync('config/samples/demo').map((name) => readFileSync(`config/samples/demo/${name}`, 'utf8'))
     const here = files.map((text) => text.replace(/^ {2}namespace: \w+$/m, `  namespace: ${namespace.name}`))
-    expect(await tryKubectl(['apply', '-f', '-'], { input: here.join('\n---\n') })).toMatchObject({
-      code: 0,
-      stderr: '',
-    })
+    const applied = await tryKubectl(['apply', '-f', '-'], { input: here.join('\n---\n') })
+    expect(saidOf(applied)).toEqual({ code: 0, said: [] })
   })
 
   test('the gateway reads each Workspace of them, with ports from fields and annotations alike', async () => {
@@ -133,4 +147,4 @@ describeWith('cluster', 'manifests', () => {
     const others = inNamespace('get', 'workspacesessions', '--field-selector=spec.username=bob', '-o', 'name')
     expect(await kubectl(others)).toBe('')
   })
-})
+}

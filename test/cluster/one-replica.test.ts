@@ -4,6 +4,7 @@ import { type ClusterSite, openSite } from '#test/support/cluster-site/site.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { betweenPlaces } from './cross-origin.ts'
 import { hostileFields } from './hostile-fields.ts'
+import { identities } from './identities.ts'
 import { beginSlowly, type Slow, startingPods } from './starting.ts'
 
 describeWith('helm', 'one replica', () => {
@@ -22,4 +23,5 @@ describeWith('helm', 'one replica', () => {
       () => site,
       () => slow,
     ))
+  describe('identities in a cluster', () => identities(() => site))
 })

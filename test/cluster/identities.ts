@@ -1,13 +1,12 @@
 /** Who somebody is, by issuers that are changed in the WorkspaceManager while the gateway runs: prefixes, claims, groups, two at once. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { api, paths } from '#surface/urls.ts'
 import { createScriptedBrowser, type Page, type ScriptedBrowser } from '#test/support/browser-session.ts'
 import { apply } from '#test/support/cluster-api.ts'
 import { type ClaimsPod, startClaimsPod } from '#test/support/cluster-site/claims-pod.ts'
 import { lookupOf } from '#test/support/cluster-site/names.ts'
-import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
+import { type ClusterSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import type { EchoAnswer } from '#test/support/echo-container.ts'
-import { describeWith } from '#test/support/real-parts.ts'
 import { until } from '#test/support/until.ts'
 
 interface Manager {
@@ -21,16 +20,15 @@ interface Manager {
   }
 }
 
-describeWith('helm', 'identities in a cluster', () => {
+/** The site has one replica, whose log says why somebody was refused; its people can't log in any more afterwards. */
+export function identities(siteOf: () => ClusterSite): void {
   let site: ClusterSite
   let claims: ClaimsPod
 
   beforeAll(async () => {
-    site = await openSite({ replicas: 1 })
+    site = siteOf()
     claims = await startClaimsPod(site)
   }, 120_000)
-
-  afterAll(() => site[Symbol.asyncDispose]())
 
   const newBrowser = () =>
     createScriptedBrowser({
@@ -91,17 +89,18 @@ describeWith('helm', 'identities in a cluster', () => {
   }, async () => {
     const github = { ...claimsIssuer(), usernamePrefix: 'github:', groupsPrefix: 'github:' }
     const both = ['github:x', 'github:y']
-    await claims.says({ ...someone, ...groups })
+    // Nobody whom the other issuer of this site has vouched for.
+    await claims.says({ ...someone, preferred_username: 'ann', ...groups })
     const by = async (fields: object) => {
       await setIssuers({ ...github, ...fields })
       return whoIs(newBrowser())
     }
     expect(await by({ usernameClaim: 'sub' })).toEqual({ username: 'github:sub-alice', groups: both })
     expect(await by({ usernameClaim: 'email' })).toEqual({ username: 'github:a@corp.com', groups: both })
-    expect(await by({ usernameClaim: 'preferred_username' })).toEqual({ username: 'github:alice', groups: both })
+    expect(await by({ usernameClaim: 'preferred_username' })).toEqual({ username: 'github:ann', groups: both })
     for (const groupsClaim of ['group', 'realm_access.roles'])
-      expect(await by({ groupsClaim })).toEqual({ username: 'github:alice', groups: ['github:x'] })
-    expect(await by({ usernamePrefix: '', groupsPrefix: '' })).toEqual({ username: 'alice', groups: ['x', 'y'] })
+      expect(await by({ groupsClaim })).toEqual({ username: 'github:ann', groups: ['github:x'] })
+    expect(await by({ usernamePrefix: '', groupsPrefix: '' })).toEqual({ username: 'ann', groups: ['x', 'y'] })
   })
 
   /** Tries to log in as what the issuer says; the refusal, as the audit trail has it. */
@@ -188,4 +187,4 @@ describeWith('helm', 'identities in a cluster', () => {
     }))
     await apply(...bindings)
   }
-})
+}
