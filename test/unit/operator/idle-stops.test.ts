@@ -6,9 +6,6 @@ import { workspaceKind } from '#workspace/workspace.ts'
 
 const minute = 60_000
 
-/** For those in which hours pass, by steps of seconds: how long that takes is no claim. */
-const timeout = 60_000
-
 describe('nobody works and nothing runs', () => {
   test('an endpoint of 31 minutes ago, with a timeout of 30: stopped once, with one event and one line that say by what', async () => {
     await using world = await openIdleWorld()
@@ -66,7 +63,7 @@ describe('nobody works and nothing runs', () => {
     expect(await world.desired()).toBe('Stopped')
   })
 
-  test('one that nobody asks it for runs for ever, and nobody is asked', { timeout }, async () => {
+  test('one that nobody asks it for runs for ever, and nobody is asked', async () => {
     await using world = await openIdleWorld({})
     await using leader = world.lead(world.openReplica('a'))
     await world.pass(600)
@@ -77,7 +74,7 @@ describe('nobody works and nothing runs', () => {
 })
 
 describe('what is missing or fails', () => {
-  test('an app that fails is never stopped, is asked again and again, and it is said why', { timeout }, async () => {
+  test('an app that fails is never stopped, is asked again and again, and it is said why', async () => {
     await using world = await openIdleWorld()
     const replica = world.openReplica('a')
     await using leader = world.lead(replica)
