@@ -95,8 +95,8 @@ export class StreamGroup {
   }
 }
 
-/** Groups without a stream are forgotten in bulk: most have none between two requests, and are asked for again at once. */
-const leastBeforeSweep = 8_192
+/** Groups without a stream are forgotten in bulk: most have none between two requests. As many stay as passes are kept, which hold them anyway. */
+const leastBeforeSweep = 20_000
 
 /** Groups with at least one live stream, found by session and by workspace. */
 export class StreamIndex {
@@ -126,7 +126,7 @@ export class StreamIndex {
     return counts
   }
 
-  /** How many groups are remembered: at most twice as many as had a stream at one moment, or some thousands. */
+  /** How many groups are remembered: at most twice as many as had a stream at one moment, or 20,000. */
   get size(): number {
     return this.#size
   }
