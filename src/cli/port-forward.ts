@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { commonOptions, readArguments } from '#cli/client/arguments.ts'
 import { CliFault, isCliFault, usageFault } from '#cli/client/cli-fault.ts'
 import { type Client, openClient } from '#cli/client/client.ts'
-import { type GatewayTunnel, join, tunnelTo } from '#cli/client/open-tunnel.ts'
+import { joinLasting, type LastingTunnel, lastingTunnel } from '#cli/client/lasting-tunnel.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
@@ -86,22 +86,22 @@ class Route {
   async #carry(connection: Socket, port: number): Promise<void> {
     this.#open += 1
     try {
-      const tunnel = await this.#tunnel(port)
-      this.#instance = tunnel.instance
-      await join({ ...this.#io, tunnel, stream: { readable: connection, writable: connection } })
+      const opened = await this.#tunnel(port)
+      this.#instance = opened.tunnel.instance
+      await joinLasting({ ...this.#io, ...opened, stream: { readable: connection, writable: connection } })
     } finally {
       this.#open -= 1
     }
   }
 
-  async #tunnel(port: number): Promise<GatewayTunnel> {
+  async #tunnel(port: number): Promise<LastingTunnel> {
     const target = { ref: this.#ref, port, connectionType: forwarding }
     try {
-      return await tunnelTo(this.#client, this.#io, { ...target, instance: this.#instance })
+      return await lastingTunnel(this.#client, this.#io, { ...target, instance: this.#instance })
     } catch (error) {
       // It was started again, and nothing leads to the run before any more.
       if (this.#open > 1 || !isCliFault(error, 'instance_changed')) throw error
-      return tunnelTo(this.#client, this.#io, target)
+      return lastingTunnel(this.#client, this.#io, target)
     }
   }
 }

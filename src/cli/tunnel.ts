@@ -7,7 +7,7 @@ import { deploymentOfAlias } from '#cli/client/alias-deployment.ts'
 import { commonOptions, readArguments, takePositionals } from '#cli/client/arguments.ts'
 import { isCliFault, usageFault } from '#cli/client/cli-fault.ts'
 import { openClient } from '#cli/client/client.ts'
-import { join, tunnelTo } from '#cli/client/open-tunnel.ts'
+import { joinLasting, lastingTunnel } from '#cli/client/lasting-tunnel.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { putOff } from '#cli/client/reconnecting.ts'
 import { findWorkspace, workspaceOptions } from '#cli/client/workspace-argument.ts'
@@ -41,10 +41,10 @@ export async function tunnel(args: readonly string[], given: PersonIo): Promise<
   const ref = alias?.ref ?? (await findWorkspace(client, text, values.namespace))
   const later = putOff(io, ref)
   try {
-    const opened = await tunnelTo(client, io, { ref, port, connectionType })
+    const opened = await lastingTunnel(client, io, { ref, port, connectionType })
     await Promise.all([
       later.reset(),
-      join({ ...io, tunnel: opened, stream: { readable: input, writable: throughTo(output) } }),
+      joinLasting({ ...io, ...opened, stream: { readable: input, writable: throughTo(output) } }),
     ])
   } catch (error) {
     // An IDE comes again at once, for as long as its window is open.

@@ -6,6 +6,7 @@
 import type { Authority } from '#http/authority.ts'
 import { climbsAbove, type RequestTarget } from '#http/request-target.ts'
 import type { CookieScope } from '#identity/authentication.ts'
+import type { Secret } from '#settings/secret.ts'
 import { ownPrefix, paths } from '#surface/urls.ts'
 import type { Dialect } from '#tunnel/protocol.ts'
 import { authorityOf, parseHostLabel, parsePathSegments, type Site, type WorkspaceAddress } from '#workspace/address.ts'
@@ -16,6 +17,14 @@ export interface TunnelAim {
   readonly connectionType: string
   /** The run of the workspace that another tunnel of the client leads to; it wants no other one. */
   readonly instance: string | undefined
+  /** One that is to outlive its connection, where there is an agent that holds it. */
+  readonly stream?: AimedStream | undefined
+}
+
+export interface AimedStream {
+  readonly aim: 'open' | 'resume'
+  /** Only its client knows it. */
+  readonly id: Secret
 }
 
 /** A port of a workspace as named by a URL; whether it exists is not known here. */

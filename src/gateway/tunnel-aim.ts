@@ -2,16 +2,19 @@
  * What a request for a tunnel is aimed at: `/.gatehouse/tunnel?workspace=team/nb&…` on `<domain>`, or upstream's `…/ssh-ws` below a workspace's own
  * URL. It is a program's, and says so: a bearer, which no page can send along, and no Origin, which every page sends.
  */
-import type { RequestHead } from '#http/request-head.ts'
+
 import { valuesOf } from '#http/accept-key.ts'
+import type { RequestHead } from '#http/request-head.ts'
+import { resumeProtocol } from '#resume/frames.ts'
+import { Secret } from '#settings/secret.ts'
 import type { Problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
 import { parseWorkspaceRef, type WorkspaceRef } from '#surface/workspace-ref.ts'
-import { tunnelProtocol } from '#tunnel/protocol.ts'
+import { streamHeader, streamPattern, tunnelProtocol } from '#tunnel/protocol.ts'
 import { authorityOf, type Site } from '#workspace/address.ts'
 import { portForward, readConnectionType, sshOverWebSocket, sshRemote } from '#workspace/connections.ts'
 import type { Received } from './receive.ts'
-import type { Place, Target } from './target.ts'
+import type { AimedStream, Place, Target } from './target.ts'
 
 export type AimedTunnel =
   | { readonly kind: 'aimed'; readonly place: Place; readonly head: RequestHead }
@@ -61,8 +64,8 @@ const instancePattern = /^[\w.-]{1,128}$/
 
 /** A sentence for what it is not. */
 function placeIn(rawHeaders: readonly string[], query: string, authority: string): Place | string {
-  const offered = valuesOf(rawHeaders, 'sec-websocket-protocol').flatMap((value) => value.split(','))
-  if (!offered.some((name) => name.trim() === tunnelProtocol)) return `offer the subprotocol ${tunnelProtocol}`
+  const stream = streamIn(rawHeaders)
+  if (typeof stream === 'string') return stream
   const asked = new URLSearchParams(query)
   const fault = faultIn(asked)
   if (fault !== undefined) return fault
@@ -77,8 +80,23 @@ function placeIn(rawHeaders: readonly string[], query: string, authority: string
     address: { name: { by: 'ref', ref }, port: port === undefined ? undefined : Number(port) },
     scope: { kind: 'console', authority, path: '/' },
     ...{ rest: '', query: '' },
-    tunnel: { dialect: 'tunnel', connectionType, instance },
+    tunnel: { dialect: 'tunnel', connectionType, instance, stream },
   }
+}
+
+/** `undefined`: it lives no longer than its connection. Who would take one up needs no other subprotocol than that. */
+function streamIn(rawHeaders: readonly string[]): AimedStream | undefined | string {
+  const offered = valuesOf(rawHeaders, 'sec-websocket-protocol').flatMap((value) => value.split(','))
+  const isOffered = (protocol: string) => offered.some((name) => name.trim() === protocol)
+  const [named, ...more] = valuesOf(rawHeaders, streamHeader.toLowerCase())
+  const [, aim, id] = streamPattern.exec(named ?? '') ?? []
+  const stream = id === undefined || !isOffered(resumeProtocol) ? undefined : { aim: aimOf(aim), id: new Secret(id) }
+  if (more.length > 0 || (named !== undefined && !stream)) return `${streamHeader}: a stream, with ${resumeProtocol}`
+  return stream?.aim === 'resume' || isOffered(tunnelProtocol) ? stream : `offer the subprotocol ${tunnelProtocol}`
+}
+
+function aimOf(word: string | undefined): AimedStream['aim'] {
+  return word === 'resume' ? word : 'open'
 }
 
 /** Each by itself, and whether there is more than that. */

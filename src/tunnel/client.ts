@@ -3,7 +3,9 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import type { Milliseconds } from '#lib/clock.ts'
-import { instanceHeader, longestMessage, tunnelProtocol } from './protocol.ts'
+import { resumeProtocol } from '#resume/frames.ts'
+import type { Secret } from '#settings/secret.ts'
+import { type Dialect, instanceHeader, longestMessage, streamHeader, tunnelProtocol } from './protocol.ts'
 
 export interface TunnelWish {
   /** Ready for HTTP/1.1. It is the tunnel's from here on. */
@@ -14,12 +16,20 @@ export interface TunnelWish {
   readonly target: string
   /** The value of that field. */
   readonly authorization: string
+  /** One that is to outlive this connection: it begins, or goes on. */
+  readonly stream?: WishedStream | undefined
+}
+
+export interface WishedStream {
+  readonly aim: 'open' | 'resume'
+  readonly id: Secret
 }
 
 export type OpenedTunnel =
   | {
       readonly kind: 'open'
       readonly socket: WebSocket
+      readonly dialect: Exclude<Dialect, 'plain'>
       /** Which run of the workspace it leads to, where the gateway says so. */
       readonly instance: string | undefined
     }
@@ -37,11 +47,14 @@ const longestBody = 65_536
 
 /** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is resumed, as a bridge does. */
 export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
-  const { connection, authority, target, authorization } = wish
+  const { connection, authority, target, authorization, stream } = wish
   // What encrypts is below it already.
-  const socket = new WebSocket(`ws://${authority}${target}`, [tunnelProtocol], {
+  const socket = new WebSocket(`ws://${authority}${target}`, [...offeredBy(stream)], {
     createConnection: () => connection,
-    headers: { Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
+    headers: {
+      ...{ Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
+      ...(stream ? { [streamHeader]: `${stream.aim} ${stream.id.reveal()}` } : {}),
+    },
     ...{ perMessageDeflate: false, maxPayload: longestMessage, autoPong: false, handshakeTimeout: longestHandshake },
     ...{ maxFragments: 16, maxBufferedChunks: 1024 },
   })
@@ -59,7 +72,7 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
       socket.off('error', fail)
       // What has come with the answer waits for whoever is told of it.
       socket.pause()
-      resolve({ kind: 'open', socket, instance })
+      resolve({ kind: 'open', socket, dialect: socket.protocol === resumeProtocol ? 'resume' : 'tunnel', instance })
     })
     socket.once('unexpected-response', (_request, answer) => {
       textOf(answer).then((body) => {
@@ -70,6 +83,12 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
       }, fail)
     })
   })
+}
+
+/** One that goes on has nothing to fall back to. */
+function offeredBy(stream: WishedStream | undefined): readonly string[] {
+  if (stream?.aim === 'resume') return [resumeProtocol]
+  return stream ? [resumeProtocol, tunnelProtocol] : [tunnelProtocol]
 }
 
 function fieldOf({ headers }: IncomingMessage, name: string): string | undefined {

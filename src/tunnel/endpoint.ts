@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { GatewayError } from '#errors.ts'
 import type { ClientRequest } from '#http/messages.ts'
+import { resumeProtocol } from '#resume/frames.ts'
 import { type Dialect, instanceHeader, longestMessage, tunnelProtocol } from './protocol.ts'
 
 export interface Handshake {
@@ -17,7 +18,7 @@ export interface Handshake {
 }
 
 /** Whoever is to have ours has offered it. */
-const protocols = { tunnel: () => tunnelProtocol, plain: () => false as const }
+const protocols = { tunnel: () => tunnelProtocol, resume: () => resumeProtocol, plain: () => false as const }
 
 /**
  * Answers 101. `undefined`: the client has left, or `ws` has refused what `readHandshake` took; the socket is closed in either case. Compression is not

@@ -7,13 +7,16 @@
  * - Each side sends a ping every {@link pingEvery}; one that hears nothing at all after two of them is alone. Where something is on the way, a ping
  *   is behind it: then it is alone after six in which nothing was heard and nothing got away.
  *
+ * `gatehouse.tunnel.resume.v1` is the same, but that an empty message means nothing: what its bytes say is between the client and an agent (`src/resume`), who
+ * go on by another tunnel when this one breaks. The client names the stream in {@link streamHeader}; whoever offers both gets it where there is such an agent.
+ *
  * The plain dialect, of clients that know no subprotocol of ours (`websocat --binary`), is binary messages alone: whoever has ended has closed.
  */
 import type { Milliseconds } from '#lib/clock.ts'
 
 export const tunnelProtocol = 'gatehouse.tunnel.v1'
 
-export type Dialect = 'tunnel' | 'plain'
+export type Dialect = 'tunnel' | 'resume' | 'plain'
 
 /** Bytes; between two of them a ping has its turn. */
 export const longestMessage = 65_536
@@ -91,3 +94,7 @@ function parsed(text: string): unknown {
 
 /** Of the 101: which run of the workspace it leads to. */
 export const instanceHeader = 'Gatehouse-Instance'
+
+/** Of a request: `open` or `resume`, and the stream's name, 32 random bytes in base64url. Who has it can take the stream up, if it is his. */
+export const streamHeader = 'Gatehouse-Stream'
+export const streamPattern = /^(open|resume) ([A-Za-z0-9_-]{43})$/

@@ -8,13 +8,20 @@ export interface ReplicaProxy extends AsyncDisposable {
   readonly url: string
 }
 
-export async function replicaProxy(address: string, port: number): Promise<ReplicaProxy> {
+/** `address`: of the moment at which somebody comes. `onSent`: how many bytes more went there. */
+export async function replicaProxy(
+  address: string | (() => string),
+  port: number,
+  onSent: (bytes: number) => void = () => undefined,
+): Promise<ReplicaProxy> {
   const ends = new Set<Duplex>()
   const server = createServer()
   server.on('connect', (_request, socket, head: Buffer) => {
-    const far = connect({ port, host: address }, () => {
+    const host = typeof address === 'string' ? address : address()
+    const far = connect({ port, host }, () => {
       socket.write('HTTP/1.1 200 Connection established\r\n\r\n')
       far.write(head)
+      socket.on('data', ({ length }: Buffer) => onSent(length))
       far.pipe(socket).pipe(far)
     })
     const both = [far, socket]

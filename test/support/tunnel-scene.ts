@@ -6,6 +6,7 @@
 import type { AddressInfo } from 'node:net'
 import { connect, createServer, type Socket } from 'node:net'
 import { type ClientOptions, WebSocket } from 'ws'
+import type { Endpoint } from '#runtime/contract.ts'
 import { paths } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { tunnelProtocol } from '#tunnel/protocol.ts'
@@ -111,6 +112,8 @@ export interface SceneOptions extends WorldOptions {
   /** Beside its ports. */
   readonly spec?: Record<string, unknown>
   readonly insecureDirectSsh?: boolean
+  /** Of its ports but the first; the app's address when absent. */
+  readonly endpoint?: Endpoint
 }
 
 export async function tunnelScene(options: SceneOptions = {}): Promise<TunnelScene> {
@@ -127,7 +130,8 @@ export async function tunnelScene(options: SceneOptions = {}): Promise<TunnelSce
     }),
   )
   const main = opened.use(await echoApp('nb'))
-  const ssh = { ...main, endpoint: { kind: 'tcp', host: '127.0.0.1', port: app.port } as const, port: app.port }
+  const address = { kind: 'tcp', host: '127.0.0.1', port: app.port } as const
+  const ssh = { ...main, endpoint: options.endpoint ?? address, port: app.port }
   const { ref } = await world.workspace({
     ...{ name: 'nb', owner: 'alice', apps: { 8888: main, 2222: ssh, 9000: ssh } },
     spec: {

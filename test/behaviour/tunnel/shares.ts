@@ -2,8 +2,10 @@
 import type { TunnelScene } from '#test/support/tunnel-scene.ts'
 import { shareKind } from '#workspace/share.ts'
 
+type Place = Pick<TunnelScene, 'world' | 'ref'>
+
 /** Resolves when it counts. */
-export async function shareFor({ world, ref }: TunnelScene, name: string, spec: Record<string, unknown> = {}) {
+export async function shareFor({ world, ref }: Place, name: string, spec: Record<string, unknown> = {}) {
   const grantees = [{ kind: 'User', name: 'bob' }]
   await world.resources.create(shareKind, {
     metadata: { namespace: ref.namespace, name },
@@ -13,6 +15,6 @@ export async function shareFor({ world, ref }: TunnelScene, name: string, spec: 
   await world.until(() => counts() === true, 'the share counts')
 }
 
-export function unshare({ world, ref }: TunnelScene, name: string): Promise<boolean> {
+export function unshare({ world, ref }: Place, name: string): Promise<boolean> {
   return world.resources.delete(shareKind, { namespace: ref.namespace, name })
 }

@@ -1,0 +1,88 @@
+/**
+ * A tunnel whose connection in the pod is held by the agent while its client is away. Under which name it is held there is made here, of what the client alone
+ * knows and of who and what it is admitted for: so nobody else finds it, whatever he knows, and it leads nowhere but where it led.
+ */
+import { createHash } from 'node:crypto'
+import { GatewayError, messageOf } from '#errors.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { deadlineOf } from '#lib/deadline.ts'
+import type { Log } from '#observe/log.ts'
+import { isGone } from '#proxy/upstream.ts'
+import { type HeldFor, type HoldWish, keyLength, personLength } from '#resume/hold.ts'
+import { type CloseCode, closeCodes } from '#tunnel/protocol.ts'
+import type { Pass } from './passes.ts'
+import type { AimedStream } from './target.ts'
+
+export interface HeldTunnelParts {
+  readonly pass: Pass
+  readonly stream: AimedStream
+  readonly clock: Clock
+  readonly log: Pick<Log, 'debug'>
+}
+
+/** For an agent to be told, over whatever replica. */
+const longestEnding: Milliseconds = 10_000
+
+export class HeldTunnel {
+  readonly #parts: HeldTunnelParts
+  #held: HeldFor | undefined
+  #isEnded = false
+
+  constructor(parts: HeldTunnelParts) {
+    this.#parts = parts
+  }
+
+  /** For how long there has been such a stream; `undefined` where it is not held. */
+  get held(): HeldFor | undefined {
+    return this.#held
+  }
+
+  get wish(): HoldWish {
+    const { aim } = this.#parts.stream
+    const onHeld = (held: HeldFor) => {
+      this.#held = held
+    }
+    return { aim, ...this.#name(), onHeld }
+  }
+
+  /** Was it closed for good, and not to come back? */
+  endFor(code: CloseCode): void {
+    if (code !== closeCodes.restarting && code !== closeCodes.busy) this.end()
+  }
+
+  /** For good: the agent closes the connection at once. Nobody waits for it; one that is not reached ends it when its client has not come for long. */
+  end(): void {
+    if (this.#isEnded || !this.#held) return
+    this.#isEnded = true
+    void this.#end()
+  }
+
+  async #end(): Promise<void> {
+    const { pass, clock, log } = this.#parts
+    using deadline = deadlineOf(clock, longestEnding)
+    const wish = { aim: 'end' as const, ...this.#name(), onHeld: () => undefined }
+    try {
+      const unasked = await pass.upstream.dial(deadline.signal, undefined, wish)
+      unasked.destroy()
+    } catch (error) {
+      if (error instanceof GatewayError && isGone(error)) return
+      // As a rule its pod ends just then.
+      log.debug({ component: 'agents', reason: messageOf(error) }, 'an agent was not told that a tunnel is over')
+    }
+  }
+
+  #name() {
+    const { pass, stream } = this.#parts
+    const { kind, username, uid } = pass.session.identity
+    const whose = [kind, username, uid]
+    const what = [pass.entry.uid, pass.port.port, pass.connectionType]
+    return {
+      key: hashOf(['stream', ...whose, ...what, stream.id.reveal()]).subarray(0, keyLength),
+      person: hashOf(['person', ...whose, pass.entry.uid]).subarray(0, personLength),
+    }
+  }
+}
+
+function hashOf(words: readonly (string | number)[]): Buffer {
+  return createHash('sha256').update(JSON.stringify(words)).digest()
+}

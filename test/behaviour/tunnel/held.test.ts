@@ -1,0 +1,139 @@
+/** Tunnels that outlive their connections: coming back is no way around their limits, and nobody's work. What holds them is the agent's own, without its link. */
+import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { expect, test } from 'vitest'
+import type { Agents } from '#compose/agents.ts'
+import { GatewayError } from '#errors.ts'
+import { RateLimiter } from '#lib/rate-limiter.ts'
+import { Links } from '#link/links.ts'
+import { resumeProtocol, resumeWindow } from '#resume/frames.ts'
+import { HeldStreams } from '#resume/held-streams.ts'
+import { type HoldWish, StreamGone } from '#resume/hold.ts'
+import { ResumeEnd } from '#resume/resume-end.ts'
+import type { InstanceUid } from '#runtime/contract.ts'
+import type { Settings } from '#settings/settings.ts'
+import { dateFollows } from '#test/support/date-follows.ts'
+import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
+import { type OpenTunnel, type TcpApp, type TunnelScene, tcpApp, tunnelScene } from '#test/support/tunnel-scene.ts'
+import { streamHeader, tunnelProtocol } from '#tunnel/protocol.ts'
+
+const minute = 60_000
+
+interface HeldScene extends AsyncDisposable {
+  readonly scene: TunnelScene
+  readonly clock: FakeClock
+  readonly app: TcpApp
+  /** By a new connection: the first one, or the next. */
+  come(): Promise<OpenTunnel>
+  /** Says so many bytes more, and waits for as many to come back. */
+  say(bytes: number): Promise<void>
+}
+
+async function heldScene(): Promise<HeldScene> {
+  await using opened = new AsyncDisposableStack()
+  const clock = fakeClock()
+  opened.use(dateFollows(clock))
+  const app = opened.use(await tcpApp())
+  const held = new HeldStreams(clock)
+  opened.defer(() => held.endAll())
+  const limits = { idle: 10 * minute, max: 30 * minute, minMemory: undefined, maxPerWorkspace: undefined }
+  const settings = (of: Settings): Settings => ({
+    ...of,
+    agents: { namespaces: ['team'], peers: undefined },
+    connections: [{ pattern: '*', port: undefined, maxPerUser: undefined, ...limits }],
+  })
+  const agents: Agents = {
+    isFor: () => true,
+    links: new Links(),
+    perPod: new RateLimiter({ most: 1, window: 1, clock }),
+    connect: (_instance, _port, _signal, hold) => reach(held, app.port, hold),
+  }
+  const endpoint = { kind: 'agent' as const, instanceUid: 'static-1' as InstanceUid, port: app.port } // The first of the world.
+  const scene = opened.use(
+    await tunnelScene({ app, clock, settings, endpoint, insecureDirectSsh: false, openAgents: async () => agents }),
+  )
+  const bearer = await scene.bearer('alice')
+  const id = randomBytes(32).toString('base64url')
+  let tunnel: OpenTunnel | undefined
+  let received = 0
+  let said = 0
+  const end = new ResumeEnd({
+    ...{ window: resumeWindow, isFirstToLeave: true, onEnd() {}, onFreed() {}, onOver() {} },
+    onData: ({ length }) => {
+      received += length
+      end.take(length)
+    },
+    onSay() {
+      for (let frame = end.next(); frame; frame = end.next()) tunnel?.ws.send(frame)
+    },
+  })
+  const running = opened.move()
+  return {
+    ...{ scene, clock, app },
+    async come() {
+      const isFirst = tunnel === undefined
+      tunnel?.ws.terminate()
+      tunnel = await scene.open(bearer, {
+        protocols: [resumeProtocol, tunnelProtocol],
+        headers: { [streamHeader]: `${isFirst ? 'open' : 'resume'} ${id}` },
+      })
+      const came = tunnel.received()
+      tunnel.ws.on('message', (data: Buffer, isBinary) => {
+        if (isBinary) end.receive(data)
+      })
+      end.attach(isFirst)
+      if (came.length > 0) end.receive(came)
+      await scene.world.until(() => end.hasGreeted, 'it has greeted')
+      return tunnel
+    },
+    async say(bytes) {
+      said += bytes
+      end.write(Buffer.alloc(bytes, 1))
+      await scene.world.until(() => received === said, 'it has come back')
+    },
+    [Symbol.asyncDispose]: async () => {
+      tunnel?.ws.terminate()
+      await running.disposeAsync()
+    },
+  }
+}
+
+/** As an agent does. */
+async function reach(held: HeldStreams, port: number, hold: HoldWish | undefined): Promise<Duplex> {
+  if (hold?.aim === 'end') held.end(hold)
+  const dial = () => connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+  if (!hold) return dial()
+  const attached = hold.aim === 'open' ? held.add(hold, port, dial()) : hold.aim === 'resume' && held.resume(hold, port)
+  if (!attached) throw new GatewayError('upstream_unreachable', 'gone', { cause: new StreamGone() })
+  hold.onHeld(attached.held)
+  return attached.carrier
+}
+
+test('a tunnel is open for as long as it may be, over all of its connections, and its end is the end of the connection in the pod', async () => {
+  await using one = await heldScene()
+  let tunnel = await one.come()
+  for (let passed = 1; passed < 30; passed += 1) {
+    await one.clock.advance(minute)
+    if (passed % 7 === 0) tunnel = await one.come()
+    await one.say(1)
+  }
+  expect([one.app.accepted(), one.app.connections.size]).toEqual([1, 1])
+  await one.clock.advance(2 * minute)
+  expect(await tunnel.closed).toMatchObject({ code: 4001, reason: 'it was open for as long as it may be' })
+  await one.scene.world.until(() => one.app.connections.size === 0, 'the connection in the pod is closed')
+  await expect(one.come()).rejects.toThrow(/410 tunnel_gone/)
+})
+
+test('a tunnel in which nothing new passes is idle, however often its client comes back', async () => {
+  await using one = await heldScene()
+  let tunnel = await one.come()
+  await one.say(100_000)
+  for (let times = 0; times < 4; times += 1) {
+    await one.clock.advance(2 * minute)
+    tunnel = await one.come()
+  }
+  await one.clock.advance(2 * minute + 40_000)
+  expect(await tunnel.closed).toMatchObject({ code: 4001, reason: 'nothing passed for too long' })
+  await one.scene.world.until(() => one.app.connections.size === 0, 'the connection in the pod is closed')
+})
