@@ -4,7 +4,6 @@
  * calls {@link Bridge.beat}. There may be thousands that say nothing for hours, so one holds next to nothing.
  */
 import type { Readable, Writable } from 'node:stream'
-import type { RawData, WebSocket } from 'ws'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import {
   type Closing,
@@ -17,6 +16,7 @@ import {
   mostUnanswered,
   type Notice,
 } from './protocol.ts'
+import type { TunnelSocket, TunnelSocketUser } from './tunnel-socket.ts'
 
 /** A socket is both; standard input and output are one each. */
 export interface ByteStream {
@@ -25,7 +25,7 @@ export interface ByteStream {
 }
 
 export interface BridgeParts {
-  readonly socket: WebSocket
+  readonly socket: TunnelSocket
   readonly stream: ByteStream
   readonly dialect: Dialect
   readonly clock: Clock
@@ -51,7 +51,7 @@ const nothing = Buffer.alloc(0)
 const done: Closing = { code: closeCodes.done, reason: 'done' }
 const noText: Closing = { code: closeCodes.notTaken, reason: 'text is not taken' }
 
-export class Bridge {
+export class Bridge implements TunnelSocketUser {
   bytesFromSocket = 0
   bytesFromStream = 0
   cut: BridgeCut
@@ -78,28 +78,14 @@ export class Bridge {
   constructor(parts: BridgeParts) {
     this.#parts = parts
     const { socket, stream } = parts
-    socket.binaryType = 'nodebuffer'
-    socket.on('message', (data, isBinary) => this.#fromSocket(data, isBinary))
-    const hear = () => {
-      this.#heard += 1
-    }
-    socket.on('pong', hear)
-    socket.on('ping', (payload) => {
-      hear()
-      // Answers for whoever reads them.
-      if (socket.bufferedAmount < highMark && socket.readyState === socket.OPEN) socket.pong(payload)
-    })
-    // 'close' follows, and is acted on.
-    socket.on('error', ignore)
-    socket.once('close', (code, reason) => this.#socketClosed(code, reason.toString()))
     const { readable, writable } = stream
     readable.on('data', (bytes: Buffer) => this.#fromStream(bytes))
     readable.once('end', () => this.#streamEnded())
     writable.on('drain', () => socket.resume())
     for (const side of new Set([readable, writable])) side.on('error', () => this.#streamBroke())
     writable.once('close', () => this.#streamClosed())
-    // Both may have waited for whoever is told of what they say.
-    if (socket.isPaused) socket.resume()
+    socket.use(this)
+    // It may have waited for whoever is told of what it says.
     if (readable.isPaused()) readable.resume()
   }
 
@@ -112,13 +98,13 @@ export class Bridge {
 
   /** Nothing where the other side knows no notices. */
   tell(notice: Notice): void {
-    if (this.#parts.dialect !== 'plain' && !this.#isClosing) this.#parts.socket.send(JSON.stringify(notice))
+    if (this.#parts.dialect === 'tunnel' && !this.#isClosing) this.#parts.socket.send(JSON.stringify(notice))
   }
 
   /** To be called every `pingEvery`: asks whether the other side is there, and gives up on one that has said nothing for so long. */
   beat(): void {
     const { socket } = this.#parts
-    if (this.#isClosing || socket.readyState !== socket.OPEN) return
+    if (this.#isClosing || !socket.isOpen) return
     this.#countSilence()
     if (this.#unanswered >= mostUnanswered || this.#stuck >= mostStuck) {
       this.cut ??= 'socket'
@@ -126,7 +112,7 @@ export class Bridge {
       return
     }
     this.#hasAsked = true
-    socket.ping(nothing)
+    socket.ping()
     this.#waitedBefore = socket.bufferedAmount
   }
 
@@ -145,23 +131,41 @@ export class Bridge {
     else if (bufferedAmount === 0 && this.#hasAsked) this.#unanswered += 1
   }
 
-  #fromSocket(data: RawData, isBinary: boolean): void {
-    const { socket, stream, dialect, observe, onText } = this.#parts
+  onBytes(bytes: Buffer): void {
     this.#heard += 1
-    if (this.#isClosing || this.#socketHasEnded) return
-    const bytes = bytesOf(data)
-    if (!isBinary) {
-      if (onText) onText(bytes.toString())
-      else this.end(noText)
-      return
-    }
-    if (bytes.length === 0) {
-      if (dialect === 'tunnel') this.#socketEnded()
-      return
-    }
+    if (this.#isDeaf) return
+    const { socket, stream, observe } = this.#parts
     this.bytesFromSocket += bytes.length
     observe?.('socket', bytes)
     if (!stream.writable.write(bytes)) socket.pause()
+  }
+
+  onEmpty(): void {
+    this.#heard += 1
+    if (!this.#isDeaf && this.#parts.dialect === 'tunnel') this.#socketEnded()
+  }
+
+  onText(text: string): void {
+    this.#heard += 1
+    if (this.#isDeaf) return
+    const { onText } = this.#parts
+    if (onText) onText(text)
+    else this.end(noText)
+  }
+
+  onPing(payload: Buffer): void {
+    this.#heard += 1
+    const { socket } = this.#parts
+    // Answers for whoever reads them.
+    if (socket.bufferedAmount < highMark && socket.isOpen) socket.pong(payload)
+  }
+
+  onPong(): void {
+    this.#heard += 1
+  }
+
+  get #isDeaf(): boolean {
+    return this.#isClosing || this.#socketHasEnded
   }
 
   #fromStream(bytes: Buffer): void {
@@ -195,7 +199,7 @@ export class Bridge {
     if (this.#streamHasEnded || this.#isClosing) return
     this.#streamHasEnded = true
     const { socket, dialect } = this.#parts
-    if (dialect !== 'tunnel' || this.#socketHasEnded) this.#close(done)
+    if (dialect === 'plain' || this.#socketHasEnded) this.#close(done)
     else socket.send(nothing)
   }
 
@@ -219,7 +223,7 @@ export class Bridge {
     else destroy(stream)
   }
 
-  #socketClosed(code: number, reason: string): void {
+  onClosed(code: number, reason: string): void {
     this.#timer?.[Symbol.dispose]()
     if (!this.#isClosing) {
       this.#isClosing = true
@@ -258,10 +262,3 @@ function destroy({ readable, writable }: ByteStream): void {
   readable.destroy()
   writable.destroy()
 }
-
-function bytesOf(data: RawData): Buffer {
-  if (Array.isArray(data)) return Buffer.concat(data)
-  return Buffer.isBuffer(data) ? data : Buffer.from(data)
-}
-
-function ignore(): void {}

@@ -1,11 +1,11 @@
 /** The client's end of a tunnel's handshake, over a connection that somebody else has made: straight, through a proxy, with TLS or without. */
-import type { IncomingMessage } from 'node:http'
+import { randomBytes } from 'node:crypto'
+import { type IncomingMessage, request } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocket } from 'ws'
-import type { Milliseconds } from '#lib/clock.ts'
-import { resumeProtocol } from '#resume/frames.ts'
-import type { Secret } from '#settings/secret.ts'
-import { type Dialect, instanceHeader, longestMessage, streamHeader, tunnelProtocol } from './protocol.ts'
+import { hasAccepted, valuesOf } from '#http/accept-key.ts'
+import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { instanceHeader, tunnelProtocol } from './protocol.ts'
+import { TunnelSocket } from './tunnel-socket.ts'
 
 export interface TunnelWish {
   /** Ready for HTTP/1.1. It is the tunnel's from here on. */
@@ -16,20 +16,13 @@ export interface TunnelWish {
   readonly target: string
   /** The value of that field. */
   readonly authorization: string
-  /** One that is to outlive this connection: it begins, or goes on. */
-  readonly stream?: WishedStream | undefined
-}
-
-export interface WishedStream {
-  readonly aim: 'open' | 'resume'
-  readonly id: Secret
+  readonly clock: Clock
 }
 
 export type OpenedTunnel =
   | {
       readonly kind: 'open'
-      readonly socket: WebSocket
-      readonly dialect: Exclude<Dialect, 'plain'>
+      readonly socket: TunnelSocket
       /** Which run of the workspace it leads to, where the gateway says so. */
       readonly instance: string | undefined
     }
@@ -45,50 +38,62 @@ export type OpenedTunnel =
 const longestHandshake: Milliseconds = 30_000
 const longestBody = 65_536
 
-/** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is resumed, as a bridge does. */
+/** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is used, as a bridge does. */
 export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
-  const { connection, authority, target, authorization, stream } = wish
-  // What encrypts is below it already.
-  const socket = new WebSocket(`ws://${authority}${target}`, [...offeredBy(stream)], {
+  const { connection, authority, target, authorization, clock } = wish
+  const key = randomBytes(16).toString('base64')
+  const asked = request({
     createConnection: () => connection,
+    path: target,
+    setHost: false,
     headers: {
       ...{ Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
-      ...(stream ? { [streamHeader]: `${stream.aim} ${stream.id.reveal()}` } : {}),
+      ...{ Connection: 'Upgrade', Upgrade: 'websocket' },
+      ...{ 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Protocol': tunnelProtocol },
     },
-    ...{ perMessageDeflate: false, maxPayload: longestMessage, autoPong: false, handshakeTimeout: longestHandshake },
-    ...{ maxFragments: 16, maxBufferedChunks: 1024 },
   })
   return new Promise((resolve, reject) => {
-    let instance: string | undefined
+    const timer = clock.after(longestHandshake, () => fail(new Error('the handshake took too long')))
     const fail = (error: Error) => {
+      timer[Symbol.dispose]()
+      asked.destroy()
       connection.destroy()
       reject(error)
     }
-    socket.once('error', fail)
-    socket.once('upgrade', (answer) => {
-      instance = fieldOf(answer, instanceHeader)
+    asked.on('error', fail)
+    asked.once('upgrade', (answer, socket, head) => {
+      timer[Symbol.dispose]()
+      if (!hasAgreed(answer.rawHeaders, key)) {
+        socket.on('error', () => undefined)
+        fail(new Error('the gateway switched to something else than was asked for'))
+        return
+      }
+      const opened = new TunnelSocket({ socket, head, end: 'client', clock })
+      resolve({ kind: 'open', socket: opened, instance: fieldOf(answer, instanceHeader) })
     })
-    socket.once('open', () => {
-      socket.off('error', fail)
-      // What has come with the answer waits for whoever is told of it.
-      socket.pause()
-      resolve({ kind: 'open', socket, dialect: socket.protocol === resumeProtocol ? 'resume' : 'tunnel', instance })
-    })
-    socket.once('unexpected-response', (_request, answer) => {
+    asked.once('response', (answer) => {
       textOf(answer).then((body) => {
+        timer[Symbol.dispose]()
         connection.destroy()
         const { statusCode: status = 0 } = answer
         const contentType = fieldOf(answer, 'content-type') ?? ''
         resolve({ kind: 'refused', status, contentType, requestId: fieldOf(answer, 'x-request-id'), body })
       }, fail)
     })
+    asked.end()
   })
 }
 
-/** One that goes on has nothing to fall back to. */
-function offeredBy(stream: WishedStream | undefined): readonly string[] {
-  if (stream?.aim === 'resume') return [resumeProtocol]
-  return stream ? [resumeProtocol, tunnelProtocol] : [tunnelProtocol]
+/** Our subprotocol, and no extension, since none was offered. */
+function hasAgreed(headers: readonly string[], key: string): boolean {
+  const protocols = valuesOf(headers, 'sec-websocket-protocol')
+  const extensions = valuesOf(headers, 'sec-websocket-extensions')
+  return (
+    hasAccepted(headers, key) &&
+    protocols.length === 1 &&
+    protocols[0] === tunnelProtocol &&
+    extensions.every((value) => value === '')
+  )
 }
 
 function fieldOf({ headers }: IncomingMessage, name: string): string | undefined {

@@ -1,13 +1,15 @@
 /** The gateway's end of a tunnel's handshake. Whether there is to be one was decided before: here it is only carried out. */
 import { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
 import { GatewayError } from '#errors.ts'
+import { acceptKey, valuesOf } from '#http/accept-key.ts'
 import type { ClientRequest } from '#http/messages.ts'
-import { resumeProtocol } from '#resume/frames.ts'
-import { type Dialect, instanceHeader, longestMessage, tunnelProtocol } from './protocol.ts'
+import type { Clock } from '#lib/clock.ts'
+import { type Dialect, instanceHeader, tunnelProtocol } from './protocol.ts'
+import { TunnelSocket } from './tunnel-socket.ts'
 
 export interface Handshake {
+  /** `readHandshake` has taken it, and whoever is to have our subprotocol has offered it. */
   readonly request: ClientRequest
   readonly socket: Duplex
   /** What came behind the request. */
@@ -15,30 +17,26 @@ export interface Handshake {
   readonly dialect: Dialect
   /** Which run of the workspace it leads to, for the client to ask for the same one again. */
   readonly instance: string
+  readonly clock: Clock
 }
 
-/** Whoever is to have ours has offered it. */
-const protocols = { tunnel: () => tunnelProtocol, resume: () => resumeProtocol, plain: () => false as const }
-
-/**
- * Answers 101. `undefined`: the client has left, or `ws` has refused what `readHandshake` took; the socket is closed in either case. Compression is not
- * agreed on, whoever offers it: what passes is encrypted as a rule.
- */
-export function acceptTunnel({ request, socket, head, dialect, instance }: Handshake): WebSocket | undefined {
-  const server = new WebSocketServer({
-    ...{ noServer: true, clientTracking: false, perMessageDeflate: false, maxPayload: longestMessage },
-    // Neither a message in crumbs nor one of crumbs takes more memory than a whole one.
-    ...{ maxFragments: 16, maxBufferedChunks: 1024 },
-    // Who asks and does not read the answers is not to fill our memory with them.
-    autoPong: false,
-    handleProtocols: protocols[dialect],
-  })
-  server.on('headers', (headers) => headers.push(`${instanceHeader}: ${instance}`))
+/** Answers 101. `undefined`: the client has left. Compression is not agreed on, whoever offers it: what passes is encrypted as a rule. */
+export function acceptTunnel({ request, socket, head, dialect, instance, clock }: Handshake): TunnelSocket | undefined {
   // A handshake comes by HTTP/1.1 alone, as Node parsed it.
   if (!(request instanceof IncomingMessage)) throw new GatewayError('internal', 'a handshake by another way')
-  let accepted: WebSocket | undefined
-  server.handleUpgrade(request, socket, head, (webSocket) => {
-    accepted = webSocket
-  })
-  return accepted
+  const [key = ''] = valuesOf(request.rawHeaders, 'sec-websocket-key')
+  if (!socket.readable || !socket.writable) {
+    socket.destroy()
+    return undefined
+  }
+  const lines = [
+    'HTTP/1.1 101 Switching Protocols',
+    'Upgrade: websocket',
+    'Connection: Upgrade',
+    `Sec-WebSocket-Accept: ${acceptKey(key)}`,
+    ...(dialect === 'tunnel' ? [`Sec-WebSocket-Protocol: ${tunnelProtocol}`] : []),
+    `${instanceHeader}: ${instance}`,
+  ]
+  socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')
+  return new TunnelSocket({ socket, head, end: 'server', clock })
 }

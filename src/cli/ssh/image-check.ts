@@ -40,7 +40,11 @@ async function checkSshd(io: PersonIo, { client, ref }: SshTarget, connectionTyp
   const check = 'sshd'
   try {
     using deadline = deadlineOf(io.clock, longest, io.signal)
-    const { socket } = await tunnelTo(client, { signal: deadline.signal }, { ref, port: undefined, connectionType })
+    const { socket } = await tunnelTo(
+      client,
+      { ...io, signal: deadline.signal },
+      { ref, port: undefined, connectionType },
+    )
     try {
       const said = await firstLine(socket, deadline.signal)
       const version = greeting.exec(said)?.[0]
@@ -70,15 +74,19 @@ function firstLine(socket: Awaited<ReturnType<typeof tunnelTo>>['socket'], signa
     let said = ''
     const done = () => resolve(said)
     signal.addEventListener('abort', done, { once: true })
-    socket.once('close', done)
-    socket.on('error', done)
-    socket.on('message', (data) => {
-      const text = data.toString()
+    const hear = (text: string) => {
       said += text
-      // Without anything in it, it is the end of what it says.
-      if (text === '' || said.includes('\n') || said.length > 1024) done()
+      if (said.includes('\n') || said.length > 1024) done()
+    }
+    socket.use({
+      onBytes: (bytes) => hear(bytes.toString()),
+      onText: () => undefined,
+      // The end of what it says.
+      onEmpty: done,
+      onPing: (payload) => socket.pong(payload),
+      onPong: () => undefined,
+      onClosed: done,
     })
-    socket.resume()
   })
 }
 

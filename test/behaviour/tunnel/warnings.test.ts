@@ -65,6 +65,7 @@ test('five minutes before a workspace is stopped because nobody works in it, or 
       authority: `localhost:${port}`,
       target: `${paths.tunnel}?workspace=${ref.namespace}/${ref.name}`,
       authorization: `Bearer ${secret}`,
+      clock,
     })
     if (opened.kind === 'refused') throw new Error(`refused with ${opened.status}`)
     let bytes = 0

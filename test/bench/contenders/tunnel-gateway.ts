@@ -1,10 +1,18 @@
-/** A whole gateway with a workspace whose ports are elsewhere, and a machine that is logged in there: says where, once it is ready. */
+/**
+ * A whole gateway with a workspace whose ports are elsewhere, and a machine that is logged in there: says where, once it is ready. By `https` with a certificate
+ * of an authority that this machine alone trusts, by `http` otherwise.
+ */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { echoApp } from '#test/support/echo-app.ts'
 import { personMachine } from '#test/support/person-command.ts'
+import { createTestCa } from '#test/support/test-ca.ts'
 import { logIn } from '#test/support/tunnel-scene.ts'
 import { createWorld } from '#test/support/world.ts'
 
-const [appPort, sshPort] = process.argv.slice(2).map(Number)
+const [appPort, sshPort] = process.argv.slice(2, 4).map(Number)
+const machine = await personMachine()
+const ca = process.argv[4] === 'https' ? createTestCa(join(machine.home, 'ca')) : undefined
 const bounds = { port: undefined, idle: undefined, max: undefined, minMemory: undefined }
 const world = await createWorld({
   isForgetful: true,
@@ -13,6 +21,15 @@ const world = await createWorld({
     insecure: [...settings.insecure, 'insecureDirectSsh'],
     connections: [{ ...bounds, pattern: '*', maxPerWorkspace: 20_000, maxPerUser: 20_000 }],
   }),
+  ...(ca
+    ? {
+        tls: {
+          domain: 'localhost',
+          ...ca.issue(['localhost', '*.localhost']),
+          ca: await readFile(ca.caFile, 'utf8'),
+        },
+      }
+    : {}),
 })
 const main = await echoApp('nb')
 const at = (port = 0) => ({ ...main, endpoint: { kind: 'tcp', host: '127.0.0.1', port } as const, port })
@@ -25,9 +42,9 @@ await world.workspace({
     ],
   },
 })
-const machine = await personMachine()
-await machine.login(await world.as('alice'), [world.origin])
-const bearer = await logIn(world, 'alice')
+await machine.login(await world.as('alice'), [world.origin, ...(ca ? ['--ca-file', ca.caFile] : [])])
+// Clients that are no command line have none of its authorities.
+const bearer = ca ? '' : await logIn(world, 'alice')
 process.stdout.write(`${JSON.stringify({ origin: world.origin, port: world.port, bearer, home: machine.home })}\n`)
 process.once('SIGTERM', () => void end())
 

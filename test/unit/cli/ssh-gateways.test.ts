@@ -5,6 +5,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
+import type { Duplex } from 'node:stream'
 import { describe, expect, test } from 'vitest'
 import { clientOf } from '#cli/client/client.ts'
 import { type Deployment, readDeployments, writeDeployments } from '#cli/client/deployments.ts'
@@ -42,13 +43,18 @@ async function gateway(answer: (path: string) => Answer, types: readonly string[
     const type = status < 400 ? 'application/json' : problemMediaType
     response.writeHead(status, { 'Content-Type': type }).end(JSON.stringify(body))
   })
+  const upgraded: Duplex[] = []
   server.on('upgrade', (request, socket, head) => {
     const type = new URL(request.url ?? '', 'http://x').searchParams.get('type') ?? ''
     const refusal = JSON.stringify({ title: 'Not yours.', code: 'forbidden' })
     const fields = `Content-Type: ${problemMediaType}\r\nConnection: close`
     socket.on('error', () => undefined)
+    upgraded.push(socket)
     if (!types.includes(type)) socket.end(`HTTP/1.1 403 Forbidden\r\n${fields}\r\n\r\n${refusal}`)
-    else acceptTunnel({ request, socket, head, dialect: 'tunnel', instance: 'i' })?.send('SSH-2.0-x\r\n')
+    else
+      acceptTunnel({ request, socket, head, dialect: 'tunnel', instance: 'i', clock: systemClock })?.send(
+        Buffer.from('SSH-2.0-x\r\n'),
+      )
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo // It listens on TCP.
@@ -56,6 +62,7 @@ async function gateway(answer: (path: string) => Answer, types: readonly string[
     url: `http://127.0.0.1:${port}`,
     async [Symbol.asyncDispose]() {
       server.closeAllConnections()
+      for (const socket of upgraded) socket.destroy()
       await new Promise((resolve) => server.close(resolve))
     },
   }
