@@ -2,21 +2,25 @@
  * A pod that nothing connects to, behind two replicas of the installed chart: its app and its sshd listen on loopback alone, a NetworkPolicy denies whatever would
  * come in, and the node drops every new connection to it, as a network does that heeds the policy. The agent beside them is the sample.
  */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { openLink } from '#link/handshake.ts'
+import { resumeWindow } from '#resume/frames.ts'
 import { paths } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { kubectl } from '#test/support/cluster.ts'
 import { apply } from '#test/support/cluster-api.ts'
 import { gatewayImage } from '#test/support/cluster-site/gateway-image.ts'
-import { openNodeHand } from '#test/support/cluster-site/node-hand.ts'
+import { type NodeHand, openNodeHand } from '#test/support/cluster-site/node-hand.ts'
 import {
   type ClusterSite,
   openSite,
@@ -33,6 +37,9 @@ import { until } from '#test/support/until.ts'
 const run = promisify(execFile)
 const samples = join(import.meta.dirname, '../../config/samples/agent')
 const launcher = join(import.meta.dirname, '../../bin/gatehouse.js')
+
+/** Bytes of what is copied while its replica is killed. */
+const copied = 32_000_000
 
 /** The echo app and sshd, for nobody but this pod itself. `key` is let in. */
 function onLoopback(key: string): ContainerConfig {
@@ -67,6 +74,7 @@ describeWith('helm', 'in a cluster', () => {
     let bare: SiteWorkspace
     let alice: ScriptedBrowser
     let machine: PersonMachine
+    let hand: NodeHand
     let folder: string
     let pod: string
 
@@ -86,7 +94,7 @@ describeWith('helm', 'in a cluster', () => {
       await using proxy = await replicaProxy(site.address, site.port)
       const login = [site.origin, '--name', 'site', '--ca-file', site.ca.caFile]
       expect(await machine.login(alice, login, { HTTPS_PROXY: proxy.url })).toMatchObject({ code: 0 })
-      const hand = await openNodeHand(site.namespace)
+      hand = await openNodeHand(site.namespace)
       const addresses = await Promise.all([podOf('nb'), podOf('bare')].map(async (of) => (await of).address))
       pod = (await podOf('nb')).name
       for (const address of addresses) opened.use(await hand.close(address))
@@ -139,6 +147,36 @@ describeWith('helm', 'in a cluster', () => {
       const [replica] = site.replicas
       expect(replica && (await enter(replica, right))).toBe(101)
     }, 60_000)
+
+    test('what is copied in by a replica that is killed goes on by another one, and at most the window of it is sent twice', async () => {
+      const [first, second] = site.replicas
+      const content = randomBytes(copied)
+      let at = first
+      let sent = 0
+      await using proxy = await replicaProxy(
+        () => at?.address ?? '',
+        site.port,
+        (bytes) => {
+          sent += bytes
+        },
+      )
+      const copy = spawn('ssh', sshOf(proxy.url, 'sha256sum'), { stdio: 'pipe' })
+      const said = Promise.all([text(copy.stdout), text(copy.stderr)])
+      const write = async (part: Buffer) => {
+        for (let from = 0; from < part.length; from += 100_000)
+          if (!copy.stdin.write(part.subarray(from, from + 100_000))) await once(copy.stdin, 'drain')
+      }
+      await write(content.subarray(0, copied / 2))
+      at = second
+      await hand.kill(first?.pod ?? '')
+      await write(content.subarray(copied / 2))
+      copy.stdin.end()
+      const [stdout, stderr] = await said
+      expect(stdout).toContain(createHash('sha256').update(content).digest('hex'))
+      expect(stderr).toContain('it goes on where it was')
+      // What SSH, TLS and the frames put around it is far less than a tenth.
+      expect(sent).toBeLessThan(copied * 1.1 + resumeWindow)
+    }, 120_000)
 
     /** The samples with the names of this site. */
     async function applySamples(): Promise<void> {
@@ -205,7 +243,12 @@ describeWith('helm', 'in a cluster', () => {
 
     async function ssh(replica: SiteReplica, command: string): Promise<string> {
       await using proxy = await replicaProxy(replica.address, site.port)
-      const environment = `HOME=${machine.home} HTTPS_PROXY=${proxy.url}`
+      const { stdout } = await run('ssh', sshOf(proxy.url, command))
+      return stdout
+    }
+
+    function sshOf(proxy: string, command: string): string[] {
+      const environment = `HOME=${machine.home} HTTPS_PROXY=${proxy}`
       const set = [
         ...['BatchMode=yes', 'IdentitiesOnly=yes', 'IdentityAgent=none', 'StrictHostKeyChecking=no', 'LogLevel=ERROR'],
         ...[
@@ -216,8 +259,7 @@ describeWith('helm', 'in a cluster', () => {
         ],
         `ProxyCommand=env ${environment} ${process.execPath} ${launcher} tunnel ${site.team}/nb`,
       ].map((option) => `-o${option}`)
-      const { stdout } = await run('ssh', ['-F', 'none', ...set, 'nb', command])
-      return stdout
+      return ['-F', 'none', ...set, 'nb', command]
     }
   })
 })
