@@ -6,12 +6,14 @@ import type { Counted } from '#lib/tallies.ts'
 import type { EndReason, LiveStream } from '#live/streams.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Metrics, StreamEnd } from '#observe/metrics.ts'
+import { Meter } from '#resume/meter.ts'
 import { Bridge } from '#tunnel/bridge.ts'
 import { type Closing, closeCodes, type Dialect, type Notice } from '#tunnel/protocol.ts'
 import type { TunnelSocket } from '#tunnel/tunnel-socket.ts'
 import type { Bounds } from '#workspace/connections.ts'
 import type { Slot } from '#workspace/slots.ts'
 import { about } from './carriers.ts'
+import type { HeldTunnel } from './held-tunnel.ts'
 import type { Pass } from './passes.ts'
 import type { Sightings } from './sightings.ts'
 import type { TunnelSights } from './tunnel-sights.ts'
@@ -27,6 +29,8 @@ export interface LiveTunnelParts {
   readonly open: Counted
   readonly socket: TunnelSocket
   readonly upstream: Duplex
+  /** Of one that outlives this connection: its limits count from its beginning, over all connections that it had. */
+  readonly held: HeldTunnel | undefined
   readonly audit: Audit
   readonly metrics: Metrics
   readonly clock: Clock
@@ -50,32 +54,41 @@ export class LiveTunnel implements LiveStream {
   readonly #parts: LiveTunnelParts
   readonly #bridge: Bridge
   readonly #sights: TunnelSights | undefined
+  readonly #openedAt: Timestamp
   readonly #began: Timestamp
   #movedAt: Timestamp
   #moved = 0
+  /** Of one that outlives this connection: bytes that had not passed before. */
+  #fresh = 0
   /** What was foreseen, and told. */
   readonly #warned = new Set<Notice['why']>()
 
   constructor(parts: LiveTunnelParts) {
-    const { visit, pass, socket, upstream, dialect, clock, audit, metrics, slot } = parts
+    const { visit, pass, socket, upstream, dialect, held, clock, audit, metrics, slot } = parts
     this.#parts = parts
-    this.#began = clock.now()
-    this.#movedAt = this.#began
+    this.#openedAt = clock.now()
+    this.#began = this.#openedAt - (held?.held?.age ?? 0)
+    this.#movedAt = this.#openedAt - (held?.held?.idle ?? 0)
     this.#sights = parts.sightings?.tunnelled(pass, clock)
     pass.group.add(this)
     metrics.streamsOpened('tunnel').add()
     audit.record({ event: 'stream-opened', ...about(visit, pass), kind: 'tunnel' })
     slot.lost.addEventListener('abort', this.#onLost, { once: true })
     this.#bridge = new Bridge({
-      ...{ socket, dialect, clock, stream: { readable: upstream, writable: upstream }, onBreak: broke },
-      observe: (from, bytes) => this.#sights?.observe(from === 'socket' ? 'client' : 'upstream', bytes.length),
+      ...{ socket, dialect, clock, onBreak: broke },
+      stream: { readable: upstream, writable: upstream },
+      observe: held
+        ? this.#meter(new Meter())
+        : (from, bytes) => this.#sights?.observe(from === 'socket' ? 'client' : 'upstream', bytes.length),
       onClosed: (bridge) => this.#closed(bridge),
     })
   }
 
   look(now: Timestamp): void {
+    // What it led to may be led by another one already.
+    if (this.#bridge.cut !== undefined) return
     const { max, idle: longestIdle } = this.#parts.bounds
-    const moved = this.#bridge.bytesFromSocket + this.#bridge.bytesFromStream
+    const moved = this.#parts.held ? this.#fresh : this.#bridge.bytesFromSocket + this.#bridge.bytesFromStream
     if (moved !== this.#moved) {
       this.#moved = moved
       this.#movedAt = now
@@ -83,13 +96,27 @@ export class LiveTunnel implements LiveStream {
     }
     this.#sights?.look()
     this.#foretellStop(now)
-    if (this.#isOver('limit', now - this.#began, max)) this.#bridge.end(over)
-    else if (this.#isOver('idle', now - this.#movedAt, longestIdle)) this.#bridge.end(idle)
+    if (this.#isOver('limit', now - this.#began, max)) this.#end(over)
+    else if (this.#isOver('idle', now - this.#movedAt, longestIdle)) this.#end(idle)
     else this.#bridge.beat()
   }
 
   end({ code, reason, ofTunnel }: EndReason): void {
-    this.#bridge.end(ofTunnel ?? { code, reason })
+    this.#end(ofTunnel ?? { code, reason })
+  }
+
+  /** What is sent again is nobody's work. */
+  #meter(meter: Meter): (from: 'socket' | 'stream', bytes: Buffer) => void {
+    return (from, bytes) => {
+      const fresh = from === 'socket' ? meter.fromClient(bytes) : meter.fromUpstream(bytes)
+      this.#fresh += fresh
+      if (fresh > 0) this.#sights?.observe(from === 'socket' ? 'client' : 'upstream', fresh)
+    }
+  }
+
+  #end(closing: Closing): void {
+    this.#bridge.end(closing)
+    this.#parts.held?.endFor(closing.code)
   }
 
   /** Warns ahead of it, once. */
@@ -113,7 +140,7 @@ export class LiveTunnel implements LiveStream {
     this.#bridge.tell({ notice: 'closing-soon', why: near, in: Math.max(0, end.at - now) })
   }
 
-  readonly #onLost = (): void => this.#bridge.end(displaced)
+  readonly #onLost = (): void => this.#end(displaced)
 
   #closed({ bytesFromSocket: bytesIn, bytesFromStream: bytesOut, cut, closedBy }: Bridge): void {
     const { visit, pass, slot, open, audit, metrics, clock } = this.#parts
@@ -125,7 +152,7 @@ export class LiveTunnel implements LiveStream {
     metrics.streamsClosed('tunnel', cut === 'ended' ? endOf(closedBy.code) : ends[cut ?? 'socket']).add()
     metrics.streamBytes('tunnel', 'in').add(bytesIn)
     metrics.streamBytes('tunnel', 'out').add(bytesOut)
-    const duration = clock.now() - this.#began
+    const duration = clock.now() - this.#openedAt
     // What a client gives as its reason is its own word.
     const reason = cut === 'ended' ? closedBy.reason : cut === undefined ? 'closed' : ends[cut]
     const line = { ...about(visit, pass), kind: 'tunnel', reason, duration, bytesIn, bytesOut } as const

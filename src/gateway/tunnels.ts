@@ -9,12 +9,13 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import type { EndReason, LiveStream } from '#live/streams.ts'
 import type { Log } from '#observe/log.ts'
-import { isAway, isShut } from '#proxy/upstream.ts'
+import { isAway, isGone, isShut } from '#proxy/upstream.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { acceptTunnel } from '#tunnel/endpoint.ts'
 import type { Dialect } from '#tunnel/protocol.ts'
 import { type Bounds, boundsOf, portForward } from '#workspace/connections.ts'
 import type { Room, Slot, Slots } from '#workspace/slots.ts'
+import { HeldTunnel } from './held-tunnel.ts'
 import { LiveTunnel, type LiveTunnelParts } from './live-tunnel.ts'
 import type { Pass } from './passes.ts'
 import { comeAgain } from './reply.ts'
@@ -41,6 +42,8 @@ interface Opening {
   readonly pass: Pass
   readonly dialect: Dialect
   readonly bounds: Bounds
+  /** Absent: it lives no longer than its connection. */
+  readonly held: HeldTunnel | undefined
   readonly socket: Duplex
   /** What came behind the request. */
   readonly head: Buffer
@@ -59,6 +62,13 @@ const agentAway: Problem = {
   title: 'The agent of the workspace is not connected.',
 }
 
+/** Whether it was another's, or there never was one, looks the same. */
+const streamGone: Problem = {
+  code: 'tunnel_gone',
+  status: 410,
+  title: 'What was under way in this tunnel is gone.',
+}
+
 export class Tunnels {
   readonly #parts: TunnelsParts
 
@@ -71,17 +81,30 @@ export class Tunnels {
     const bounds = boundsOf(this.#parts.policy.connections, pass.connectionType)
     const dialect = visit.place.tunnel?.dialect
     if (!bounds || !dialect) throw new GatewayError('internal', 'a tunnel of no kind')
+    const held = this.#heldBy(visit, pass)
+    if (!held && visit.place.tunnel?.stream?.aim === 'resume') {
+      refuse(streamGone, [])
+      return
+    }
     const waiting = new Waiting()
     pass.group.add(waiting)
     try {
-      await this.#open({ visit, pass, dialect, bounds, socket, head }, waiting, refuse)
+      await this.#open({ visit, pass, dialect, bounds, held, socket, head }, waiting, refuse)
     } finally {
       pass.group.delete(waiting)
     }
   }
 
+  /** By an agent, which alone can hold one. */
+  #heldBy({ place }: Visit, pass: Pass): HeldTunnel | undefined {
+    const { policy, clock, log } = this.#parts
+    const stream = place.tunnel?.stream
+    if (!stream || !policy.isByAgent(pass.entry.ref.namespace)) return undefined
+    return new HeldTunnel({ pass, stream, clock, log })
+  }
+
   async #open(opening: Opening, waiting: Waiting, refuse: Refuse): Promise<void> {
-    const { visit, pass, socket, bounds } = opening
+    const { visit, pass, socket, bounds, held } = opening
     const taken = await this.#parts.slots.take(roomsOf(pass, bounds))
     if (taken.kind === 'full') {
       const { session } = pass
@@ -93,7 +116,7 @@ export class Tunnels {
     }
     let upstream: Duplex | undefined
     try {
-      upstream = await this.#dial(pass, waiting.signal)
+      upstream = await this.#dial(pass, waiting.signal, held)
     } catch (error) {
       taken.slot.leave()
       if (waiting.signal.aborted) reset(socket)
@@ -103,25 +126,30 @@ export class Tunnels {
     if (waiting.signal.aborted || hasLeft(visit) || !this.#begin(opening, upstream, taken.slot)) {
       taken.slot.leave()
       upstream.destroy()
+      // Of one that begins nobody knows; one that goes on may have another connection by now.
+      if (waiting.signal.aborted || visit.place.tunnel?.stream?.aim === 'open') held?.end()
       reset(socket)
     }
   }
 
   /** `false`: the client has left. */
-  #begin({ visit, pass, dialect, bounds, socket, head }: Opening, upstream: Duplex, slot: Slot): boolean {
+  #begin(opening: Opening, upstream: Duplex, slot: Slot): boolean {
+    const { visit, pass, bounds, socket, head } = opening
+    const held = opening.held?.held && opening.held
+    const dialect = held ? 'resume' : opening.dialect
     const instance = pass.entry.instance?.instanceUid ?? ''
     const { clock } = this.#parts
     const accepted = acceptTunnel({ request: visit.request, socket, head, dialect, instance, clock })
     if (!accepted) return false
     const open = this.#parts.turnstile.open(pass.session.identity.username)
-    new LiveTunnel({ ...this.#parts, visit, pass, dialect, bounds, slot, open, socket: accepted, upstream })
+    new LiveTunnel({ ...this.#parts, visit, pass, dialect, bounds, slot, open, socket: accepted, upstream, held })
     return true
   }
 
-  async #dial({ upstream }: Pass, signal: AbortSignal): Promise<Duplex> {
+  async #dial({ upstream }: Pass, signal: AbortSignal, held: HeldTunnel | undefined): Promise<Duplex> {
     const { clock, connectTimeout } = this.#parts
     using deadline = deadlineOf(clock, connectTimeout, signal)
-    return await upstream.dial(deadline.signal)
+    return await upstream.dial(deadline.signal, undefined, held?.wish)
   }
 
   #refuseFor(error: unknown, visit: Visit, refuse: Refuse): void {
@@ -129,7 +157,8 @@ export class Tunnels {
     const { log, witness } = this.#parts
     log.warn({ requestId: visit.requestId, code: error.code, reason: messageOf(error) }, 'a tunnel could not be opened')
     witness.failed(visit, error)
-    if (isAway(error)) refuse(agentAway, comeAgain(5))
+    if (isGone(error)) refuse(streamGone, [])
+    else if (isAway(error)) refuse(agentAway, comeAgain(5))
     else if (isShut(error)) refuse(nothingListens, comeAgain(5))
     else refuse(problem(error.code, error.status), error.retryable ? comeAgain(2) : [])
   }

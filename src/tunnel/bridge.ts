@@ -98,7 +98,7 @@ export class Bridge implements TunnelSocketUser {
 
   /** Nothing where the other side knows no notices. */
   tell(notice: Notice): void {
-    if (this.#parts.dialect === 'tunnel' && !this.#isClosing) this.#parts.socket.send(JSON.stringify(notice))
+    if (this.#parts.dialect !== 'plain' && !this.#isClosing) this.#parts.socket.send(JSON.stringify(notice))
   }
 
   /** To be called every `pingEvery`: asks whether the other side is there, and gives up on one that has said nothing for so long. */
@@ -199,7 +199,7 @@ export class Bridge implements TunnelSocketUser {
     if (this.#streamHasEnded || this.#isClosing) return
     this.#streamHasEnded = true
     const { socket, dialect } = this.#parts
-    if (dialect === 'plain' || this.#socketHasEnded) this.#close(done)
+    if (dialect !== 'tunnel' || this.#socketHasEnded) this.#close(done)
     else socket.send(nothing)
   }
 

@@ -4,7 +4,9 @@ import { type IncomingMessage, request } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { hasAccepted, valuesOf } from '#http/accept-key.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
-import { instanceHeader, tunnelProtocol } from './protocol.ts'
+import { resumeProtocol } from '#resume/frames.ts'
+import type { Secret } from '#settings/secret.ts'
+import { type Dialect, instanceHeader, streamHeader, tunnelProtocol } from './protocol.ts'
 import { TunnelSocket } from './tunnel-socket.ts'
 
 export interface TunnelWish {
@@ -16,13 +18,21 @@ export interface TunnelWish {
   readonly target: string
   /** The value of that field. */
   readonly authorization: string
+  /** One that is to outlive this connection: it begins, or goes on. */
+  readonly stream?: WishedStream | undefined
   readonly clock: Clock
+}
+
+export interface WishedStream {
+  readonly aim: 'open' | 'resume'
+  readonly id: Secret
 }
 
 export type OpenedTunnel =
   | {
       readonly kind: 'open'
       readonly socket: TunnelSocket
+      readonly dialect: Exclude<Dialect, 'plain'>
       /** Which run of the workspace it leads to, where the gateway says so. */
       readonly instance: string | undefined
     }
@@ -40,7 +50,8 @@ const longestBody = 65_536
 
 /** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is used, as a bridge does. */
 export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
-  const { connection, authority, target, authorization, clock } = wish
+  const { connection, authority, target, authorization, stream, clock } = wish
+  const offered = offeredBy(stream)
   const key = randomBytes(16).toString('base64')
   const asked = request({
     createConnection: () => connection,
@@ -49,7 +60,8 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
     headers: {
       ...{ Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
       ...{ Connection: 'Upgrade', Upgrade: 'websocket' },
-      ...{ 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Protocol': tunnelProtocol },
+      ...{ 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Protocol': offered.join(', ') },
+      ...(stream ? { [streamHeader]: `${stream.aim} ${stream.id.reveal()}` } : {}),
     },
   })
   return new Promise((resolve, reject) => {
@@ -63,13 +75,14 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
     asked.on('error', fail)
     asked.once('upgrade', (answer, socket, head) => {
       timer[Symbol.dispose]()
-      if (!hasAgreed(answer.rawHeaders, key)) {
+      const protocol = agreedIn(answer.rawHeaders, key)
+      if (protocol === undefined || !offered.includes(protocol)) {
         socket.on('error', () => undefined)
         fail(new Error('the gateway switched to something else than was asked for'))
         return
       }
       const opened = new TunnelSocket({ socket, head, end: 'client', clock })
-      resolve({ kind: 'open', socket: opened, instance: fieldOf(answer, instanceHeader) })
+      resolve({ kind: 'open', socket: opened, dialect: dialectOf(protocol), instance: fieldOf(answer, instanceHeader) })
     })
     asked.once('response', (answer) => {
       textOf(answer).then((body) => {
@@ -84,16 +97,22 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
   })
 }
 
-/** Our subprotocol, and no extension, since none was offered. */
-function hasAgreed(headers: readonly string[], key: string): boolean {
-  const protocols = valuesOf(headers, 'sec-websocket-protocol')
+/** One that goes on has nothing to fall back to. */
+function offeredBy(stream: WishedStream | undefined): readonly string[] {
+  if (stream?.aim === 'resume') return [resumeProtocol]
+  return stream ? [resumeProtocol, tunnelProtocol] : [tunnelProtocol]
+}
+
+function dialectOf(protocol: string): 'tunnel' | 'resume' {
+  return protocol === resumeProtocol ? 'resume' : 'tunnel'
+}
+
+/** The subprotocol; `undefined` where it is no answer to this handshake, or there is an extension, since none was offered. */
+function agreedIn(headers: readonly string[], key: string): string | undefined {
+  const [protocol, ...more] = valuesOf(headers, 'sec-websocket-protocol')
   const extensions = valuesOf(headers, 'sec-websocket-extensions')
-  return (
-    hasAccepted(headers, key) &&
-    protocols.length === 1 &&
-    protocols[0] === tunnelProtocol &&
-    extensions.every((value) => value === '')
-  )
+  const isFit = hasAccepted(headers, key) && more.length === 0 && extensions.every((value) => value === '')
+  return isFit ? protocol : undefined
 }
 
 function fieldOf({ headers }: IncomingMessage, name: string): string | undefined {

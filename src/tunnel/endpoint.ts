@@ -5,6 +5,7 @@ import { GatewayError } from '#errors.ts'
 import { acceptKey, valuesOf } from '#http/accept-key.ts'
 import type { ClientRequest } from '#http/messages.ts'
 import type { Clock } from '#lib/clock.ts'
+import { resumeProtocol } from '#resume/frames.ts'
 import { type Dialect, instanceHeader, tunnelProtocol } from './protocol.ts'
 import { TunnelSocket } from './tunnel-socket.ts'
 
@@ -20,6 +21,8 @@ export interface Handshake {
   readonly clock: Clock
 }
 
+const protocols = { tunnel: tunnelProtocol, resume: resumeProtocol, plain: undefined }
+
 /** Answers 101. `undefined`: the client has left. Compression is not agreed on, whoever offers it: what passes is encrypted as a rule. */
 export function acceptTunnel({ request, socket, head, dialect, instance, clock }: Handshake): TunnelSocket | undefined {
   // A handshake comes by HTTP/1.1 alone, as Node parsed it.
@@ -29,12 +32,13 @@ export function acceptTunnel({ request, socket, head, dialect, instance, clock }
     socket.destroy()
     return undefined
   }
+  const protocol = protocols[dialect]
   const lines = [
     'HTTP/1.1 101 Switching Protocols',
     'Upgrade: websocket',
     'Connection: Upgrade',
     `Sec-WebSocket-Accept: ${acceptKey(key)}`,
-    ...(dialect === 'tunnel' ? [`Sec-WebSocket-Protocol: ${tunnelProtocol}`] : []),
+    ...(protocol === undefined ? [] : [`Sec-WebSocket-Protocol: ${protocol}`]),
     `${instanceHeader}: ${instance}`,
   ]
   socket.write(`${lines.join('\r\n')}\r\n\r\n`, 'latin1')

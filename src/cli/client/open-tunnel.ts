@@ -3,7 +3,7 @@ import { printable } from '#observe/printable.ts'
 import { paths } from '#surface/urls.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { Bridge, type ByteStream } from '#tunnel/bridge.ts'
-import { type OpenedTunnel, openTunnel } from '#tunnel/client.ts'
+import { type OpenedTunnel, openTunnel, type WishedStream } from '#tunnel/client.ts'
 import { closeCodes, type Notice, pingEvery, readNotice } from '#tunnel/protocol.ts'
 import { refusalOf } from './api-call.ts'
 import { CliFault } from './cli-fault.ts'
@@ -18,6 +18,8 @@ export interface TunnelTarget {
   readonly connectionType: string
   /** The run of the workspace that an earlier tunnel leads to; any if absent. */
   readonly instance?: string | undefined
+  /** What is to outlive the connection. */
+  readonly stream?: WishedStream | undefined
 }
 
 export type GatewayTunnel = Extract<OpenedTunnel, { kind: 'open' }>
@@ -37,7 +39,7 @@ export async function tunnelTo(
     authority: new URL(deployment.url).host,
     target: `${paths.tunnel}?${query}`,
     authorization: `Bearer ${secret.reveal()}`,
-    clock: io.clock,
+    ...{ stream: target.stream, clock: io.clock },
   }).catch((error: unknown) => {
     throw new CliFault('unreachable', `the connection to ${deployment.url} broke: ${String(error)}`, { cause: error })
   })
@@ -61,10 +63,7 @@ export function join({ tunnel: { socket }, stream, clock, signal, stderr }: Join
     }
     const bridge = new Bridge({
       ...{ socket, stream, clock, dialect: 'tunnel', onBreak: { code: closeCodes.done, reason: 'left' } },
-      onText: (text) => {
-        const notice = readNotice(text)
-        if (notice) stderr.write(`gatehouse: ${sayNotice(notice)}\n`)
-      },
+      onText: noticesTo(stderr),
       onClosed: ({ closedBy }) => {
         timer[Symbol.dispose]()
         signal.removeEventListener('abort', stop)
@@ -77,6 +76,14 @@ export function join({ tunnel: { socket }, stream, clock, signal, stderr }: Join
     if (signal.aborted) stop()
     else signal.addEventListener('abort', stop, { once: true })
   })
+}
+
+/** Tells the person of what the gateway foresees. */
+export function noticesTo(stderr: PersonIo['stderr']): (text: string) => void {
+  return (text) => {
+    const notice = readNotice(text)
+    if (notice) stderr.write(`gatehouse: ${sayNotice(notice)}\n`)
+  }
 }
 
 function sayNotice({ why, in: rest }: Notice): string {
@@ -92,6 +99,12 @@ const foreseen: { readonly [Why in Notice['why']]: (when: string) => string } = 
   lifetime: (when) => `the workspace will be stopped ${when}, since it has run for as long as is allowed`,
 }
 
+/** How the gateway closed it; 1006 where it did not. */
+export interface Closed {
+  readonly code: number
+  readonly reason: string
+}
+
 /** Each with what there is to do about it. */
 const closings: ReadonlyMap<number, readonly [what: string, hint: string]> = new Map([
   [closeCodes.stopping, ['the workspace stops', 'Start it again: "gatehouse start WORKSPACE".']],
@@ -102,7 +115,7 @@ const closings: ReadonlyMap<number, readonly [what: string, hint: string]> = new
   [closeCodes.expired, ['its time was up', 'Connect again; if that is refused: "gatehouse login".']],
 ])
 
-function closedFault({ code, reason }: { readonly code: number; readonly reason: string }): CliFault {
+export function closedFault({ code, reason }: Closed): CliFault {
   const known = closings.get(code)
   const said = reason === '' ? '' : ` (${printable(reason)})`
   if (known) return new CliFault('tunnel_closed', `the tunnel was closed: ${known[0]}${said}`, { hint: known[1] })
