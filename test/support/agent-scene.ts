@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { WebSocket } from 'ws'
 import { agent } from '#cli/agent.ts'
 import { type Agents, openAgents } from '#compose/agents.ts'
-import { systemClock } from '#lib/clock.ts'
+import { type Clock, systemClock } from '#lib/clock.ts'
 import { type Frame, linkProtocol, readFrame, writeFrame } from '#link/frames.ts'
 import type { InstanceUid } from '#runtime/contract.ts'
 import type { PeerSettings } from '#settings/settings.ts'
@@ -47,8 +47,8 @@ export interface AgentScene extends AsyncDisposable {
   readonly ssh: TcpApp
   /** Good for the pod of the workspace. */
   token(claims?: object): Promise<string>
-  /** With that token in its file. */
-  startAgent(token?: string): Promise<RunningAgent>
+  /** With that token in its file, else a good one. `connect`: where to, if not to the first gateway. */
+  startAgent(token?: string, by?: { readonly clock?: Clock; readonly connect?: string }): Promise<RunningAgent>
   stopAgents(): Promise<void>
   isReady(): boolean
   /** The status where it is refused. */
@@ -111,18 +111,12 @@ export async function agentScene(options: AgentSceneOptions = {}): Promise<Agent
   return {
     ...{ world, agents, giver, ref, pod, app, ssh, token },
     isReady: () => entry()?.state.phase === 'Running',
-    async startAgent(given) {
+    async startAgent(given, { clock = systemClock, connect: to } = {}) {
       const tokenFile = join(folder, 'token')
       await writeFile(tokenFile, `${given ?? (await token())}\n`)
-      const one = runAgent([
-        '--gateway',
-        world.origin,
-        '--insecure-http',
-        '--token-file',
-        tokenFile,
-        '--ports',
-        `${app.port},${ssh.port}`,
-      ])
+      const args = ['--gateway', world.origin, '--insecure-http', '--token-file', tokenFile]
+      const ports = ['--ports', `${app.port},${ssh.port}`]
+      const one = runAgent([...args, ...ports, ...(to === undefined ? [] : ['--connect', to])], clock)
       running.use(one)
       started.push(one)
       return one
@@ -135,7 +129,7 @@ export async function agentScene(options: AgentSceneOptions = {}): Promise<Agent
   }
 }
 
-function runAgent(args: readonly string[]): RunningAgent {
+function runAgent(args: readonly string[], clock: Clock): RunningAgent {
   const ending = new AbortController()
   let said = ''
   const out = {
@@ -144,7 +138,7 @@ function runAgent(args: readonly string[]): RunningAgent {
     },
   }
   const { signal } = ending
-  const ended = agent(args, { stdout: out, stderr: out, env: {}, clock: systemClock, signal })
+  const ended = agent(args, { stdout: out, stderr: out, env: {}, clock, signal })
   const stop = () => {
     ending.abort()
     return ended

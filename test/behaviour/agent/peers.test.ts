@@ -1,15 +1,17 @@
 /** Two replicas, and an agent that has its links at one of them: the other one reaches the workspace all the same, by asking the first. */
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { connect as connectPlainly } from 'node:net'
+import { connect as connectPlainly, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { pipeline } from 'node:stream'
 import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Agents, openAgents } from '#compose/agents.ts'
 import { sayAsked } from '#link/peer-words.ts'
 import { type AgentScene, agentScene } from '#test/support/agent-scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import type { Replica } from '#test/support/replica.ts'
 import { createTestCa, type IssuedCertificate, type TestCa } from '#test/support/test-ca.ts'
@@ -122,7 +124,39 @@ test('an agent that has left is away at both, and one that comes to either is th
   await expect.poll(async () => (await ask('/')).status, patience).toBe(200)
 })
 
+test('an agent that is led to one replica alone looks for the other, and when the first is gone the workspace is served at once', async () => {
+  await scene.stopAgents()
+  const clock = fakeClock(Date.now())
+  let to = scene.world.port
+  const balancer = createServer((near) => {
+    const far = connectPlainly({ host: '127.0.0.1', port: to })
+    pipeline(near, far, near, () => undefined)
+    if (to === scene.world.port) first.add(far)
+  })
+  const first = new Set<Socket>()
+  await new Promise<void>((resolve) => balancer.listen(0, '127.0.0.1', resolve))
+  using _ = { [Symbol.dispose]: () => void balancer.close() }
+  const address = balancer.address()
+  const place = `127.0.0.1:${typeof address === 'object' ? address?.port : ''}`
+  await using agent = await scene.startAgent(undefined, { clock, connect: place })
+  const sizes = () => [scene.agents.links.size, others?.links.size]
+  await expect.poll(sizes, patience).toEqual([2, 0])
+  // As long as it is led there alone it keeps what it has.
+  await clock.advance(10_000)
+  await expect.poll(() => first.size, patience).toBe(3)
+  expect(sizes()).toEqual([2, 0])
+  to = replica.port
+  await clock.advance(20_000)
+  await expect.poll(sizes, patience).toEqual([1, 1])
+  await expect.poll(() => agent.said(), patience).toContain('is at another replica now')
+  // Its clock stands still: it does not come again.
+  for (const socket of first) socket.resetAndDestroy()
+  await expect.poll(sizes, patience).toEqual([0, 1])
+  expect((await ask('/')).status).toBe(200)
+})
+
 test('a replica that ends says to others that it has no links', async () => {
+  await scene.startAgent()
   await expect.poll(() => knock(own), patience).toBe('ok\n')
   scene.agents.peers?.leave()
   expect(await knock(own)).toBe('away\n')
