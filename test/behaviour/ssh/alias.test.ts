@@ -1,11 +1,14 @@
 /** A stock ssh after `gatehouse login` and `gatehouse config-ssh`, in a home of its own: nothing but an alias is said, and nothing else is configured. */
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { chmod, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { freePort } from '#test/support/free-port.ts'
 import { type PersonMachine, personMachine, type Ran } from '#test/support/person-command.ts'
 import { tokenGiver } from '#test/support/pod-token.ts'
 import { describeWith } from '#test/support/real-parts.ts'
@@ -68,9 +71,9 @@ describeWith('sshd', 'an alias', (sshd) => {
 
   /** Stock OpenSSH, by the person's own configuration, with the variables of somebody who has clicked on something. */
   const ssh = (...args: readonly string[]): Promise<Ran> => by('ssh', ['-F', userConfig, ...args])
-  const by = async (program: string, args: readonly string[]): Promise<Ran> => {
-    const env = { HOME: machine.home, PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: compiled }
-    return run(program, [...args], { env }).then(
+  const environment = () => ({ HOME: machine.home, PATH: '/usr/bin:/bin', NODE_COMPILE_CACHE: compiled })
+  const by = async (program: string, args: readonly string[], more: Readonly<Record<string, string>> = {}) => {
+    return run(program, [...args], { env: { ...environment(), ...more } }).then(
       ({ stdout, stderr }) => ({ code: 0, stdout, stderr }),
       ({ code, stdout, stderr }: Ran) => ({ code, stdout, stderr }),
     )
@@ -169,6 +172,53 @@ describeWith('sshd', 'an alias', (sshd) => {
     expect(await machine.run(['cp', '-q', from ?? '', `team/nb:${there}`])).toMatchObject({ code: 0, stdout: '' })
     expect(await machine.run(['cp', '-q', `nb:${there}`, back ?? ''])).toMatchObject({ code: 0 })
     expect((await readFile(back ?? '')).equals(content)).toBe(true)
+  })
+
+  test('the agent of the person’s machine is reached from within where config-ssh was told so, and by no word of a client otherwise', async () => {
+    const agent = { SSH_AUTH_SOCK: join(machine.home, 'agent') }
+    const program = spawn('ssh-agent', ['-D', '-a', agent.SSH_AUTH_SOCK], { stdio: 'ignore' })
+    using _ = { [Symbol.dispose]: () => void program.kill() }
+    const key = join(machine.home, 'mine')
+    await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'a key of mine', '-f', key])
+    await expect.poll(async () => (await by('ssh-add', ['-q', key], agent)).code).toBe(0)
+    // 2: there is no agent.
+    const listed = (...args: readonly string[]) =>
+      by('ssh', ['-F', userConfig, ...args, alias, '/usr/bin/ssh-add -l'], agent)
+    expect(await listed('-A')).toMatchObject({ code: 2, stdout: '' })
+    expect(await machine.run(['config-ssh', '--agent-forwarding'])).toMatchObject({ code: 0 })
+    expect(await listed()).toMatchObject({ code: 0, stdout: expect.stringContaining(' a key of mine (ED25519)') })
+  })
+
+  describeWith('code-server', 'the way that desktop IDEs install their server', (codeServer) => {
+    test('a script on the standard input of ssh -T -D starts a code-server, whose workbench comes through the SOCKS port', async () => {
+      const [port, socks] = await Promise.all([freePort(), freePort()])
+      const args = ['-F', userConfig, '-T', '-D', `127.0.0.1:${socks}`, alias, 'sh']
+      const child = spawn('ssh', args, { env: environment(), stdio: 'pipe' })
+      let said = ''
+      for (const output of [child.stdout, child.stderr])
+        output.setEncoding('utf8').on('data', (text: string) => {
+          said += text
+        })
+      const ended = new Promise((resolve) => child.once('exit', resolve))
+      const places = `--user-data-dir "$HOME/data" --extensions-dir "$HOME/extensions"`
+      const quiet = '--auth none --disable-telemetry --disable-update-check'
+      child.stdin.write(`PATH=/usr/bin:/bin
+        ${codeServer} --bind-addr 127.0.0.1:${port} ${quiet} ${places} > "$HOME/server.log" 2>&1 &
+        server=$!
+        trap 'kill $server; wait $server' EXIT
+        echo it starts
+      `)
+      await expect.poll(() => said, { timeout: 20_000 }).toBe('it starts\n')
+      const page = () => by('curl', ['-sSfL', '--socks5-hostname', `127.0.0.1:${socks}`, `http://127.0.0.1:${port}/`])
+      await expect
+        .poll(page, { timeout: 30_000 })
+        .toMatchObject({ code: 0, stdout: expect.stringContaining('vscode-workbench-web-configuration') })
+      // The end of its input is the end of all that it has begun.
+      child.stdin.end()
+      expect(await ended).toBe(0)
+      const gone = connect({ host: '127.0.0.1', port })
+      await expect(once(gone, 'connect')).rejects.toMatchObject({ code: 'ECONNREFUSED' })
+    })
   })
 
   const put = async (name: string, script: string) => {
