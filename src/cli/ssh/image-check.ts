@@ -19,6 +19,7 @@ export interface ImageFindings {
 const greeting = /^SSH-2\.0-[\x21-\x7e]{1,200}/
 const longest: Milliseconds = 15_000
 const contract = 'The image has to bring it: docs/ssh-image.md of Gatehouse.'
+const agentRemedy = 'It is a container of the pod, whose log says why: docs/agent.md of Gatehouse.'
 
 /** `connectionType`: what an IDE is, with what the gateway asks of that. By an alias whatever comes is {@link sshRemote}, so that this one is needed too. */
 export async function checkImage(
@@ -55,11 +56,18 @@ async function checkSshd(io: PersonIo, { client, ref }: SshTarget, connectionTyp
     }
   } catch (error) {
     if (!(error instanceof CliFault)) throw error
-    return { check, verdict: 'missing', ...sayRefusal(error, connectionType) }
+    return findingOf(error, connectionType)
   }
 }
 
-/** A gateway that lets nobody in by this type says nothing of the image. */
+/** Of a tunnel to its port of SSH that was refused. Pure. A gateway that lets nobody in by this type, or an agent that is away, says nothing of the image. */
+export function findingOf(error: CliFault, connectionType: string): Finding {
+  const { message, code } = error
+  if (code === 'agent_away')
+    return { check: 'agent', verdict: 'missing', found: `${message} (${code})`, remedy: agentRemedy }
+  return { check: 'sshd', verdict: 'missing', ...sayRefusal(error, connectionType) }
+}
+
 function sayRefusal({ message, code, hint, status }: CliFault, connectionType: string) {
   if (status === 400 || status === 403 || status === 404)
     return {

@@ -6,14 +6,14 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isCliFault } from '#cli/client/cli-fault.ts'
+import { CliFault, isCliFault } from '#cli/client/cli-fault.ts'
 import { readTrust } from '#cli/client/ssh-trust.ts'
 import { parseCopy } from '#cli/cp.ts'
 import { startOf } from '#cli/person-machine.ts'
 import { configText } from '#cli/ssh/config-text.ts'
 import { ides } from '#cli/ssh/deep-link.ts'
 import { folderToSay } from '#cli/ssh/given-folder.ts'
-import { readPrograms } from '#cli/ssh/image-check.ts'
+import { findingOf, readPrograms } from '#cli/ssh/image-check.ts'
 import { hasInclude, includeLine, withInclude, withoutInclude } from '#cli/ssh/include-line.ts'
 import { ownedConfig, placesOf, userConfig } from '#cli/ssh/places.ts'
 import { newKey } from '#ssh/private-key.ts'
@@ -191,6 +191,31 @@ test('addresses of IDEs are as they know them, and hold no more than a name and 
   ])
 })
 
+test('no address of an IDE has room for a credential: whatever the folder is called, it says an alias, a user and that folder, and nothing else', () => {
+  const [alias, user] = ['nb.team.prod.gatehouse', 'workspace']
+  // What reads addresses here takes such steps itself.
+  const folder = fc.string().map((name) => `/${name}`)
+  const plain = folder.filter((path) => !path.split('/').some((step) => step === '.' || step === '..'))
+  const places = new Map([['zed', { host: 'ssh', search: '', before: `/${user}@${alias}` }]])
+  const ofVsCode = { host: 'vscode-remote', search: '?windowId=_blank', before: `/ssh-remote+${alias}` }
+  fc.assert(
+    fc.property(fc.constantFrom(...ides), plain, ([name, ide], path) => {
+      const { username, password, host, pathname, search, hash } = new URL(ide.link({ alias, user, path }))
+      expect(username + password).toBe('')
+      if (name === 'jetbrains') {
+        const fields = { type: 'ssh', host: alias, port: '22', user, projectPath: path, deploy: 'true' }
+        expect([host, pathname, search]).toEqual(['connect', '', ''])
+        expect([...new URLSearchParams(hash.slice(1))]).toEqual(Object.entries(fields))
+        return
+      }
+      const { before, ...rest } = places.get(name) ?? ofVsCode
+      expect({ host, search, hash, place: decodeURIComponent(pathname) }).toEqual({
+        ...{ ...rest, hash: '', place: before + path },
+      })
+    }),
+  )
+})
+
 test('what is copied is of this machine on one side, and of one workspace on the other', () => {
   expect(parseCopy(['a', './b:c', 'team/nb:x']).places).toEqual([
     { local: 'a' },
@@ -203,6 +228,17 @@ test('what is copied is of this machine on one side, and of one workspace on the
       codeOf(() => parseCopy(words)),
       words.join(' '),
     ).toBe('usage')
+})
+
+test('an agent that is away is found missing itself, not what its workspace may have; whatever else nobody can know is said of sshd', () => {
+  const refused = (code: string, status: number) => findingOf(new CliFault(code, 'no', { status }), 'ssh-remote')
+  expect(refused('agent_away', 503)).toMatchObject({ check: 'agent', verdict: 'missing', found: 'no (agent_away)' })
+  expect(refused('agent_away', 503).remedy).toContain('docs/agent.md')
+  expect(refused('nothing_listens', 424)).toMatchObject({
+    ...{ check: 'sshd', verdict: 'missing' },
+    remedy: expect.stringContaining('docs/ssh-image.md'),
+  })
+  expect(refused('forbidden', 403).remedy).toContain('A share that names types')
 })
 
 test('one of curl and wget will do, and a shell that says nothing is none', () => {
