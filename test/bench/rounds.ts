@@ -28,6 +28,9 @@ export type Part = 'rate' | 'download' | 'echo' | 'growth' | 'idle' | 'laptop' |
 
 export const sizes = {
   one: { sessions: 1, workspaces: 1 },
+  /** With more than one a connection is asked for another one each time, which costs something by itself: browsers seldom do that. */
+  fewSessions: { sessions: 64, workspaces: 1 },
+  fewWorkspaces: { sessions: 1, workspaces: 64 },
   sessions: { sessions: 10_000, workspaces: 1 },
   workspaces: { sessions: 1, workspaces: 5_000 },
 } as const

@@ -2,7 +2,7 @@
 import { type Figure, figureOf, ratioOf } from './figures.ts'
 import { median } from './measure.ts'
 import type { Profile } from './profile.ts'
-import type { Gave, Round } from './rounds.ts'
+import { type Gave, type Round, sizes } from './rounds.ts'
 
 export interface Aside {
   readonly idle: Readonly<Record<string, number>>
@@ -36,7 +36,8 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.median]))
   const ratio = (pick: Pick, to: string) => ratioOf(of('gatehouse', pick), of(to, pick))
   const direct = rounds.map((round) => round.direct?.p50 ?? Number.NaN)
-  const added = median(rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), single, app?.p50)))
+  const added = (name: string) =>
+    median(rounds.map(({ gave, direct: app }) => addedBy(gave.get(name), single, app?.p50)))
   const addedP99 = median(rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), singleP99, app?.p99)))
   const costs = (name: string) => rounds.map(({ cost }) => cost.get(name) ?? Number.NaN)
   const rates = figures(perSecond)
@@ -50,16 +51,15 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     requests_per_second_spread: rates,
     p99_ms: medians(figures(p99, 2)),
     p50_ms_one_connection: latencies,
-    added_p50_ms: Number(added.toFixed(3)),
+    added_p50_ms: Number(added('gatehouse').toFixed(3)),
+    added_p50_ms_of_nginx: Number(added('nginx').toFixed(3)),
     added_p99_ms: Number(addedP99.toFixed(3)),
     download_mb_per_second: figures(megabytes),
     download_cpu_seconds: figures(downloadCpu, 2),
     echo_messages_per_second: figures(messages),
     echo_message_cpu_us: figures(messageCpu, 1),
     idle_websocket_kb: idle,
-    request_cpu_us: Object.fromEntries(
-      ['one', 'sessions', 'workspaces'].map((name) => [name, figureOf(costs(name), 1)]),
-    ),
+    request_cpu_us: Object.fromEntries(Object.keys(sizes).map((name) => [name, figureOf(costs(name), 1)])),
     ratios: {
       requests_to_nginx_auth_request: ratio(perSecond, 'nginx_auth_request'),
       requests_to_caddy_forward_auth: ratio(perSecond, 'caddy_forward_auth'),
@@ -69,7 +69,9 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
       echo_to_nginx: ratio(messages, 'nginx'),
       echo_cost_to_nginx: ratio(messageCpu, 'nginx'),
       cost_of_10000_sessions: ratioOf(costs('sessions'), costs('one')),
+      cost_of_10000_sessions_to_64: ratioOf(costs('sessions'), costs('fewSessions')),
       cost_of_5000_workspaces: ratioOf(costs('workspaces'), costs('one')),
+      cost_of_5000_workspaces_to_64: ratioOf(costs('workspaces'), costs('fewWorkspaces')),
     },
     profile,
     ...laptop,
