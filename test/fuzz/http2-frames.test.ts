@@ -13,6 +13,9 @@ import { makeHttp2Case } from './http2-cases.ts'
 const span = Number(process.env.GATEHOUSE_FUZZ_HTTP2_SECONDS ?? 15) * 1_000
 const seed = process.env.GATEHOUSE_FUZZ_SEED ?? 'gatehouse'
 const lanes = 6
+/** For how long nothing must have come, and in how many turns of this process: one that waits for a processor answers nobody meanwhile. */
+const quiet = 25
+const quietTurns = 20
 /** Cases of a lane between two looks at everybody else. */
 const lookEvery = 20
 
@@ -37,7 +40,8 @@ async function play({ world, a }: Tenants, origin: string): Promise<number> {
   let seen = -1
   while (!connection.isEnded() && connection.frames.length > seen) {
     seen = connection.frames.length
-    await sleep(25)
+    await sleep(quiet)
+    for (let turn = 0; turn < quietTurns; turn += 1) await setImmediate()
   }
   const heads = connection.frames.filter(({ type }) => type === types.headers).map(({ stream }) => stream)
   return new Set(heads.filter((stream) => answerOf(connection.frames, stream) === 200)).size
