@@ -49,8 +49,16 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
     const [url, used, alice] = [world.url('left'), world.url('used'), await world.as('alice')]
     for (const one of [url, used]) await openWhenRunning(alice, one)
     const startedAt = clock.now()
-    const sockets = []
-    for (const { port } of others) sockets.push(await openSocket(alice, url, { port, lookup: thisMachine }))
+    const sockets: Awaited<ReturnType<typeof openSocket>>[] = []
+    for (const { port } of others) {
+      // Each of them learns by itself that it is ready.
+      const open = () =>
+        openSocket(alice, url, { port, lookup: thisMachine }).then(
+          (socket) => sockets.push(socket),
+          () => 0,
+        )
+      await expect.poll(open, patience).toBeGreaterThan(0)
+    }
     const of = (name: string, path: string) => world.do(['get', 'workspace', name, '-o', `jsonpath=${path}`])
     const recordsOf = async (name: string): Promise<readonly RecordSpec[]> => {
       const { items } = JSON.parse(await world.ours(['get', 'workspaceactivities', '-o', 'json']))
@@ -89,6 +97,12 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
       .poll(async () => Math.max(0, ...(await gestures())), patience)
       .toBeGreaterThan(startedAt + 220 * seconds)
     expect(first.lines.join('')).toContain('does the housekeeping')
+    const deciders = async () =>
+      (await recordsOf('used')).flatMap(({ replica, verdict }) =>
+        verdict ? [{ replica, reason: verdict.reason }] : [],
+      )
+    await expect.poll(deciders, patience).toHaveLength(1)
+    const [former] = await deciders()
     await first.process?.kill()
     {
       // For longer than the timeout of one that nobody uses.
@@ -109,6 +123,9 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
       const { status, headers: told } = await plainRequest(`${url}api/kernels`, { headers, port })
       expect([status, told['retry-after']]).toEqual([424, '30'])
     }
+    // Whoever decides now knows when that gesture was, by the time of the API server.
+    const present = async () => (await deciders()).filter(({ replica }) => replica !== former?.replica)
+    await expect.poll(present, patience).toMatchObject([{ reason: 'active' }])
     const events = ['get', 'events', '--field-selector=reason=IdleShutdown', '-o', 'json']
     await expect.poll(async () => JSON.parse(await world.do(events)).items.length, patience).toBe(1)
     const stops = [first, ...others, again]
@@ -139,6 +156,8 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
 /** As far as it is looked at. */
 interface RecordSpec {
   readonly workspace: { readonly name: string }
+  readonly replica: string
+  readonly verdict?: { readonly reason: string }
   readonly interactive?: string
   readonly run?: object
 }
