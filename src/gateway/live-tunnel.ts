@@ -16,6 +16,7 @@ import { about } from './carriers.ts'
 import type { HeldTunnel } from './held-tunnel.ts'
 import type { Pass } from './passes.ts'
 import type { Sightings } from './sightings.ts'
+import type { TunnelIntake } from './tunnel-intake.ts'
 import type { TunnelSights } from './tunnel-sights.ts'
 import type { Visit } from './visit.ts'
 
@@ -29,6 +30,8 @@ export interface LiveTunnelParts {
   readonly open: Counted
   readonly socket: TunnelSocket
   readonly upstream: Duplex
+  /** What it was opened with. */
+  readonly intake: TunnelIntake
   /** Of one that outlives this connection: its limits count from its beginning, over all connections that it had. */
   readonly held: HeldTunnel | undefined
   readonly audit: Audit
@@ -64,7 +67,7 @@ export class LiveTunnel implements LiveStream {
   readonly #warned = new Set<Notice['why']>()
 
   constructor(parts: LiveTunnelParts) {
-    const { visit, pass, socket, upstream, dialect, held, clock, audit, metrics, slot } = parts
+    const { visit, pass, socket, upstream, intake, dialect, held, clock, audit, metrics, slot } = parts
     this.#parts = parts
     this.#openedAt = clock.now()
     this.#began = this.#openedAt - (held?.held?.age ?? 0)
@@ -81,7 +84,9 @@ export class LiveTunnel implements LiveStream {
         ? this.#meter(new Meter())
         : (from, bytes) => this.#sights?.observe(from === 'socket' ? 'client' : 'upstream', bytes.length),
       onClosed: (bridge) => this.#closed(bridge),
+      reading: intake.reading,
     })
+    intake.lead(upstream, this.#bridge)
   }
 
   look(now: Timestamp): void {

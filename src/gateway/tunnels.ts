@@ -9,6 +9,7 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import type { EndReason, LiveStream } from '#live/streams.ts'
 import type { Log } from '#observe/log.ts'
+import { Landing } from '#proxy/landing.ts'
 import { isAway, isGone, isShut } from '#proxy/upstream.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { acceptTunnel } from '#tunnel/endpoint.ts'
@@ -19,6 +20,7 @@ import { HeldTunnel } from './held-tunnel.ts'
 import { LiveTunnel, type LiveTunnelParts } from './live-tunnel.ts'
 import type { Pass } from './passes.ts'
 import { comeAgain } from './reply.ts'
+import { TunnelIntake } from './tunnel-intake.ts'
 import type { TunnelPolicy } from './tunnel-policy.ts'
 import { problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Visit } from './visit.ts'
@@ -71,6 +73,7 @@ const streamGone: Problem = {
 
 export class Tunnels {
   readonly #parts: TunnelsParts
+  readonly #landing = new Landing()
 
   constructor(parts: TunnelsParts) {
     this.#parts = parts
@@ -114,16 +117,17 @@ export class Tunnels {
       refuse({ ...problemOfExcess(excess), detail }, retryFields(excess))
       return
     }
+    const intake = new TunnelIntake(this.#landing)
     let upstream: Duplex | undefined
     try {
-      upstream = await this.#dial(pass, waiting.signal, held)
+      upstream = await this.#dial(pass, intake, waiting.signal, held)
     } catch (error) {
       taken.slot.leave()
       if (waiting.signal.aborted) reset(socket)
       else this.#refuseFor(error, visit, refuse)
       return
     }
-    if (waiting.signal.aborted || hasLeft(visit) || !this.#begin(opening, upstream, taken.slot)) {
+    if (waiting.signal.aborted || hasLeft(visit) || !this.#begin(opening, upstream, intake, taken.slot)) {
       taken.slot.leave()
       upstream.destroy()
       // Of one that begins nobody knows; one that goes on may have another connection by now.
@@ -133,7 +137,7 @@ export class Tunnels {
   }
 
   /** `false`: the client has left. */
-  #begin(opening: Opening, upstream: Duplex, slot: Slot): boolean {
+  #begin(opening: Opening, upstream: Duplex, intake: TunnelIntake, slot: Slot): boolean {
     const { visit, pass, bounds, socket, head } = opening
     const held = opening.held?.held && opening.held
     const dialect = held ? 'resume' : opening.dialect
@@ -142,14 +146,20 @@ export class Tunnels {
     const accepted = acceptTunnel({ request: visit.request, socket, head, dialect, instance, clock })
     if (!accepted) return false
     const open = this.#parts.turnstile.open(pass.session.identity.username)
-    new LiveTunnel({ ...this.#parts, visit, pass, dialect, bounds, slot, open, socket: accepted, upstream, held })
+    const rest = { upstream, intake, held }
+    new LiveTunnel({ ...this.#parts, ...rest, visit, pass, dialect, bounds, slot, open, socket: accepted })
     return true
   }
 
-  async #dial({ upstream }: Pass, signal: AbortSignal, held: HeldTunnel | undefined): Promise<Duplex> {
+  async #dial(
+    { upstream }: Pass,
+    { reading }: TunnelIntake,
+    signal: AbortSignal,
+    held: HeldTunnel | undefined,
+  ): Promise<Duplex> {
     const { clock, connectTimeout } = this.#parts
     using deadline = deadlineOf(clock, connectTimeout, signal)
-    return await upstream.dial(deadline.signal, undefined, held?.wish)
+    return await upstream.dial(deadline.signal, reading, held?.wish)
   }
 
   #refuseFor(error: unknown, visit: Visit, refuse: Refuse): void {

@@ -24,9 +24,20 @@ export interface ByteStream {
   readonly writable: Writable
 }
 
+/** Where a stream's bytes come by another way than as 'data', and are to be looked at before the next ones are read. */
+export interface StreamReading {
+  /** What stays as it is until {@link StreamReading.written} was called. */
+  kept(piece: Buffer): Buffer
+  readonly written: (error?: Error | null) => void
+  /** Must nothing be read, since what was read is still being written? */
+  readonly isWaiting: boolean
+}
+
 export interface BridgeParts {
   readonly socket: TunnelSocket
   readonly stream: ByteStream
+  /** Of the stream: calls {@link Bridge.onStreamBytes}, and {@link Bridge.readOn} when it waits no more. */
+  readonly reading?: StreamReading
   readonly dialect: Dialect
   readonly clock: Clock
   /** Absent: this side takes no text. */
@@ -79,7 +90,7 @@ export class Bridge implements TunnelSocketUser {
     this.#parts = parts
     const { socket, stream } = parts
     const { readable, writable } = stream
-    readable.on('data', (bytes: Buffer) => this.#fromStream(bytes))
+    readable.on('data', (bytes: Buffer) => this.onStreamBytes(bytes))
     readable.once('end', () => this.#streamEnded())
     writable.on('drain', () => socket.resume())
     for (const side of new Set([readable, writable])) side.on('error', () => this.#streamBroke())
@@ -168,24 +179,44 @@ export class Bridge implements TunnelSocketUser {
     return this.#isClosing || this.#socketHasEnded
   }
 
-  #fromStream(bytes: Buffer): void {
+  onStreamBytes(bytes: Buffer): void {
     if (this.#isClosing) return
     const { socket, stream, observe } = this.#parts
     this.bytesFromStream += bytes.length
     observe?.('stream', bytes)
     for (let at = 0; at < bytes.length; at += longestMessage) {
-      socket.send(bytes.subarray(at, at + longestMessage), this.#onSent)
+      this.#send(bytes.subarray(at, at + longestMessage))
     }
     if (socket.bufferedAmount < highMark) return
     this.#isHeldBack = true
     stream.readable.pause()
   }
 
+  #send(piece: Buffer): void {
+    const { socket, reading } = this.#parts
+    if (!reading) {
+      socket.send(piece, this.#onSent)
+      return
+    }
+    const kept = reading.kept(piece)
+    const { written } = reading
+    socket.send(kept, (error) => {
+      written(error)
+      this.#onSent()
+    })
+  }
+
+  /** Unless something holds it back. */
+  readOn(): void {
+    const { stream, reading } = this.#parts
+    if (!this.#isHeldBack && !reading?.isWaiting) stream.readable.resume()
+  }
+
   readonly #onSent = (): void => {
     this.#sent += 1
     if (!this.#isHeldBack || this.#parts.socket.bufferedAmount > lowMark) return
     this.#isHeldBack = false
-    this.#parts.stream.readable.resume()
+    this.readOn()
   }
 
   /** The other side has said all it had to say. */
@@ -244,7 +275,8 @@ export class Bridge implements TunnelSocketUser {
       timer[Symbol.dispose]()
       destroy(stream)
     })
-    stream.readable.resume()
+    this.#isHeldBack = false
+    this.readOn()
   }
 
   #streamClosed(): void {

@@ -42,7 +42,7 @@ async function main(): Promise<void> {
   const config = join(machine.home, '.ssh', 'config')
   const owned = await readFile(join(machine.configFolder, 'ssh', 'ssh_config'), 'utf8')
   const [, command = ''] = / exec "([^"]+)"/.exec(owned) ?? []
-  const [first = '', ...rest] = command.split(' ').map((word) => (word === '%h' ? alias : word))
+  const [first = '', ...rest] = command.split(' ').map((word) => word.replaceAll("'", '').replace('%h', alias))
   const straight = await straightConfig(join(machine.home, 'straight'), machine.configFolder, within.app.port)
   const env = { HOME: machine.home, PATH: '/usr/bin:/bin' }
   // The certificate is there from then on.
