@@ -1,11 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { InstanceEvent, InstancePhase, InstanceUid } from '#runtime/contract.ts'
+import type { Reflected } from '#resources/reflect.ts'
+import type { Instance, InstanceEvent, InstancePhase, InstanceUid } from '#runtime/contract.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { instance, share, workspace } from '#test/support/objects.ts'
 import { hostLabel } from '#workspace/address.ts'
 import { Directory } from '#workspace/directory.ts'
 import type { Readiness } from '#workspace/state.ts'
+import type { Workspace } from '#workspace/workspace.ts'
 
 /** `early`: milliseconds by which timers fire before their time, as those of Node may. */
 function world(readiness: Readiness = { kind: 'ready' }, early = 0) {
@@ -136,20 +138,11 @@ describe('instances in the directory', () => {
     const steps = fc.array(fc.oneof(fc.record({ workspace: workspaceStep }), fc.record({ runs: runsStep })), {
       maxLength: 40,
     })
-    fc.assert(
-      fc.property(steps, (all) => {
-        const { directory } = world()
-        const holders = new Map<string, string>()
-        for (const step of all) {
-          if ('workspace' in step) directory.applyWorkspaces(step.workspace)
-          else for (const event of inHands(step.runs, holders)) directory.applyInstances(event)
-          for (const uid of uids) {
-            expect(directory.findByInstance('team', uid)).toBe(scanned(directory, uid))
-            expect(directory.findByInstance('other', uid)).toBeUndefined()
-          }
-        }
-      }),
-    )
+    const agree = (directory: Directory) => {
+      for (const uid of uids) expect(directory.findByInstance('team', uid)).toBe(scanned(directory, uid))
+      for (const uid of uids) expect(directory.findByInstance('other', uid)).toBeUndefined()
+    }
+    fc.assert(fc.property(steps, (all) => follow(all, agree)))
   })
 
   test('one that two claim is the last one’s, and what the first one loses takes nothing from it', () => {
@@ -161,38 +154,47 @@ describe('instances in the directory', () => {
     directory.applyInstances({ type: 'gone', ref: nameIn(a), instanceUid })
     expect(directory.findByInstance('team', instanceUid)?.ref.name).toBe('b')
   })
-
-  function nameIn({ metadata: { namespace, name } }: typeof nb) {
-    return { namespace, name }
-  }
-
-  function scanned(directory: Directory, uid: string) {
-    return [...directory.all()].find(
-      (entry) =>
-        entry.ref.namespace === 'team' &&
-        entry.instance?.instanceUid === uid &&
-        ['starting', 'running'].includes(entry.instance.phase),
-    )
-  }
-
-  /** What a runtime says before, where this instance was another workspace's. */
-  function inHands(event: InstanceEvent, holders: Map<string, string>): readonly InstanceEvent[] {
-    if (event.type === 'synced') {
-      holders.clear()
-      for (const one of event.instances) holders.set(one.instanceUid, one.ref.name)
-      return [event]
-    }
-    const { ref: of, instanceUid } = event.type === 'gone' ? event : event.instance
-    const before = holders.get(instanceUid)
-    if (event.type === 'gone') {
-      if (before === of.name) holders.delete(instanceUid)
-      return [event]
-    }
-    holders.set(instanceUid, of.name)
-    if (before === undefined || before === of.name) return [event]
-    return [{ type: 'gone', ref: { namespace: 'team', name: before }, instanceUid }, event]
-  }
 })
+
+type Step = { readonly workspace: Reflected<Workspace> } | { readonly runs: InstanceEvent }
+
+/** One after the other; `look` after each. */
+function follow(steps: readonly Step[], look: (directory: Directory) => void): void {
+  const { directory } = world()
+  const holders = new Map<string, string>()
+  for (const step of steps) {
+    if ('workspace' in step) directory.applyWorkspaces(step.workspace)
+    else for (const event of inHands(step.runs, holders)) directory.applyInstances(event)
+    look(directory)
+  }
+}
+
+function nameIn({ metadata: { namespace, name } }: typeof nb) {
+  return { namespace, name }
+}
+
+/** Looked for in all of them. */
+function scanned(directory: Directory, uid: string) {
+  const isRun = (phase: string | undefined) => phase === 'starting' || phase === 'running'
+  return [...directory.all()].find(({ instance: one }) => one?.instanceUid === uid && isRun(one.phase))
+}
+
+/** What a runtime says before, where this instance was another workspace's. */
+function inHands(event: InstanceEvent, holders: Map<string, string>): readonly InstanceEvent[] {
+  if (event.type === 'synced') {
+    holders.clear()
+    for (const one of event.instances) holders.set(one.instanceUid, one.ref.name)
+    return [event]
+  }
+  return event.type === 'gone' ? [event] : [...leaving(event.instance, holders), event]
+}
+
+function leaving({ ref: of, instanceUid }: Instance, holders: Map<string, string>): readonly InstanceEvent[] {
+  const before = holders.get(instanceUid)
+  holders.set(instanceUid, of.name)
+  if (before === undefined || before === of.name) return []
+  return [{ type: 'gone', ref: { namespace: of.namespace, name: before }, instanceUid }]
+}
 
 describe('shares in the directory', () => {
   const heard = (directory: Directory, ...shares: ReturnType<typeof share>[]) => {
