@@ -106,8 +106,8 @@ describeWith('sshd', 'a stream that outlives its gateway', () => {
       await writeFile(from ?? '', content)
       // The agent's links are at the first gateway; the copy comes in at the other, and goes on at the first.
       await expect.poll(() => scene.agents.links.size, patience).toBe(2)
-    const phase = () => replica.open.workspaces.directory.get(scene.ref)?.state.phase
-    await expect.poll(phase, patience).toBe('Running')
+      const phase = () => replica.open.workspaces.directory.get(scene.ref)?.state.phase
+      await expect.poll(phase, patience).toBe('Running')
       target.port = replica.port
       const up = server.run('scp', [...config, '-q', from ?? '', `${alias}:${there}`])
       await expect.poll(() => scene.ssh.bytes(), { ...patience, interval: 2 }).toBeGreaterThan(size / 4)
