@@ -83,7 +83,7 @@ describe('an answer', () => {
   test('whose head is written out already goes over the wire as Node would have written it', async () => {
     const cases: readonly Case[] = [
       { requests: ask('GET') + last },
-      { requests: ask('POST', 'Content-Length: 1\r\n') + 'x' + last, status: 404 },
+      { requests: `${ask('POST', 'Content-Length: 1\r\n')}x${last}`, status: 404 },
       { requests: ask('GET') + ask('GET') + last, status: 599, keepAlive: 61_500 },
       {
         requests: ask('GET') + last,
