@@ -14,9 +14,18 @@ const alone = [
   'test/bench/**/*.test.ts',
 ]
 
+/** They measure what their process takes, which is not to be what another file has left in it. */
+export const measured = [
+  'test/behaviour/runtime/output.test.ts',
+  'test/behaviour/gateway/websockets.test.ts',
+  'test/unit/proxy/{forward,upgrade}.test.ts',
+  'test/security/{content-coding,slow-reader}.test.ts',
+]
+
 /** Programs, browsers, long spans of time: each file has a process of its own, beside which those of the others hardly count. */
 const heavy = [
   ...freezing,
+  ...measured,
   'test/{soak,fuzz,browser}/**/*.test.ts',
   'test/behaviour/{activity,code-server,image,jupyter,laptop}/**/*.test.ts',
   // It puts another module in the place of one that all of them load.
@@ -60,7 +69,7 @@ interface Project {
   readonly workers: number
   readonly include: string[]
   readonly exclude?: string[]
-  /** Each file has a process of its own, if absent. There is no state in modules that one could leave to the next. */
+  /** Each file has a process of its own, if absent. There is no state in modules that one could leave to the next, but what it took may still be taken. */
   readonly isIsolated?: boolean
 }
 

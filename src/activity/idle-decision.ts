@@ -205,7 +205,8 @@ function decideUnseen(seen: Evidence, question: IdleQuestion): IdleDecision {
 
 function decideSaid(seen: Evidence, app: AppAnswer & { kind: 'said' }, question: IdleQuestion): IdleDecision {
   const { now, ahead = 0, load } = question
-  const said = app.evidence.map((one) => ({ ...one, at: Math.min(now, one.at + ahead) }))
+  // Never moved back: the app's clock is its node's, which may be right where the store's is ahead of both.
+  const said = app.evidence.map((one) => ({ ...one, at: Math.min(now, one.at + Math.max(0, ahead)) }))
   const used = load.kind === 'busy' ? { at: load.at, source: 'load:cpu' } : undefined
   const unseen = unclearIn(question, app.unclear ?? unseenProgram(app, question))
   const last = [...said, used, unseen].reduce<Evidence>(

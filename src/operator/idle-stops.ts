@@ -229,12 +229,15 @@ export class IdleStops {
     )
     const told = records.flatMap((record) => (record ? [book.read(record)] : []))
     const fresh = sumOfRun(told, entry.instance?.instanceUid ?? '')
+    if (this.#gaps.hasGap()) {
+      book.forget()
+      return { kind: 'unknown', reason: 'not-heard', message: 'The date of who decides was moved meanwhile.' }
+    }
     if (!fresh) return { kind: 'unknown', reason: 'no-record', message: 'There is no record of it.' }
     // What is stopped is what was looked at.
     if (directory.get(entry.ref) !== entry) {
       return { kind: 'unknown', reason: 'not-heard', message: 'It has changed meanwhile.' }
     }
-    if (this.#gaps.hasGap()) book.forget()
     return this.#decide(book, entry, policy, app, fresh)
   }
 

@@ -1,7 +1,7 @@
 /** What the project says about its tests must be true: features by clause, real parts by version, files that are copies. */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, matchesGlob } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { codeServerVersion, findPart } from '#test/support/real-parts.ts'
 import {
@@ -14,6 +14,7 @@ import {
   unknownIds,
 } from '../../scripts/feature-rows.ts'
 import { isAllowed } from '../../scripts/licence-check.ts'
+import { measured } from '../../vitest.config.ts'
 import { itemsInTitles, listLength, mayNotApply, readSecurityTables } from './security-table.ts'
 import { readSources, root } from './source-files.ts'
 
@@ -32,6 +33,14 @@ test('every clause id in the title of a test is one of a feature', () => {
     .flatMap((file) => clauseIdsOf(file.text).map((id) => ({ path: file.path, id })))
     .filter(({ id }) => !known.has(id))
   expect(wrong).toEqual([])
+})
+
+test('whatever measures what its process takes has a process of its own', () => {
+  const measuring = readSources(['test'])
+    .filter(({ path, code }) => path.endsWith('.test.ts') && /\bprocess\.memoryUsage\b/.test(code))
+    .map(({ path }) => path)
+  expect(measuring).not.toEqual([])
+  expect(measuring.filter((path) => !measured.some((pattern) => matchesGlob(path, pattern)))).toEqual([])
 })
 
 test('the code-server that tests look for is the one that its script installs', () => {

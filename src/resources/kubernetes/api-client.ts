@@ -207,8 +207,11 @@ class Client implements ApiClient {
         body: request.body === undefined ? null : JSON.stringify(request.body),
         signal,
       })
-      this.#serverClock?.heard(answer.headers.date, sentAt)
-      if (answer.statusCode >= 200 && answer.statusCode < 300) return answer
+      if (answer.statusCode >= 200 && answer.statusCode < 300) {
+        // Of a refusal it may be the date of whoever stands in front of the API server.
+        this.#serverClock?.heard(answer.headers.date, sentAt)
+        return answer
+      }
       const fault = apiFault(answer.statusCode, await bodyOf(answer), parseRetryAfter(answer.headers['retry-after']))
       const wait = this.#pauseAfter(fault.answered, fault.retryAfter, attempt)
       if (wait === undefined) throw fault

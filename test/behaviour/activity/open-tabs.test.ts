@@ -158,7 +158,10 @@ describeWith('browser', 'in a real Chromium', (program) => {
           expect(isStopped(editor)).toBe(false)
 
           expect(clocksOf(editor).interactive?.at).toBeGreaterThan(at + timeout / 2)
-          await pass(editor, untouched / 2)
+          await settled(editor)
+          const inEditor = told(editor)
+          await pass(editor, untouched)
+          expect(told(editor)).toEqual(inEditor)
           // What its page tries all the while wakes nobody.
           expect(isStopped(notebook)).toBe(true)
           expect(world.stops()).toMatchObject(

@@ -197,6 +197,11 @@ describe('who is idle', () => {
       'not-idle: active',
     ],
     [
+      'what an app says, whose clock is as right as that of the one who decides, where that of the store is ahead of both',
+      { ahead: -10 * minute, app: { kind: 'said', evidence: [ago(29 * minute)] } },
+      'not-idle: active',
+    ],
+    [
       'a life longer than allowed, whoever works in it',
       { clocks: { interactive: ago(0) }, policy: { maxLifetime: 49 * hour } },
       'idle: lifetime',
