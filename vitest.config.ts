@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitest/config'
 import { SkippedSuites } from './test/support/skipped-suites.ts'
 import { SlowestFirst } from './test/support/slowest-first.ts'
+import { UnhandledErrors } from './test/support/unhandled-errors.ts'
 
 // Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone.
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
@@ -42,7 +43,11 @@ export default defineConfig({
     // What comes in the end.
     expect: { poll: { timeout: 10_000 } },
     sequence: { sequencer: SlowestFirst },
-    reporters: ['default', new SkippedSuites(), ...(isFullRun ? ['json'] : [])],
+    reporters: [
+      'default',
+      new SkippedSuites(),
+      ...(isFullRun ? ['json', new UnhandledErrors('artefacts/unhandled-errors')] : []),
+    ],
     outputFile: { json: 'artefacts/test-report.json' },
     // One after another.
     projects: [
