@@ -27,7 +27,12 @@ export class Carrier extends Duplex {
     this.#isDue = true
     setImmediate(() => {
       this.#isDue = false
-      this.#pull()
+      // Nobody is above to catch it: one stream breaks, and not the process.
+      try {
+        this.#pull()
+      } catch (error) {
+        this.destroy(asError(error))
+      }
     })
   }
 
@@ -40,7 +45,7 @@ export class Carrier extends Duplex {
     try {
       this.#end.receive(bytes)
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)))
+      done(asError(error))
       return
     }
     done()
@@ -68,4 +73,8 @@ export class Carrier extends Duplex {
     this.#hasSaidAll = true
     this.push(null)
   }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }

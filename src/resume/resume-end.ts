@@ -109,6 +109,8 @@ export class ResumeEnd {
 
   detach(): void {
     this.#stage = 'away'
+    // Nobody is left to say it to, and nobody comes back.
+    if (this.#leaving === 'now') this.#end('reset')
   }
 
   /** What comes by the connection. Throws {@link ResumeFault}: then the stream is over. */
@@ -235,7 +237,7 @@ export class ResumeEnd {
       if (this.#stage !== 'greeting') throw new ResumeFault('a hello behind a hello')
       if (sent < this.#received) throw new ResumeFault('less was sent than came')
       this.#stage = 'open'
-      this.#hear({ received, limit })
+      this.#hear({ received, limit }, this.#sent)
       if (!this.#mayBegin) this.#next = received
       this.#mayBegin = true
       this.#parts.onSay()
@@ -249,7 +251,8 @@ export class ResumeEnd {
     },
     ack: (ack) => {
       if (this.#stage !== 'open') throw new ResumeFault('an ack before a hello')
-      this.#hear(ack)
+      // What was sent by a connection before is known by its hello alone.
+      this.#hear(ack, this.#next)
       this.#parts.onSay()
     },
     end: () => {
@@ -270,9 +273,10 @@ export class ResumeEnd {
     if (this.#hasHeardEnd) throw new ResumeFault('more behind the end')
   }
 
-  #hear({ received, limit }: Ack): void {
+  /** `most`: as far as can have come. */
+  #hear({ received, limit }: Ack, most: number): void {
     if (received < this.#arrived) throw new ResumeFault('less has come than had come before')
-    if (received > this.#sent) throw new ResumeFault('more has come than was sent')
+    if (received > most) throw new ResumeFault('more has come than was sent')
     this.#arrived = received
     this.#limit = Math.max(this.#limit, limit)
     this.#kept.free(received)

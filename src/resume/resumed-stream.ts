@@ -111,8 +111,10 @@ export class ResumedStream {
 
   /** What leads to the other side is of no use any more. */
   cut(): void {
-    this.#carrier?.destroy()
+    // It is over before its connection is gone: it waits for nobody, and takes nobody's place among those that do.
+    this.#end.detach()
     this.#end.leave()
+    this.#carrier?.destroy()
   }
 
   #said(bytes: Buffer): void {

@@ -1,0 +1,147 @@
+/** An other end that means ill, on both sides of a break: one stream ends by it, and what is kept for it stays bounded. */
+import { duplexPair } from 'node:stream'
+import { setImmediate as turn } from 'node:timers/promises'
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { Carrier } from '#resume/carrier.ts'
+import { firstLimit, ResumeFault, writeAck, writeHello } from '#resume/frames.ts'
+import { HeldStreams, mostAway } from '#resume/held-streams.ts'
+import { ResumeEnd } from '#resume/resume-end.ts'
+import { ResumedStream } from '#resume/resumed-stream.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
+
+async function turns(many = 30): Promise<void> {
+  for (let number = 0; number < many; number += 1) await turn()
+}
+
+const nothing = () => undefined
+const hooks = { onData: nothing, onEnd: nothing, onSay: nothing, onFreed: nothing, onOver: nothing }
+const parts = { window: firstLimit, isFirstToLeave: false, ...hooks }
+
+/** A connection of a pod, and what its other side in the pod is. */
+function heldScene() {
+  const clock = fakeClock()
+  const held = new HeldStreams(clock)
+  const add = (number = 0, person = 0) => {
+    const [socket, app] = duplexPair()
+    app.on('error', () => undefined)
+    const words = { aim: 'open' as const, key: Buffer.alloc(32, number), person: Buffer.alloc(16, person) }
+    const carrier = held.add(words, 8888, socket)?.carrier
+    carrier?.on('error', () => undefined)
+    return { app, words, carrier }
+  }
+  return { clock, held, add }
+}
+
+interface Step {
+  readonly isHello: boolean
+  readonly more: number
+  readonly before: number
+  readonly after: number
+}
+
+/** Of what the other side does: it comes again or stays, says that so many more have come, and asks for so many frames before and after. */
+const said: fc.Arbitrary<Step> = fc.record({
+  isHello: fc.boolean(),
+  more: fc.nat(9),
+  before: fc.nat(2),
+  after: fc.nat(2),
+})
+
+/** Throws what the end throws. */
+function converse(end: ResumeEnd, steps: readonly Step[]): void {
+  let received = 0
+  for (const { isHello, more, before, after } of steps) {
+    end.write(Buffer.alloc(7))
+    received += more
+    if (isHello) end.attach(false)
+    for (let number = 0; number < before; number += 1) end.next()
+    end.receive(isHello ? writeHello({ sent: 0, received, limit: 99 }) : writeAck({ received, limit: 99 }))
+    for (let number = 0; number < after; number += 1) end.next()
+  }
+}
+
+test('#156 whatever the other side says to have received, on whichever connection, it is sent what follows or is at fault', () => {
+  const property = fc.property(fc.array(said, { maxLength: 12 }), (steps) => {
+    const end = new ResumeEnd(parts)
+    end.attach(true)
+    try {
+      converse(end, [{ isHello: true, more: 0, before: 0, after: 2 }, ...steps])
+    } catch (error) {
+      expect(error).toBeInstanceOf(ResumeFault)
+      expect(end.over).toBe('reset')
+    }
+  })
+  fc.assert(property, { numRuns: 1_000 })
+})
+
+test('#156 who comes back from the beginning and says that all has come is at fault, and his stream alone is over', async () => {
+  const { held, add } = heldScene()
+  const { app, words, carrier } = add()
+  app.write('what was said at first.')
+  carrier?.resume().write(writeHello({ sent: 0, received: 0, limit: firstLimit }))
+  await turns()
+  carrier?.destroy()
+  const next = held.resume({ ...words, aim: 'resume' }, 8888)?.carrier
+  next?.on('error', () => undefined).resume()
+  next?.write(
+    Buffer.concat([
+      writeHello({ sent: 0, received: 0, limit: firstLimit }),
+      writeAck({ received: 23, limit: firstLimit }),
+    ]),
+  )
+  await turns()
+  expect([held.size, next?.destroyed]).toEqual([0, true])
+})
+
+test('#156 what goes wrong while there is something to say breaks that connection, and not the process', async () => {
+  class Faulty extends ResumeEnd {
+    fails = false
+    override next() {
+      if (this.fails) throw new RangeError('a position that is not kept')
+      return super.next()
+    }
+  }
+  const end = new Faulty(parts)
+  const carrier = new Carrier(end, nothing)
+  end.attach(true)
+  carrier.resume()
+  await turns()
+  end.fails = true
+  carrier.wake()
+  await turns()
+  expect([carrier.destroyed, carrier.errored?.message]).toEqual([true, 'a position that is not kept'])
+})
+
+test('to end one connection costs nobody else his, however many wait', async () => {
+  const { held, add } = heldScene()
+  const away = Array.from({ length: mostAway }, (_, number) => add(number, number))
+  for (const { carrier } of away) carrier?.destroy()
+  const last = add(mostAway, 99)
+  await turns()
+  held.end(last.words)
+  await turns()
+  expect([held.size, held.has(last.words), ...away.map(({ words }) => held.has(words))]).toEqual([
+    mostAway,
+    false,
+    ...away.map(() => true),
+  ])
+})
+
+test('who leaves while nothing can be said to the other side is over when that connection breaks', async () => {
+  const [far] = duplexPair()
+  far.on('error', () => undefined)
+  const stream = new ResumedStream({
+    ...{ readable: far, writable: far, clock: fakeClock(), window: firstLimit, isFirstToLeave: true },
+    onAway: () => expect.fail(),
+    onOver() {},
+  })
+  // Nobody reads it, so nothing is asked for.
+  const carrier = stream.attach(true)
+  stream.leave()
+  await turns()
+  expect(stream.over).toBeUndefined()
+  carrier.destroy()
+  await turns()
+  expect([stream.over, far.destroyed]).toEqual(['reset', true])
+})
