@@ -21,6 +21,8 @@ export interface TunnelWish {
   /** One that is to outlive this connection: it begins, or goes on. */
   readonly stream?: WishedStream | undefined
   readonly clock: Clock
+  /** Of the handshake alone. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface WishedStream {
@@ -48,9 +50,9 @@ export type OpenedTunnel =
 const longestHandshake: Milliseconds = 30_000
 const longestBody = 65_536
 
-/** Rejects when the connection breaks, or what answers speaks no HTTP. Nothing is read from the socket until it is used, as a bridge does. */
+/** Rejects when the connection breaks, what answers speaks no HTTP, or the signal is aborted. Nothing is read from the socket until it is used, as a bridge does. */
 export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
-  const { connection, authority, target, authorization, stream, clock } = wish
+  const { connection, authority, target, authorization, stream, clock, signal } = wish
   const offered = offeredBy(stream)
   const key = randomBytes(16).toString('base64')
   const asked = request({
@@ -66,15 +68,20 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
   })
   return new Promise((resolve, reject) => {
     const timer = clock.after(longestHandshake, () => fail(new Error('the handshake took too long')))
-    const fail = (error: Error) => {
+    const stop = () => fail(new Error('given up', { cause: signal?.reason }))
+    const leave = () => {
       timer[Symbol.dispose]()
+      signal?.removeEventListener('abort', stop)
+    }
+    const fail = (error: Error) => {
+      leave()
       asked.destroy()
       connection.destroy()
       reject(error)
     }
     asked.on('error', fail)
     asked.once('upgrade', (answer, socket, head) => {
-      timer[Symbol.dispose]()
+      leave()
       const protocol = agreedIn(answer.rawHeaders, key)
       if (protocol === undefined || !offered.includes(protocol)) {
         socket.on('error', () => undefined)
@@ -86,7 +93,7 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
     })
     asked.once('response', (answer) => {
       textOf(answer).then((body) => {
-        timer[Symbol.dispose]()
+        leave()
         connection.destroy()
         const { statusCode: status = 0 } = answer
         const contentType = fieldOf(answer, 'content-type') ?? ''
@@ -94,6 +101,8 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
       }, fail)
     })
     asked.end()
+    if (signal?.aborted) stop()
+    else signal?.addEventListener('abort', stop, { once: true })
   })
 }
 

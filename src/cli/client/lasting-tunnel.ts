@@ -4,10 +4,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import { backoff } from '#lib/backoff.ts'
-import { type Milliseconds, sleep } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import { printable } from '#observe/printable.ts'
 import type { Carrier } from '#resume/carrier.ts'
-import { resumeWindow } from '#resume/frames.ts'
+import { resumeWindow, writeHello } from '#resume/frames.ts'
 import { longestAway } from '#resume/held-streams.ts'
 import { ResumedStream } from '#resume/resumed-stream.ts'
 import { Secret } from '#settings/secret.ts'
@@ -29,7 +29,7 @@ import type { PersonIo } from './person-io.ts'
 export interface LastingTunnel {
   readonly tunnel: GatewayTunnel
   /** The same stream by a new connection. Throws as {@link tunnelTo}; `tunnel_gone` where nobody holds it any more. */
-  readonly comeBack: () => Promise<GatewayTunnel>
+  readonly comeBack: (signal: AbortSignal) => Promise<GatewayTunnel>
 }
 
 /** Throws as {@link tunnelTo}. */
@@ -40,7 +40,8 @@ export async function lastingTunnel(client: Client, io: PersonIo, target: Tunnel
   return {
     tunnel,
     // With the login as it is then: it may have been renewed, or need to be.
-    comeBack: async () => tunnelTo(await openClient(io, client.deployment.name), io, same),
+    comeBack: async (signal) =>
+      tunnelTo(await openClient(io, client.deployment.name), { clock: io.clock, signal }, same),
   }
 }
 
@@ -57,14 +58,16 @@ export async function joinLasting(joining: Joining): Promise<void> {
   if (joining.tunnel.dialect === 'tunnel') return await join(joining)
   const { stream, signal, clock } = joining
   const ends = { readable: stream.readable, writable: stream.writable }
+  const over = new AbortController()
   const resumed = new ResumedStream({
-    ...{ ...ends, clock, window: resumeWindow, isFirstToLeave: true, onAway: () => undefined, onOver: () => undefined },
+    ...{ ...ends, clock, window: resumeWindow, isFirstToLeave: true },
+    ...{ onAway: () => undefined, onOver: () => over.abort() },
   })
   const leave = () => resumed.leave()
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()
   try {
-    await carryOn(joining, resumed)
+    await carryOn(joining, resumed, over.signal)
     await closed(stream)
   } catch (error) {
     resumed.cut()
@@ -77,16 +80,21 @@ export async function joinLasting(joining: Joining): Promise<void> {
 }
 
 /** By one connection after the other, until it is over. */
-async function carryOn(joining: Joining, resumed: ResumedStream): Promise<void> {
+async function carryOn(joining: Joining, resumed: ResumedStream, over: AbortSignal): Promise<void> {
+  const patience = new Patience(joining.clock)
   let { tunnel } = joining
-  for (let isFirst = true; resumed.over === undefined; isFirst = false) {
-    const closedBy = await carry(joining, tunnel, resumed.attach(isFirst))
-    if (resumed.over !== undefined) return
-    if (finals.has(closedBy.code)) throw closedFault(closedBy)
-    const next = await again(joining, resumed, closedBy)
+  for (let isFirst = true; !over.aborted; isFirst = false) {
+    const carried = await carry(joining, tunnel, resumed.attach(isFirst))
+    if (over.aborted) return
+    if (finals.has(carried.closedBy.code)) throw closedFault(carried.closedBy)
+    patience.judge(carried)
+    if (patience.isOver) throw goneFault(new CliFault('unreachable', 'no connection to the gateway lasted'))
+    const next = await again(joining, patience, carried.closedBy, over)
     if (!next) return
     tunnel = next
   }
+  // Nobody has used it, and nobody else would close it.
+  tunnel.socket.terminate()
 }
 
 /** After these nobody comes back. */
@@ -97,8 +105,16 @@ const finals: ReadonlySet<number> = new Set([
   closeCodes.expired,
 ])
 
+interface Carried {
+  readonly closedBy: Closed
+  /** Bytes that came by it from the other side. */
+  readonly came: number
+  readonly stood: Milliseconds
+}
+
 /** Up to the end of that connection. */
-function carry({ clock, stderr }: Joining, { socket }: GatewayTunnel, carrier: Carrier): Promise<Closed> {
+function carry({ clock, stderr }: Joining, { socket }: GatewayTunnel, carrier: Carrier): Promise<Carried> {
+  const began = clock.now()
   return new Promise((resolve) => {
     const beat = () => {
       bridge.beat()
@@ -108,37 +124,72 @@ function carry({ clock, stderr }: Joining, { socket }: GatewayTunnel, carrier: C
       ...{ socket, clock, stream: { readable: carrier, writable: carrier }, dialect: 'resume' },
       onBreak: { code: closeCodes.done, reason: 'left' },
       onText: noticesTo(stderr),
-      onClosed: ({ closedBy }) => {
+      onClosed: ({ closedBy, bytesFromSocket }) => {
         timer[Symbol.dispose]()
-        resolve(closedBy)
+        resolve({ closedBy, came: bytesFromSocket, stood: clock.now() - began })
       },
     })
     let timer = clock.after(pingEvery, beat)
   })
 }
 
+/** What comes even if nothing has moved; behind it come new bytes, or word that some have arrived. */
+const helloLength = writeHello({ sent: 0, received: 0, limit: 0 }).length
+/** A connection that stood for so long was a good one, also if nobody had anything to say. */
+const longEnough: Milliseconds = 10_000
+
+/** How soon to come back, and up to when, over all connections: one that is let through and cut at once would be made for ever, several times a second. */
+class Patience {
+  readonly #clock: Clock
+  readonly #delays = backoff(delay)
+  #until: Timestamp
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#until = clock.now() + longestAway
+  }
+
+  get isOver(): boolean {
+    return this.#clock.now() >= this.#until
+  }
+
+  next(): Milliseconds {
+    return this.#delays.next()
+  }
+
+  judge({ came, stood }: Carried): void {
+    if (came === 0) return
+    // The other side was there, and waits as long from now on.
+    this.#until = this.#clock.now() + longestAway
+    if (came > helloLength || stood >= longEnough) this.#delays.reset()
+  }
+}
+
 /** `undefined`: nobody waits for it any more. Throws why there is no coming back, or the last reason of ten minutes. */
-async function again(joining: Joining, resumed: ResumedStream, { reason }: Closed): Promise<GatewayTunnel | undefined> {
-  const { comeBack, clock, signal, stderr } = joining
-  const delays = backoff(delay)
-  const until = clock.now() + longestAway
+async function again(
+  { comeBack, clock, signal, stderr }: Joining,
+  patience: Patience,
+  { reason }: Closed,
+  over: AbortSignal,
+): Promise<GatewayTunnel | undefined> {
   const said = reason === '' ? '' : ` (${printable(reason)})`
   stderr.write(`gatehouse: the connection to the gateway broke${said}; nothing is lost yet, connecting again\n`)
+  const left = AbortSignal.any([signal, over])
   for (;;) {
-    await sleep(clock, delays.next(), signal).catch(() => undefined)
-    if (signal.aborted || resumed.over !== undefined) return undefined
-    const coming = await comeBack().catch((error: unknown) => ({ error }))
+    await sleep(clock, patience.next(), left).catch(() => undefined)
+    if (left.aborted) return undefined
+    const coming = await comeBack(left).catch((error: unknown) => ({ error }))
     if (!('error' in coming)) {
       stderr.write('gatehouse: connected again; it goes on where it was\n')
       return coming
     }
-    if (!signal.aborted && (!isPassing(coming.error) || clock.now() >= until)) throw goneFault(coming.error)
+    if (!left.aborted && (!isPassing(coming.error) || patience.isOver)) throw goneFault(coming.error)
   }
 }
 
 const unreached = ['unreachable', 'proxy_failed', 'certificate_refused', 'timed_out', 'no_gateway']
-/** RFC 9110 section 15.5.9, RFC 6585 section 4. */
-const passing: ReadonlySet<number> = new Set([408, 429])
+/** RFC 9110 section 15.5.9, RFC 6585 section 4; and 400 of a gateway that is older than streams that outlive their tunnels: a newer one may answer next. */
+const passing: ReadonlySet<number> = new Set([400, 408, 429])
 
 function isPassing(error: unknown): boolean {
   if (!isCliFault(error)) return false

@@ -26,7 +26,7 @@ export type GatewayTunnel = Extract<OpenedTunnel, { kind: 'open' }>
 
 /** Throws as the gateway refuses (`workspace_stopped`, `too_many_tunnels`, …), and as `dialGateway`. It waits to be joined. */
 export async function tunnelTo(
-  client: Client,
+  client: Pick<Client, 'deployment' | 'secret' | 'dial'>,
   io: Pick<PersonIo, 'signal' | 'clock'>,
   target: TunnelTarget,
 ): Promise<GatewayTunnel> {
@@ -39,8 +39,9 @@ export async function tunnelTo(
     authority: new URL(deployment.url).host,
     target: `${paths.tunnel}?${query}`,
     authorization: `Bearer ${secret.reveal()}`,
-    ...{ stream: target.stream, clock: io.clock },
+    ...{ stream: target.stream, clock: io.clock, signal: io.signal },
   }).catch((error: unknown) => {
+    if (io.signal.aborted) throw new CliFault('interrupted', 'given up', { cause: error })
     throw new CliFault('unreachable', `the connection to ${deployment.url} broke: ${String(error)}`, { cause: error })
   })
   if (opened.kind === 'open') return opened
