@@ -5,17 +5,9 @@
  */
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
-import {
-  type Closing,
-  closeCodes,
-  type Dialect,
-  highMark,
-  longestMessage,
-  lowMark,
-  mostStuck,
-  mostUnanswered,
-  type Notice,
-} from './protocol.ts'
+import { Outlet } from './outlet.ts'
+import { type Closing, closeCodes, type Dialect, highMark, longestMessage, lowMark, type Notice } from './protocol.ts'
+import { Pulse } from './pulse.ts'
 import type { TunnelSocket, TunnelSocketUser } from './tunnel-socket.ts'
 
 /** A socket is both; standard input and output are one each. */
@@ -69,20 +61,12 @@ export class Bridge implements TunnelSocketUser {
   /** As the other side gave them, or this one; 1006 where nobody did. */
   closedBy: { readonly code: number; readonly reason: string } = { code: 1006, reason: '' }
   readonly #parts: BridgeParts
-  /** Messages, pings and pongs. */
-  #heard = 0
-  #heardBefore = 0
-  #hasAsked = false
-  #unanswered = 0
-  /** Messages that got away, what still waited after the last ping, and how many pings it has been the same. */
-  #sent = 0
-  #sentBefore = 0
-  #waitedBefore = 0
-  #stuck = 0
+  readonly #pulse: Pulse
   #socketHasEnded = false
   #streamHasEnded = false
   #isClosing = false
   #isHeldBack = false
+  readonly #outlet: Outlet
   #timer: Disposable | undefined
   #openSides = 2
 
@@ -92,7 +76,8 @@ export class Bridge implements TunnelSocketUser {
     const { readable, writable } = stream
     readable.on('data', (bytes: Buffer) => this.onStreamBytes(bytes))
     readable.once('end', () => this.#streamEnded())
-    writable.on('drain', () => socket.resume())
+    this.#pulse = new Pulse(socket, this.#onMoved)
+    this.#outlet = new Outlet({ writable, onFull: () => socket.pause(), onFree: () => socket.resume() })
     for (const side of new Set([readable, writable])) side.on('error', () => this.#streamBroke())
     writable.once('close', () => this.#streamClosed())
     socket.use(this)
@@ -109,55 +94,37 @@ export class Bridge implements TunnelSocketUser {
 
   /** Nothing where the other side knows no notices. */
   tell(notice: Notice): void {
-    if (this.#parts.dialect !== 'plain' && !this.#isClosing) this.#parts.socket.send(JSON.stringify(notice))
+    const { dialect, socket } = this.#parts
+    if (dialect !== 'plain' && !this.#isClosing) socket.send(JSON.stringify(notice), this.#onMoved)
   }
 
   /** To be called every `pingEvery`: asks whether the other side is there, and gives up on one that has said nothing for so long. */
   beat(): void {
     const { socket } = this.#parts
-    if (this.#isClosing || !socket.isOpen) return
-    this.#countSilence()
-    if (this.#unanswered >= mostUnanswered || this.#stuck >= mostStuck) {
-      this.cut ??= 'socket'
-      socket.terminate()
-      return
-    }
-    this.#hasAsked = true
-    socket.ping()
-    this.#waitedBefore = socket.bufferedAmount
-  }
-
-  /** One that has yet to read what was sent has not seen the ping: it may take its time, as long as it takes something. */
-  #countSilence(): void {
-    const { isPaused, bufferedAmount } = this.#parts.socket
-    const isSilent = this.#heard === this.#heardBefore
-    const isMoving = this.#sent !== this.#sentBefore || bufferedAmount < this.#waitedBefore
-    this.#heardBefore = this.#heard
-    this.#sentBefore = this.#sent
-    if (!isSilent) this.#unanswered = 0
-    if (!isSilent || isMoving || bufferedAmount === 0) this.#stuck = 0
-    // Whoever is not read from is not heard.
-    if (!isSilent || isPaused) return
-    if (bufferedAmount > 0 && !isMoving) this.#stuck += 1
-    else if (bufferedAmount === 0 && this.#hasAsked) this.#unanswered += 1
+    if (this.#isClosing || !socket.isOpen || this.#pulse.beat() === 'asked') return
+    this.cut ??= 'socket'
+    socket.terminate()
   }
 
   onBytes(bytes: Buffer): void {
-    this.#heard += 1
+    this.#pulse.heard()
     if (this.#isDeaf) return
-    const { socket, stream, observe } = this.#parts
     this.bytesFromSocket += bytes.length
-    observe?.('socket', bytes)
-    if (!stream.writable.write(bytes)) socket.pause()
+    this.#parts.observe?.('socket', bytes)
+    this.#outlet.add(bytes)
+  }
+
+  onReadEnd(): void {
+    if (!this.#isDeaf) this.#outlet.flush()
   }
 
   onEmpty(): void {
-    this.#heard += 1
+    this.#pulse.heard()
     if (!this.#isDeaf && this.#parts.dialect === 'tunnel') this.#socketEnded()
   }
 
   onText(text: string): void {
-    this.#heard += 1
+    this.#pulse.heard()
     if (this.#isDeaf) return
     const { onText } = this.#parts
     if (onText) onText(text)
@@ -165,14 +132,11 @@ export class Bridge implements TunnelSocketUser {
   }
 
   onPing(payload: Buffer): void {
-    this.#heard += 1
-    const { socket } = this.#parts
-    // Answers for whoever reads them.
-    if (socket.bufferedAmount < highMark && socket.isOpen) socket.pong(payload)
+    this.#pulse.answer(payload)
   }
 
   onPong(): void {
-    this.#heard += 1
+    this.#pulse.heard()
   }
 
   get #isDeaf(): boolean {
@@ -213,7 +177,12 @@ export class Bridge implements TunnelSocketUser {
   }
 
   readonly #onSent = (): void => {
-    this.#sent += 1
+    this.#pulse.sent()
+    this.#onMoved()
+  }
+
+  /** Of whatever was sent the last one must be heard of, since what waits before it counts. */
+  readonly #onMoved = (): void => {
     if (!this.#isHeldBack || this.#parts.socket.bufferedAmount > lowMark) return
     this.#isHeldBack = false
     this.readOn()
@@ -221,6 +190,7 @@ export class Bridge implements TunnelSocketUser {
 
   /** The other side has said all it had to say. */
   #socketEnded(): void {
+    this.#outlet.flush()
     this.#socketHasEnded = true
     this.#parts.stream.writable.end()
     if (this.#streamHasEnded) this.#close(done)

@@ -31,6 +31,8 @@ export const mostStuck = 6
 /** Bytes that wait to be sent: no more is read from the other side from the one on, and again from the other on. */
 export const highMark = 262_144
 export const lowMark = 65_536
+/** Bytes that each thing that waits counts for beside its own: whoever sends them one by one is to have no more wait than whoever sends them at once. */
+export const queuedCost = 512
 
 /** Why a tunnel was closed (RFC 6455 section 7.4.1, and its registry of codes; 4000 and more are each protocol's own). */
 export const closeCodes = {

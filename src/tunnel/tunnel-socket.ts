@@ -10,6 +10,7 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { frameHead } from './frame-head.ts'
 import { FrameFault, type FrameHearing, FrameReader, frameKinds, type HeardClose } from './frame-reader.ts'
 import { applyMask } from './mask.ts'
+import { queuedCost } from './protocol.ts'
 
 export interface TunnelSocketParts {
   readonly socket: Duplex
@@ -22,6 +23,8 @@ export interface TunnelSocketParts {
 
 /** Hears what comes. */
 export interface TunnelSocketUser extends FrameHearing {
+  /** Of what was handed on since the last time: after this it may be something else. */
+  onReadEnd(): void
   /** Once, when the connection is closed. As the other side gave them; 1005 where it gave no code, 1006 where it did not say that it closes. */
   onClosed(code: number, reason: string): void
 }
@@ -30,6 +33,8 @@ type Sent = (error?: Error | null) => void
 
 /** What it may take to be closed once both know, or should, as it waits behind what was sent before. */
 const longestClosing: Milliseconds = 30_000
+/** Bytes: so few are copied behind their head, since two things that wait cost more. */
+const mostCopied = 1_024
 
 export class TunnelSocket {
   readonly #socket: Duplex
@@ -40,6 +45,8 @@ export class TunnelSocket {
   #hasSaidClose = false
   #hasHeardClose = false
   #closedBy: HeardClose = unsaid
+  /** Frames that have yet to get away. */
+  #queued = 0
   #timer: Disposable | undefined
 
   constructor({ socket, head, end, clock }: TunnelSocketParts) {
@@ -82,9 +89,9 @@ export class TunnelSocket {
     return this.#socket.isPaused()
   }
 
-  /** Bytes that wait to be sent. */
+  /** Bytes that wait to be sent, and what it takes to have them wait. */
   get bufferedAmount(): number {
-    return this.#socket.writableLength
+    return this.#socket.writableLength + this.#queued * queuedCost
   }
 
   pause(): void {
@@ -101,12 +108,12 @@ export class TunnelSocket {
     else this.#write(frameKinds.binary, message, sent)
   }
 
-  ping(): void {
-    this.#write(frameKinds.ping, nothing)
+  ping(sent?: Sent): void {
+    this.#write(frameKinds.ping, nothing, sent)
   }
 
-  pong(payload: Buffer): void {
-    this.#write(frameKinds.pong, payload)
+  pong(payload: Buffer, sent?: Sent): void {
+    this.#write(frameKinds.pong, payload, sent)
   }
 
   /** Says so, behind all that was sent; the connection ends when the other side has said so too. `reason`: at most 123 bytes. */
@@ -137,7 +144,7 @@ export class TunnelSocket {
     // After the other side's own there is nothing that it may say; what it said that it should not have is followed by nothing that counts.
     if (!user || this.#hasHeardClose) return
     try {
-      const close = this.#reader.read(bytes, user)
+      const close = this.#hear(bytes, user)
       if (close) this.#closeHeard(close)
     } catch (error) {
       if (!(error instanceof FrameFault)) throw error
@@ -145,6 +152,14 @@ export class TunnelSocket {
       this.#hasHeardClose = true
       this.close(error.code, error.message)
       this.#finish()
+    }
+  }
+
+  #hear(bytes: Buffer, user: TunnelSocketUser): HeardClose | undefined {
+    try {
+      return this.#reader.read(bytes, user)
+    } finally {
+      user.onReadEnd()
     }
   }
 
@@ -177,13 +192,18 @@ export class TunnelSocket {
     const isMasked = this.#end === 'client'
     const head = frameHead(kind, length, isMasked ? 4 : 0)
     if (isMasked) applyMask(payload, randomFillSync(head.subarray(-4)), 0)
-    if (length === 0) {
-      socket.write(head, sent)
+    const onWritten: Sent = (error) => {
+      this.#queued -= 1
+      sent?.(error)
+    }
+    this.#queued += 1
+    if (length <= mostCopied) {
+      socket.write(Buffer.concat([head, payload]), onWritten)
       return
     }
     socket.cork()
     socket.write(head)
-    socket.write(payload, sent)
+    socket.write(payload, onWritten)
     socket.uncork()
   }
 }

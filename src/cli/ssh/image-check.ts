@@ -91,6 +91,7 @@ function firstLine(socket: Awaited<ReturnType<typeof tunnelTo>>['socket'], signa
       onText: () => undefined,
       // The end of what it says.
       onEmpty: done,
+      onReadEnd: () => undefined,
       onPing: (payload) => socket.pong(payload),
       onPong: () => undefined,
       onClosed: done,

@@ -30,6 +30,7 @@ class Heard implements TunnelSocketUser {
   onEmpty(): void {
     this.events.push('empty')
   }
+  onReadEnd(): void {}
   onText(text: string): void {
     this.events.push(`text ${text}`)
   }
