@@ -19,18 +19,24 @@ export interface PeerDialling {
   readonly signal: AbortSignal
 }
 
-/** `away`: it has no link of that instance. `unreachable`: nobody is there, or nobody whom we know, which is no word about the port. */
+/** `away`: it has no link of that instance. `unreachable`: nobody is there, or nobody whom we know, which is no word about the port; `isWordless`: it knew us, and closed the connection. */
 export type PeerDialled =
   | { readonly kind: 'open'; readonly socket: Duplex }
   | { readonly kind: 'away' }
-  | { readonly kind: 'unreachable'; readonly why: unknown }
+  | { readonly kind: 'unreachable'; readonly why: unknown; readonly isWordless?: boolean }
+
+type Wish = PeerAsked & { readonly hold?: HoldWish | undefined }
 
 /** Whoever answers there is a replica of ours, or nothing is said to it. Throws `upstream_unreachable` where its agent could not connect. */
-export async function dialPeer(
-  address: PeerAddress,
-  asked: PeerAsked & { readonly hold?: HoldWish | undefined },
-  { credentials, turns, signal }: PeerDialling,
-): Promise<PeerDialled> {
+export async function dialPeer(address: PeerAddress, asked: Wish, dialling: PeerDialling): Promise<PeerDialled> {
+  const dialled = await dial(address, asked, dialling)
+  // An older replica, which knows of none that is held: one that begins need not be.
+  const isRefused = dialled.kind === 'unreachable' && dialled.isWordless && !dialling.signal.aborted
+  return isRefused && asked.hold?.aim === 'open' ? dial(address, { ...asked, hold: undefined }, dialling) : dialled
+}
+
+async function dial(address: PeerAddress, asked: Wish, dialling: PeerDialling): Promise<PeerDialled> {
+  const { credentials, turns, signal } = dialling
   const endTurn = await turns.take(`${address.host} ${address.port}`)
   if (signal.aborted) {
     endTurn()
@@ -41,7 +47,12 @@ export async function dialPeer(
   signal.addEventListener('abort', abort, { once: true })
   socket.once('close', () => signal.removeEventListener('abort', abort))
   socket.on('error', () => undefined)
-  socket.once('secureConnect', endTurn).once('close', endTurn)
+  let isSecure = false
+  const onSecure = () => {
+    isSecure = true
+    endTurn()
+  }
+  socket.once('secureConnect', onSecure).once('close', endTurn)
   socket.setNoDelay(true).setKeepAlive(true, peerProbe)
   try {
     socket.write(sayAsked(asked))
@@ -55,7 +66,7 @@ export async function dialPeer(
   } catch (error) {
     socket.destroy()
     if (error instanceof GatewayError) throw error
-    return { kind: 'unreachable', why: socket.errored ?? error }
+    return { kind: 'unreachable', why: socket.errored ?? error, isWordless: isSecure }
   }
 }
 
