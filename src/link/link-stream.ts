@@ -3,8 +3,8 @@
  * read, and never more of it than there was credit for.
  */
 import { Duplex } from 'node:stream'
+import { Inbox } from '#lib/inbox.ts'
 import { LinkFault, longestData, streamWindow } from './frames.ts'
-import { Inbox } from './inbox.ts'
 
 /** What a stream says by its link. */
 export interface StreamWire {

@@ -47,6 +47,11 @@ export class HeldStreams {
     return this.#streams.size
   }
 
+  /** Bytes that all of them keep, for clients and for apps. */
+  get stocked(): number {
+    return this.#stock.held
+  }
+
   has({ key }: Pick<HoldWords, 'key'>): boolean {
     return this.#streams.has(nameOf(key))
   }

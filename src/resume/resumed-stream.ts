@@ -5,6 +5,7 @@
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import { Carrier } from './carrier.ts'
+import { Delivery } from './delivery.ts'
 import { type Parting, resumeWindow } from './frames.ts'
 import type { HeldFor } from './hold.ts'
 import { ResumeEnd } from './resume-end.ts'
@@ -18,7 +19,7 @@ export interface ResumedStreamParts {
   /** As {@link ResumeEnd} has them. */
   readonly window: number
   readonly isFirstToLeave: boolean
-  /** What it keeps is counted there; absent where there are not many. */
+  /** What it keeps, and what came and was not taken yet, is counted there; absent where there are not many. */
   readonly stock?: Stock
   /** The connection that it had is gone, and none has taken its place. */
   readonly onAway: () => void
@@ -37,6 +38,7 @@ const lowMark = (resumeWindow / 4) * 3
 export class ResumedStream {
   readonly #parts: ResumedStreamParts
   readonly #end: ResumeEnd
+  readonly #delivery: Delivery
   readonly #began: Timestamp
   #movedAt: Timestamp
   #carrier: Carrier | undefined
@@ -50,10 +52,14 @@ export class ResumedStream {
     this.#parts = parts
     this.#began = clock.now()
     this.#movedAt = this.#began
+    this.#delivery = new Delivery(writable, (bytes) => {
+      this.#end.take(bytes)
+      this.#count()
+    })
     this.#end = new ResumeEnd({
       ...{ window, isFirstToLeave },
       onData: (bytes) => this.#deliver(bytes),
-      onEnd: () => void writable.end(),
+      onEnd: () => this.#delivery.end(),
       onSay: () => this.#carrier?.wake(),
       onFreed: () => this.#freed(),
       onOver: (why) => this.#over(why),
@@ -65,6 +71,8 @@ export class ResumedStream {
     for (const side of new Set([readable, writable])) side.on('error', broke)
     writable.once('close', () => {
       if (!writable.writableFinished) broke()
+      this.#delivery.drop()
+      this.#count()
     })
   }
 
@@ -152,17 +160,16 @@ export class ResumedStream {
   }
 
   #count(): void {
-    const { kept } = this.#end
-    const change = kept - this.#stocked
-    this.#stocked = kept
+    const held = this.#end.kept + this.#delivery.size
+    const change = held - this.#stocked
+    this.#stocked = held
     if (change !== 0) this.#parts.stock?.change(change)
   }
 
   #deliver(bytes: Buffer): void {
     this.#movedAt = this.#parts.clock.now()
-    this.#parts.writable.write(bytes, (error) => {
-      if (!error) this.#end.take(bytes.length)
-    })
+    this.#delivery.add(bytes)
+    this.#count()
   }
 
   #gone(carrier: Carrier): void {
@@ -174,7 +181,7 @@ export class ResumedStream {
   }
 
   #over(why: Parting): void {
-    const { readable, writable, clock, isFirstToLeave, onOver } = this.#parts
+    const { readable, writable, isFirstToLeave, onOver } = this.#parts
     this.#count()
     this.#greeting?.[Symbol.dispose]()
     const destroy = () => {
@@ -182,19 +189,20 @@ export class ResumedStream {
       writable.destroy()
     }
     // What was said to its end still gets there.
-    if (why === 'done' || (isFirstToLeave && this.#end.hasHeardEnd)) flush(writable, clock, destroy)
+    if (why === 'done' || (isFirstToLeave && this.#end.hasHeardEnd)) this.#flush(destroy)
     else destroy()
     this.#carrier?.wake()
     onOver(why)
   }
-}
 
-function flush(writable: Writable, clock: Clock, destroy: () => void): void {
-  if (writable.writableFinished || writable.destroyed) {
-    destroy()
-    return
+  #flush(destroy: () => void): void {
+    const { writable, clock } = this.#parts
+    if (writable.writableFinished || writable.destroyed) {
+      destroy()
+      return
+    }
+    const timer = clock.after(longestFlush, destroy)
+    writable.once('finish', destroy).once('close', () => timer[Symbol.dispose]())
+    this.#delivery.end()
   }
-  const timer = clock.after(longestFlush, destroy)
-  writable.once('finish', destroy).once('close', () => timer[Symbol.dispose]())
-  writable.end()
 }
