@@ -85,7 +85,7 @@ export class AgentEnd implements LinkEnd {
     const { held } = this.#parts
     if (!held) throw new LinkFault('nothing is held here')
     const { id, aim, port } = frame
-    if (aim === 'open' && !held.has(frame)) {
+    if (aim === 'open' && !held.isTaken(frame)) {
       this.#open(frame)
       return
     }

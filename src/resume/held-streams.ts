@@ -7,11 +7,11 @@ import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Carrier } from './carrier.ts'
 import type { HeldFor, HoldWords } from './hold.ts'
 import { ResumedStream } from './resumed-stream.ts'
-import { Stock } from './stock.ts'
+import { mostOfOne, Stock } from './stock.ts'
 
 /** How long a client may be gone. */
 export const longestAway: Milliseconds = 10 * 60_000
-/** Streams; more are not held. */
+/** Streams; more are not held. One person has {@link mostOfOne} of them at most. */
 export const mostHeld = 32
 /** Of those, that wait for their clients. */
 export const mostAway = 16
@@ -56,16 +56,24 @@ export class HeldStreams {
     return this.#streams.has(nameOf(key))
   }
 
-  /** A connection of this pod's is held from now on. `undefined`: there are as many as may be. */
+  /** Is it somebody's who is known to have it? Whoever never was told of it, since the way to him broke, may begin anew. */
+  isTaken({ key }: Pick<HoldWords, 'key'>): boolean {
+    return this.#streams.get(nameOf(key))?.stream.hasMet ?? false
+  }
+
+  /** A connection of this pod's is held from now on. `undefined`: there are as many as may be, of all or of that person, or the name is taken. */
   add({ key, person }: HoldWords, port: number, socket: Duplex): Attached | undefined {
-    const name = nameOf(key)
-    if (this.#streams.size >= mostHeld || this.#streams.has(name)) return undefined
+    const [name, whose] = [nameOf(key), person.toString('hex')]
+    if (this.isTaken({ key })) return undefined
+    this.end({ key })
+    if (this.#streams.size >= mostHeld || this.#countOf(whose) >= mostHeld * mostOfOne) return undefined
+    const stock = this.#stock.of(whose)
     const stream = new ResumedStream({
-      ...{ readable: socket, writable: socket, clock: this.#clock, window, isFirstToLeave: false, stock: this.#stock },
+      ...{ readable: socket, writable: socket, clock: this.#clock, window, isFirstToLeave: false, stock },
       onAway: () => this.#wait(name),
       onOver: () => this.#forget(name),
     })
-    this.#streams.set(name, { person: person.toString('hex'), port, stream, timer: undefined })
+    this.#streams.set(name, { person: whose, port, stream, timer: undefined })
     return { carrier: stream.attach(true), held: stream.heldFor }
   }
 
@@ -86,6 +94,10 @@ export class HeldStreams {
   /** All of them are. */
   endAll(): void {
     for (const { stream } of [...this.#streams.values()]) stream.cut()
+  }
+
+  #countOf(whose: string): number {
+    return [...this.#streams.values()].filter(({ person }) => person === whose).length
   }
 
   #wait(name: string): void {

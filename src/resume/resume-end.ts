@@ -61,6 +61,7 @@ export class ResumeEnd {
   #toldReceived = 0
   #toldLimit = firstLimit
   #hasHeardEnd = false
+  #hasMet = false
   /** This side leaves: at once, or once all is sent that is kept. */
   #leaving: 'now' | 'after' | undefined
   #over: Parting | undefined
@@ -96,6 +97,11 @@ export class ResumeEnd {
   /** The other side has said on this connection where it stands. */
   get hasGreeted(): boolean {
     return this.#stage === 'open'
+  }
+
+  /** It has on some connection. */
+  get hasMet(): boolean {
+    return this.#hasMet
   }
 
   /** A connection begins, in the place of the one before. `isFirst`: both sides know that nothing was said yet. */
@@ -237,6 +243,7 @@ export class ResumeEnd {
       if (this.#stage !== 'greeting') throw new ResumeFault('a hello behind a hello')
       if (sent < this.#received) throw new ResumeFault('less was sent than came')
       this.#stage = 'open'
+      this.#hasMet = true
       this.#hear({ received, limit }, this.#sent)
       if (!this.#mayBegin) this.#next = received
       this.#mayBegin = true

@@ -9,7 +9,7 @@ import { Delivery } from './delivery.ts'
 import { type Parting, resumeWindow } from './frames.ts'
 import type { HeldFor } from './hold.ts'
 import { ResumeEnd } from './resume-end.ts'
-import type { Stock } from './stock.ts'
+import type { StockShare } from './stock.ts'
 
 export interface ResumedStreamParts {
   /** A socket is both; standard input and output are one each. */
@@ -20,7 +20,7 @@ export interface ResumedStreamParts {
   readonly window: number
   readonly isFirstToLeave: boolean
   /** What it keeps, and what came and was not taken yet, is counted there; absent where there are not many. */
-  readonly stock?: Stock
+  readonly stock?: StockShare
   /** The connection that it had is gone, and none has taken its place. */
   readonly onAway: () => void
   /** Once. Its own side is ended by then, or destroyed where not all was said. */
@@ -78,6 +78,11 @@ export class ResumedStream {
 
   get isAttached(): boolean {
     return this.#carrier !== undefined
+  }
+
+  /** Its client has said once where he stands. */
+  get hasMet(): boolean {
+    return this.#end.hasMet
   }
 
   get over(): Parting | undefined {
@@ -150,7 +155,7 @@ export class ResumedStream {
     readable.resume()
   }
 
-  #wait(stock: Stock): void {
+  #wait(stock: StockShare): void {
     if (this.#isWaiting) return
     this.#isWaiting = true
     stock.wait(() => {

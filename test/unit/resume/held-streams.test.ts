@@ -99,6 +99,7 @@ test('#157 a stream is found by its own name alone, and what is not there is ref
   const all = scene()
   const client = clientOf(all)
   const first = await client.come('open')
+  await turns()
   first.destroy()
   await turns()
   await expect(clientOf(all).come('resume')).rejects.toMatchObject(gone)
@@ -181,7 +182,7 @@ test('#156 so many wait, and no more: one more costs whoever has most his oldest
 
 test('#156 one more than can be held is led as any other, and not held', async () => {
   const all = scene()
-  for (let number = 0; number < mostHeld; number += 1) await clientOf(all).come('open')
+  for (let number = 0; number < mostHeld; number += 1) await clientOf(all, Buffer.alloc(16, number % 2)).come('open')
   const wish = { aim: 'open' as const, key: randomBytes(32), person: Buffer.alloc(16), onHeld: () => expect.fail() }
   const plain = await all.link().gateway.open(8888, signal, wish)
   plain.write('plainly')

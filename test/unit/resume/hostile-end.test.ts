@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { Carrier } from '#resume/carrier.ts'
 import { dataFrame, firstLimit, ResumeFault, writeAck, writeHello } from '#resume/frames.ts'
-import { HeldStreams, mostAway } from '#resume/held-streams.ts'
+import { HeldStreams, mostAway, mostHeld } from '#resume/held-streams.ts'
 import { ResumeEnd } from '#resume/resume-end.ts'
 import { ResumedStream } from '#resume/resumed-stream.ts'
 import { Stock } from '#resume/stock.ts'
@@ -172,7 +172,16 @@ test.each([
   const clock = fakeClock()
   const stock = new Stock(0)
   const stream = new ResumedStream({
-    ...{ readable, writable, clock, window: 1_048_576, isFirstToLeave: false, stock, onAway: nothing, onOver: nothing },
+    ...{
+      readable,
+      writable,
+      clock,
+      window: 1_048_576,
+      isFirstToLeave: false,
+      stock: stock.of(''),
+      onAway: nothing,
+      onOver: nothing,
+    },
   })
   const carrier = stream.attach(true)
   carrier.resume().write(writeHello({ sent: 0, received: 0, limit: firstLimit }))
@@ -197,4 +206,35 @@ test("#156 what an app did not read is nobody's any more when its connection end
   held.end(words)
   await turns()
   expect(held.stocked).toBe(0)
+})
+
+test('#156 one person has three quarters of the places and of what is kept, and the rest is for whoever else comes', async () => {
+  const { held, add } = heldScene()
+  const mine = Array.from({ length: mostHeld }, (_, number) => add(number, 1))
+  expect(mine.filter(({ carrier }) => carrier).length).toBe((mostHeld * 3) / 4)
+  const chunk = Buffer.alloc(65_536)
+  // To clients who acknowledge nothing, so that nothing of it is ever free.
+  const fill = ({ app, carrier }: ReturnType<typeof add>) => {
+    carrier?.resume()
+    for (let said = 0; said < 80; said += 1) app.write(chunk)
+  }
+  for (const one of mine.slice(0, 8)) fill(one)
+  await turns(200)
+  const before = held.stocked
+  fill(add(mostHeld, 2))
+  await turns(200)
+  expect([before < 22_000_000, held.stocked - before > 3_000_000]).toEqual([true, true])
+})
+
+test('who was never told of a connection begins anew by its name, and has the new one', async () => {
+  const { held, add } = heldScene()
+  const first = add(7)
+  first.app.resume()
+  const second = add(7)
+  second.carrier?.resume().write(writeHello({ sent: 0, received: 0, limit: firstLimit }))
+  await turns()
+  const third = add(7)
+  await turns()
+  expect([first.carrier?.destroyed, first.app.readableEnded, held.size]).toEqual([true, true, 1])
+  expect([second.carrier?.destroyed, third.carrier]).toEqual([false, undefined])
 })
