@@ -52,7 +52,16 @@ export class HeldTunnel {
 
   /** For good: the agent closes the connection at once. Nobody waits for it; one that is not reached ends it when its client has not come for long. */
   end(): void {
-    if (this.#isEnded || !this.#held) return
+    if (this.#held) this.#endOnce()
+  }
+
+  /** It was asked for, and not waited for: whether the agent has it now is not known. One that went on stays as it was, for it may have another connection. */
+  abandon(): void {
+    if (this.#parts.stream.aim === 'open') this.#endOnce()
+  }
+
+  #endOnce(): void {
+    if (this.#isEnded) return
     this.#isEnded = true
     void this.#end()
   }

@@ -123,8 +123,7 @@ export class Tunnels {
       upstream = await this.#dial(pass, intake, waiting.signal, held)
     } catch (error) {
       taken.slot.leave()
-      if (waiting.signal.aborted) reset(socket)
-      else this.#refuseFor(error, visit, refuse)
+      this.#notBegun(error, opening, waiting.signal, refuse)
       return
     }
     if (waiting.signal.aborted || hasLeft(visit) || !this.#begin(opening, upstream, intake, taken.slot)) {
@@ -134,6 +133,13 @@ export class Tunnels {
       if (waiting.signal.aborted || visit.place.tunnel?.stream?.aim === 'open') held?.end()
       reset(socket)
     }
+  }
+
+  #notBegun(error: unknown, { visit, socket, held }: Opening, ended: AbortSignal, refuse: Refuse): void {
+    // Unless the agent has said that there is none, it may have begun one.
+    if (ended.aborted || !isAnswer(error)) held?.abandon()
+    if (ended.aborted) reset(socket)
+    else this.#refuseFor(error, visit, refuse)
   }
 
   /** `false`: the client has left. */
@@ -172,6 +178,11 @@ export class Tunnels {
     else if (isShut(error)) refuse(nothingListens, comeAgain(5))
     else refuse(problem(error.code, error.status), error.retryable ? comeAgain(2) : [])
   }
+}
+
+/** Of whoever was asked, rather than that it took too long or broke. */
+function isAnswer(error: unknown): boolean {
+  return error instanceof GatewayError && (isGone(error) || isShut(error))
 }
 
 const fullWorkspace = 'This workspace has as many as one may have.'

@@ -52,7 +52,11 @@ export interface AgentScene extends AsyncDisposable {
   stopAgents(): Promise<void>
   isReady(): boolean
   /** The status where it is refused. */
-  link(token: string | undefined, headers?: Readonly<Record<string, string>>): Promise<RawLink | number>
+  link(
+    token: string | undefined,
+    headers?: Readonly<Record<string, string>>,
+    protocols?: readonly string[],
+  ): Promise<RawLink | number>
 }
 
 export interface AgentSceneOptions extends WorldOptions {
@@ -124,7 +128,7 @@ export async function agentScene(options: AgentSceneOptions = {}): Promise<Agent
     async stopAgents() {
       await Promise.all(started.splice(0).map((one) => one.stop()))
     },
-    link: async (given, headers = {}) => rawLink(world, given, headers),
+    link: async (given, headers = {}, protocols = [linkProtocol]) => rawLink(world, given, headers, protocols),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }
@@ -150,10 +154,11 @@ function rawLink(
   world: World,
   token: string | undefined,
   headers: Readonly<Record<string, string>>,
+  protocols: readonly string[],
 ): Promise<RawLink | number> {
   const url = new URL(world.origin + paths.agent)
   const authorization = token === undefined ? {} : { Authorization: `Bearer ${token}` }
-  const ws = new WebSocket(url.href.replace(/^http/, 'ws'), [linkProtocol], {
+  const ws = new WebSocket(url.href.replace(/^http/, 'ws'), [...protocols], {
     ...{ perMessageDeflate: false, createConnection: () => connect({ port: world.port, host: '127.0.0.1' }) },
     headers: { Host: url.host, ...authorization, ...headers },
   })
