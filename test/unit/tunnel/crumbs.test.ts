@@ -53,7 +53,7 @@ function scene({ isTaking = false } = {}) {
 const keptBy = (pieces: readonly Buffer[]) =>
   [...new Set(pieces.map(({ buffer }) => buffer))].reduce((sum, { byteLength }) => sum + byteLength, 0)
 
-test('a byte among ballast keeps not the read that it came in, and a few hundred of them are all that waits', () => {
+test('#158 a byte among ballast keeps not the read that it came in, and a few hundred of them are all that waits', () => {
   const { connection, socket, written } = scene()
   let reads = 0
   for (; reads < 2_000 && !socket.isPaused; reads += 1) connection.emit('data', ballasted(masked(0x82, 'x')))
