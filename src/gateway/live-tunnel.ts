@@ -137,7 +137,7 @@ export class LiveTunnel implements LiveStream {
   /** Once each time that it comes near. */
   #foretellStop(now: Timestamp): void {
     const { endingOf, pass, dialect } = this.#parts
-    const end = dialect === 'tunnel' ? endingOf?.(pass.entry.uid) : undefined
+    const end = dialect !== 'plain' ? endingOf?.(pass.entry.uid) : undefined
     const near = end?.isNear ? end.because : undefined
     for (const why of ['inactivity', 'lifetime'] as const) if (why !== near) this.#warned.delete(why)
     if (!end || near === undefined || this.#warned.has(near)) return

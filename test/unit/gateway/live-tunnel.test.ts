@@ -1,0 +1,66 @@
+/** What a client is told while its tunnel is open, in each of the dialects that there are. */
+import { Duplex } from 'node:stream'
+import { expect, test } from 'vitest'
+import { LiveTunnel } from '#gateway/live-tunnel.ts'
+import { type Decided, Passes } from '#gateway/passes.ts'
+import { TunnelIntake } from '#gateway/tunnel-intake.ts'
+import type { Visit } from '#gateway/visit.ts'
+import { StreamIndex } from '#live/streams.ts'
+import { createMetrics } from '#observe/metrics.ts'
+import { Landing } from '#proxy/landing.ts'
+import { fakeClock } from '#test/support/fake-clock.ts'
+import { port, session, workspace } from '#test/support/objects.ts'
+import type { Dialect } from '#tunnel/protocol.ts'
+import { TunnelSocket } from '#tunnel/tunnel-socket.ts'
+import { Directory } from '#workspace/directory.ts'
+
+const minute = 60_000
+const silent = () => new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() })
+
+/** What it tells, of a workspace that will be stopped in four minutes, and that is open for an hour at most. */
+function told(dialect: Dialect, because: 'inactivity' | 'lifetime'): readonly string[] {
+  const clock = fakeClock()
+  const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
+  directory.applyWorkspaces({ type: 'synced', objects: [workspace({ owner: 'alice' })] })
+  const entry = directory.get({ namespace: 'team', name: 'nb' })
+  if (!entry) throw new Error('the test has no workspace')
+  const decided: Decided = {
+    ...{ session: session('alice'), entry, port: port(), connectionType: 'ssh', grant: { kind: 'owner' } },
+    ...{ validUntil: Number.POSITIVE_INFINITY, fixedHeaders: [] },
+    upstream: { key: 'nowhere', dial: () => Promise.reject(new Error('not dialled here')) },
+    policy: { publicAuthority: '', hostname: '', publicPrefix: '/', upstreamPrefix: '/', isOwnCookie: () => false },
+  }
+  const connection = silent()
+  const texts: string[] = []
+  const socket = new TunnelSocket({ socket: connection, head: Buffer.alloc(0), end: 'server', clock })
+  const send = socket.send.bind(socket)
+  socket.send = (message, sent) => {
+    if (typeof message === 'string') texts.push(message)
+    send(message, sent)
+  }
+  const tunnel = new LiveTunnel({
+    ...{ dialect, socket, clock, upstream: silent(), intake: new TunnelIntake(new Landing()), held: undefined },
+    // Of a request nothing but its name is asked for here.
+    visit: { requestId: 'one', client: '192.0.2.1' } as Visit,
+    pass: new Passes(new StreamIndex(), clock).keep(decided, 1),
+    bounds: { idle: 60 * minute, max: 60 * minute },
+    slot: { lost: new AbortController().signal, leave: () => undefined },
+    open: { leave: () => undefined },
+    audit: { record: () => undefined },
+    metrics: createMetrics(),
+    endingOf: () => ({ at: clock.now() + 4 * minute, because, isNear: true }),
+  })
+  tunnel.look(clock.now())
+  tunnel.look(clock.now())
+  tunnel.end({ code: 1001, reason: 'over' })
+  connection.destroy()
+  return texts
+}
+
+test.each(['inactivity', 'lifetime'] as const)(
+  'that its workspace will be stopped because of %s is told once, whether an agent holds its stream or not, and never to who knows no notices',
+  (why) => {
+    const notice = JSON.stringify({ notice: 'closing-soon', why, in: 4 * minute })
+    expect([told('tunnel', why), told('resume', why), told('plain', why)]).toEqual([[notice], [notice], []])
+  },
+)
