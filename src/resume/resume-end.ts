@@ -21,22 +21,7 @@ import {
   writeHello,
 } from './frames.ts'
 import { Kept } from './kept.ts'
-
-export interface ResumeEndParts {
-  /** Bytes that may have come and not been taken yet; at least {@link firstLimit}. */
-  readonly window: number
-  /** The side that says `bye` when both have said all; the other one waits for it. */
-  readonly isFirstToLeave: boolean
-  readonly onData: (bytes: Buffer) => void
-  /** The other side has said all it had to say. */
-  readonly onEnd: () => void
-  /** There may be something to ask {@link ResumeEnd.next} for. */
-  readonly onSay: () => void
-  /** More of what was kept has arrived. */
-  readonly onFreed: () => void
-  /** Once. */
-  readonly onOver: (why: Parting) => void
-}
+import type { ResumeEndParts } from './resume-end-parts.ts'
 
 /** Bytes that come between two acks: so many are kept on the other side although they have arrived. */
 const ackEvery = 131_072
@@ -64,6 +49,8 @@ export class ResumeEnd {
   #hasMet = false
   /** This side leaves: at once, or once all is sent that is kept. */
   #leaving: 'now' | 'after' | undefined
+  /** On this connection. What was said ahead of it is kept until it is known to have arrived. */
+  #hasSaidBye = false
   #over: Parting | undefined
 
   constructor(parts: ResumeEndParts) {
@@ -110,6 +97,7 @@ export class ResumeEnd {
     this.#stage = 'greeting'
     this.#owesHello = true
     this.#mayBegin = isFirst
+    this.#hasSaidBye = false
     this.#parts.onSay()
   }
 
@@ -117,6 +105,11 @@ export class ResumeEnd {
     this.#stage = 'away'
     // Nobody is left to say it to, and nobody comes back.
     if (this.#leaving === 'now') this.#end('reset')
+  }
+
+  /** The other side has ended the connection, and not lost it: whoever heard a bye does so. */
+  hearOut(): void {
+    if (this.#hasSaidBye) this.#end('reset')
   }
 
   /** What comes by the connection. Throws {@link ResumeFault}: then the stream is over. */
@@ -215,9 +208,16 @@ export class ResumeEnd {
       this.#went(1)
       return writeEnd()
     }
-    if (this.#leaving) return this.#sayBye('reset')
+    if (this.#leaving) return this.#sayBroken()
     const isDone = this.#hasHeardEnd && this.#hasEnded && this.#arrived > to
     return isDone && this.#parts.isFirstToLeave ? this.#sayBye('done') : undefined
+  }
+
+  /** It is over once the other side is known to have heard it: until then it may come again for the rest. */
+  #sayBroken(): Buffer | undefined {
+    if (this.#hasSaidBye) return undefined
+    this.#hasSaidBye = true
+    return writeBye('reset')
   }
 
   #went(positions: number): void {

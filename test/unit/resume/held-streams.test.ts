@@ -22,15 +22,17 @@ function scene(serve: (socket: Duplex) => void = (socket) => void socket.pipe(so
   const clock = fakeClock()
   const held = new HeldStreams(clock)
   const apps: Duplex[] = []
+  const dialled: Duplex[] = []
   const dial = async () => {
     const [one, other] = duplexPair()
     apps.push(other)
+    dialled.push(one)
     other.on('error', () => undefined)
     serve(other)
     return one
   }
   const link = () => linkPair({ dial, held, clock })
-  return { clock, held, apps, link }
+  return { clock, held, apps, dialled, link }
 }
 
 type Scene = ReturnType<typeof scene>
@@ -108,6 +110,26 @@ test('#157 a stream is found by its own name alone, and what is not there is ref
   await expect(client.come('open')).rejects.toMatchObject(gone)
   expect([all.apps.length, all.held.size]).toEqual([1, 1])
   await client.come('resume')
+})
+
+test('what an app said before it broke is there for a client whose connection breaks on the way, and then it is over', async () => {
+  const all = scene(() => undefined)
+  const client = clientOf(all)
+  const first = await client.come('open')
+  await turns()
+  // What comes to it from now on is lost with its connection.
+  first.unpipe()
+  first.pause()
+  all.apps[0]?.write('the last words')
+  await turns()
+  all.dialled[0]?.destroy(new Error('broken'))
+  await turns()
+  first.destroy()
+  await turns()
+  expect([text(client), all.held.size]).toEqual(['', 1])
+  await client.come('resume')
+  await turns()
+  expect([text(client), client.stream.over, all.held.size]).toEqual(['the last words', 'reset', 0])
 })
 
 test('a client that has not come for ten minutes has lost it', async () => {
