@@ -73,9 +73,12 @@ describeWith('openssl', 'with certificates of a test authority', () => {
           const planted = his.filter(({ domain }) => domain === host)
           const alice = await scene.person('alice')
           await alice.goto(sibling.url)
-          await toss(alice, planted)
-          const taken = (await alice.context().cookies()).filter(({ domain }) => domain === everywhere)
-          expect(taken.map(({ value }) => value)).toContain(planted.find(isSessions)?.value)
+          const taken = async () => {
+            await toss(alice, planted)
+            const cookies = await alice.context().cookies()
+            return cookies.flatMap(({ domain, value }) => (domain === everywhere ? [value] : []))
+          }
+          await expect.poll(taken).toContain(planted.find(isSessions)?.value)
           // Whoever is logged in stays who she is, in the console and where she was not before.
           expect(await whoIs(alice, world.origin)).toBe('alice')
           await alice.goto(open.url)

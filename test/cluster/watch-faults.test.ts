@@ -239,7 +239,10 @@ async function openWorld(): Promise<World> {
     ...{ proxy, client, resources, namespace, signal, unreadable },
     read: () => readNotes(resources, namespace, signal),
     beat() {
-      const run = () => void beat({ client: direct, namespace, clock: systemClock }, { kind: noteKind, spec: {} })
+      // One that is under way when the world ends is cut off.
+      const lost = (error: unknown) => void (signal.aborted || unreadable.push(`heartbeat: ${error}`))
+      const run = () =>
+        void beat({ client: direct, namespace, clock: systemClock }, { kind: noteKind, spec: {} }).catch(lost)
       const timer = setInterval(run, 1_000)
       return { [Symbol.dispose]: () => clearInterval(timer) }
     },
