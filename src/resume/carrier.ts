@@ -54,7 +54,6 @@ export class Carrier extends Duplex {
   /** Whoever has more to say says it with `bye` within: the end of a connection is no more than that. */
   override _final(done: (error?: Error | null) => void): void {
     done()
-    this.#end.hearOut()
     if (this.#end.over === undefined) this.destroy()
   }
 

@@ -12,6 +12,7 @@ export class Delivery {
   #size = 0
   #isWriting = false
   #hasEnded = false
+  #onEmpty: (() => void) | undefined
   /** Nobody takes anything any more. */
   #isBroken = false
 
@@ -39,6 +40,12 @@ export class Delivery {
     if (!this.#isWriting) this.#next()
   }
 
+  /** Once nothing waits any more. */
+  whenEmpty(then: () => void): void {
+    this.#onEmpty = then
+    if (!this.#isWriting) this.#next()
+  }
+
   /** What waits has nowhere to go. */
   drop(): void {
     this.#isBroken = true
@@ -50,6 +57,7 @@ export class Delivery {
     const piece = this.#inbox.take()
     if (piece !== undefined) this.#write(piece)
     else if (this.#hasEnded && !this.#writable.writableEnded) this.#writable.end()
+    else this.#onEmpty?.()
   }
 
   #write(piece: Buffer): void {

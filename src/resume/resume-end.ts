@@ -46,6 +46,8 @@ export class ResumeEnd {
   #toldReceived = 0
   #toldLimit = firstLimit
   #hasHeardEnd = false
+  #hasHeardBye = false
+  #owesLastAck = false
   #hasMet = false
   /** This side leaves: at once, or once all is sent that is kept. */
   #leaving: 'now' | 'after' | undefined
@@ -81,6 +83,11 @@ export class ResumeEnd {
     return this.#hasHeardEnd
   }
 
+  /** The other side has said that it is over, behind all else that it had to say. */
+  get hasHeardBye(): boolean {
+    return this.#hasHeardBye
+  }
+
   /** The other side has said on this connection where it stands. */
   get hasGreeted(): boolean {
     return this.#stage === 'open'
@@ -105,11 +112,6 @@ export class ResumeEnd {
     this.#stage = 'away'
     // Nobody is left to say it to, and nobody comes back.
     if (this.#leaving === 'now') this.#end('reset')
-  }
-
-  /** The other side has ended the connection, and not lost it: whoever heard a bye does so. */
-  hearOut(): void {
-    if (this.#hasSaidBye) this.#end('reset')
   }
 
   /** What comes by the connection. Throws {@link ResumeFault}: then the stream is over. */
@@ -158,20 +160,16 @@ export class ResumeEnd {
 
   /** The frame to be sent next; `undefined` while there is none. */
   next(): Buffer | undefined {
-    if (this.#stage === 'away' || this.#over) return undefined
+    if (this.#stage === 'away' || this.#over) return this.#sayHeard()
     if (this.#owesHello) return this.#sayHello()
     if (this.#leaving === 'now') return this.#sayBye('reset')
-    if (this.#stage === 'open' && this.#owesAck()) return this.#sayAck()
+    if (this.#stage === 'open' && this.#owesAck()) return writeAck(this.#tell())
     return this.#mayBegin ? (this.#sayData() ?? this.#sayLast()) : undefined
   }
 
   #sayHello(): Buffer {
     this.#owesHello = false
     return writeHello({ sent: this.#sent, ...this.#tell() })
-  }
-
-  #sayAck(): Buffer {
-    return writeAck(this.#tell())
   }
 
   #tell(): Ack {
@@ -211,6 +209,13 @@ export class ResumeEnd {
     if (this.#leaving) return this.#sayBroken()
     const isDone = this.#hasHeardEnd && this.#hasEnded && this.#arrived > to
     return isDone && this.#parts.isFirstToLeave ? this.#sayBye('done') : undefined
+  }
+
+  /** That the bye was heard, and all before it: an end of the connection may as well be its loss. */
+  #sayHeard(): Buffer | undefined {
+    if (!this.#owesLastAck) return undefined
+    this.#owesLastAck = false
+    return writeAck(this.#tell())
   }
 
   /** It is over once the other side is known to have heard it: until then it may come again for the rest. */
@@ -260,7 +265,8 @@ export class ResumeEnd {
       if (this.#stage !== 'open') throw new ResumeFault('an ack before a hello')
       // What was sent by a connection before is known by its hello alone.
       this.#hear(ack, this.#next)
-      this.#parts.onSay()
+      if (this.#hasSaidBye && this.#arrived === this.#sent) this.#end('reset')
+      else this.#parts.onSay()
     },
     end: () => {
       this.#expectOpen()
@@ -271,6 +277,8 @@ export class ResumeEnd {
     },
     bye: (why) => {
       if (this.#stage !== 'open') throw new ResumeFault('a bye before a hello')
+      this.#hasHeardBye = true
+      this.#owesLastAck = true
       this.#end(why)
     },
   }

@@ -195,9 +195,25 @@ export class ResumedStream {
     }
     // What was said to its end still gets there.
     if (why === 'done' || (isFirstToLeave && this.#end.hasHeardEnd)) this.#flush(destroy)
+    else if (this.#end.hasHeardBye) this.#letOut(destroy)
     else destroy()
     this.#carrier?.wake()
     onOver(why)
+  }
+
+  /** What came before the other side broke off gets there, and no end behind it. */
+  #letOut(destroy: () => void): void {
+    const { writable, clock } = this.#parts
+    if (writable.destroyed) {
+      destroy()
+      return
+    }
+    const timer = clock.after(longestFlush, destroy)
+    writable.once('close', () => {
+      timer[Symbol.dispose]()
+      destroy()
+    })
+    this.#delivery.whenEmpty(destroy)
   }
 
   #flush(destroy: () => void): void {

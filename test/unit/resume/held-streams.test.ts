@@ -242,3 +242,23 @@ test('an agent, or a link, that holds nothing leads as ever, and has nothing to 
   expect(String(plain.read())).toBe('plainly')
   await expect(pair.gateway.open(8888, signal, { aim: 'resume', ...wish })).rejects.toMatchObject(gone)
 })
+
+test('a connection that only ends, as where another replica passes its loss on, is no sign that the last words were heard', async () => {
+  const all = scene(() => undefined)
+  const client = clientOf(all)
+  const first = await client.come('open')
+  await turns()
+  first.unpipe()
+  first.pause()
+  all.apps[0]?.write('the last words')
+  await turns()
+  all.dialled[0]?.destroy(new Error('broken'))
+  await turns()
+  // Its client hears nothing of all this.
+  first.end()
+  await turns()
+  expect([text(client), all.held.size]).toEqual(['', 1])
+  await client.come('resume')
+  await turns()
+  expect([text(client), client.stream.over, all.held.size]).toEqual(['the last words', 'reset', 0])
+})
