@@ -29,6 +29,8 @@ const heavy = [
   ...measured,
   'test/{soak,fuzz,browser}/**/*.test.ts',
   'test/behaviour/{activity,code-server,image,jupyter,laptop}/**/*.test.ts',
+  // Days pass in it, second by second: what it takes is the processor, and all of it.
+  'test/behaviour/login/key-ring.test.ts',
   // It puts another module in the place of one that all of them load.
   'test/unit/proxy/undici.test.ts',
 ]

@@ -42,7 +42,7 @@ async function prune({ resources }: World, kid: string): Promise<void> {
   await resources.replace(keyRingKind, { ...record, spec: { keys: record.spec.keys.filter((key) => key.kid !== kid) } })
 }
 
-describe('a key that is rotated', () => {
+describe('a key that is rotated', { timeout: 180_000 }, () => {
   test('#84 [JK11.3] is followed by one that signs nothing for its first 5 s; sessions of the old one work on, everywhere, until it is pruned', async () => {
     await using s = await scene()
     const { world, clock, url } = s
