@@ -15,7 +15,7 @@ import { workspaceManifest } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openServed, type ServedCluster } from '#test/support/served-cluster.ts'
 
-const patience = { timeout: 90_000, interval: 250 }
+const patience = { timeout: 150_000, interval: 250 }
 const audience = 'gatehouse.test'
 const ends = { command: ['python3', '-c', 'print("its last words", flush=True); raise SystemExit(1)'], args: [] }
 
@@ -167,7 +167,7 @@ describeWith('cluster', "the rights of the gateway's account", () => {
     ['in one namespace', false],
   ])(
     'installed %s are used, every verb of them, and nothing is asked for beyond them',
-    { timeout: 300_000 },
+    { timeout: 420_000 },
     async (_, everywhere) => {
       await using opened = await openWorld(everywhere)
       const { world } = opened
