@@ -42,7 +42,7 @@ export interface IdleStopsParts {
   readonly ask: (entry: WorkspaceEntry, policy: IdlePolicy, signal: AbortSignal) => Promise<AppAnswer>
   /** Whether the store keeps true what stops lean on. */
   readonly mayStop: () => boolean
-  /** As {@link file://./activity-book.ts}. */
+  /** As {@link ActivityBookParts.aheadOfStore}. */
   readonly aheadOfStore?: (() => Milliseconds | undefined) | undefined
   /** Tells those who look at the workspace, once for each stop. */
   readonly announce: (entry: WorkspaceEntry, message: string) => Promise<void>

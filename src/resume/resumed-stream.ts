@@ -193,18 +193,17 @@ export class ResumedStream {
       readable.destroy()
       writable.destroy()
     }
-    // What was said to its end still gets there.
-    if (why === 'done' || (isFirstToLeave && this.#end.hasHeardEnd)) this.#flush(destroy)
-    else if (this.#end.hasHeardBye) this.#letOut(destroy)
+    const isWhole = why === 'done' || (isFirstToLeave && this.#end.hasHeardEnd)
+    if (isWhole || this.#end.hasHeardBye) this.#letOut(isWhole, destroy)
     else destroy()
     this.#carrier?.wake()
     onOver(why)
   }
 
-  /** What came before the other side broke off gets there, and no end behind it. */
-  #letOut(destroy: () => void): void {
+  /** What came gets there: with its end, or with none behind it where the other side broke off. */
+  #letOut(isWhole: boolean, destroy: () => void): void {
     const { writable, clock } = this.#parts
-    if (writable.destroyed) {
+    if (writable.writableFinished || writable.destroyed) {
       destroy()
       return
     }
@@ -213,17 +212,10 @@ export class ResumedStream {
       timer[Symbol.dispose]()
       destroy()
     })
-    this.#delivery.whenEmpty(destroy)
-  }
-
-  #flush(destroy: () => void): void {
-    const { writable, clock } = this.#parts
-    if (writable.writableFinished || writable.destroyed) {
-      destroy()
-      return
+    if (!isWhole) this.#delivery.whenEmpty(destroy)
+    else {
+      writable.once('finish', destroy)
+      this.#delivery.end()
     }
-    const timer = clock.after(longestFlush, destroy)
-    writable.once('finish', destroy).once('close', () => timer[Symbol.dispose]())
-    this.#delivery.end()
   }
 }

@@ -50,7 +50,7 @@ export interface ApiClient {
 export interface ApiClientOptions {
   readonly access: ApiAccess
   readonly clock: Clock
-  /** Is told the date of every answer. */
+  /** Is told the date of every answer that is no refusal. */
   readonly serverClock?: ServerClock
   /** Ends every request and connection. */
   readonly signal: AbortSignal

@@ -112,25 +112,31 @@ test('#157 a stream is found by its own name alone, and what is not there is ref
   await client.come('resume')
 })
 
-test('what an app said before it broke is there for a client whose connection breaks on the way, and then it is over', async () => {
-  const all = scene(() => undefined)
-  const client = clientOf(all)
-  const first = await client.come('open')
-  await turns()
-  // What comes to it from now on is lost with its connection.
-  first.unpipe()
-  first.pause()
-  all.apps[0]?.write('the last words')
-  await turns()
-  all.dialled[0]?.destroy(new Error('broken'))
-  await turns()
-  first.destroy()
-  await turns()
-  expect([text(client), all.held.size]).toEqual(['', 1])
-  await client.come('resume')
-  await turns()
-  expect([text(client), client.stream.over, all.held.size]).toEqual(['the last words', 'reset', 0])
-})
+test.each([
+  ['breaks', (connection: Duplex) => connection.destroy()],
+  ['ends, as where another replica passes its loss on,', (connection: Duplex) => connection.end()],
+])(
+  'what an app said before it broke is there for a client whose connection %s on the way, and then it is over',
+  async (_, lose) => {
+    const all = scene(() => undefined)
+    const client = clientOf(all)
+    const first = await client.come('open')
+    await turns()
+    // What comes to it from now on is lost with its connection.
+    first.unpipe()
+    first.pause()
+    all.apps[0]?.write('the last words')
+    await turns()
+    all.dialled[0]?.destroy(new Error('broken'))
+    await turns()
+    lose(first)
+    await turns()
+    expect([text(client), all.held.size]).toEqual(['', 1])
+    await client.come('resume')
+    await turns()
+    expect([text(client), client.stream.over, all.held.size]).toEqual(['the last words', 'reset', 0])
+  },
+)
 
 test('a client that has not come for ten minutes has lost it', async () => {
   const all = scene()
@@ -241,24 +247,4 @@ test('an agent, or a link, that holds nothing leads as ever, and has nothing to 
   await turns()
   expect(String(plain.read())).toBe('plainly')
   await expect(pair.gateway.open(8888, signal, { aim: 'resume', ...wish })).rejects.toMatchObject(gone)
-})
-
-test('a connection that only ends, as where another replica passes its loss on, is no sign that the last words were heard', async () => {
-  const all = scene(() => undefined)
-  const client = clientOf(all)
-  const first = await client.come('open')
-  await turns()
-  first.unpipe()
-  first.pause()
-  all.apps[0]?.write('the last words')
-  await turns()
-  all.dialled[0]?.destroy(new Error('broken'))
-  await turns()
-  // Its client hears nothing of all this.
-  first.end()
-  await turns()
-  expect([text(client), all.held.size]).toEqual(['', 1])
-  await client.come('resume')
-  await turns()
-  expect([text(client), client.stream.over, all.held.size]).toEqual(['the last words', 'reset', 0])
 })
