@@ -1,10 +1,11 @@
 /** A laptop whose clock can be put forward: what waits for minutes is seen within seconds, with real programs. */
 import { type Laptop, openLaptop } from '#compose/laptop.ts'
-import { type Clock, every, type Milliseconds, systemClock, type Timestamp } from '#lib/clock.ts'
+import { every, type Milliseconds, systemClock, type Timestamp } from '#lib/clock.ts'
 import { createAudit } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
 import { createLaptopSite, type LaptopSite, type LaptopSiteOptions } from './laptop-site.ts'
 import { laptopParts } from './laptop-world.ts'
+import { leapingClock } from './leaping-clock.ts'
 
 export interface LeapingLaptop extends AsyncDisposable {
   readonly site: LaptopSite
@@ -28,8 +29,7 @@ export async function openLeapingLaptop(
   await using opened = new AsyncDisposableStack()
   const site = opened.use(await createLaptopSite(options))
   await prepare(site)
-  let ahead = 0
-  const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead }
+  const clock = leapingClock(systemClock)
   const lines: string[] = []
   const sink = { write: (line: string) => void lines.push(line) }
   const ending = new AbortController()
@@ -40,15 +40,12 @@ export async function openLeapingLaptop(
     ending.abort()
     await laptop.ended
   })
-  const leap = (span: Milliseconds) => {
-    ahead += span
-  }
   const kept = opened.move()
   return {
     ...{ site, laptop, lines },
     now: () => clock.now(),
-    leap,
-    hurry: () => every(systemClock, 1_000, () => leap(13_000)),
+    leap: (span) => clock.leap(span),
+    hurry: () => every(systemClock, 1_000, () => clock.leap(13_000)),
     stops: () => lines.filter((line) => line.includes('"event":"stop"')).map((line) => JSON.parse(line)),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }

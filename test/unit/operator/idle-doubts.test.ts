@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { type ActivitySpec, activityKind, activityName } from '#activity/activity-record.ts'
-import { openIdleWorld, ref } from '#test/support/idle-world.ts'
+import { type Ask, openIdleWorld, ref } from '#test/support/idle-world.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 
 const minute = 60_000
@@ -25,19 +26,51 @@ describe('clocks that are wrong', () => {
 
   test('a leader whose date is put an hour ahead stops nobody who did something five minutes ago', async () => {
     await using world = await openIdleWorld()
-    let ahead = 0
-    const leap = { ...world.clock, now: () => world.clock.now() + ahead, steady: () => world.clock.now() }
-    const [a, b] = [world.openReplica('a', leap), world.openReplica('b')]
-    await using _ = world.lead(a, undefined, leap)
+    const date = leapingClock(world.clock)
+    const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
+    await using _ = world.lead(a, undefined, date)
     using _tab = b.openTab()
     await world.pass(10)
     b.type()
     await world.pass(5)
-    ahead = 60 * minute
+    date.leap(60 * minute)
     await world.pass(24)
     expect(await world.desired()).toBe('Running')
     await world.pass(5)
     expect(await world.desired()).toBe('Stopped')
+  })
+
+  test('a date that is moved while what all have written is read afresh stops nothing; it is said, and looked at again', async () => {
+    await using world = await openIdleWorld()
+    const date = leapingClock(world.clock)
+    await using leader = world.lead(world.openReplica('a', date), undefined, date)
+    await world.pass(29)
+    {
+      using _read = world.resources.holdAnswers('get')
+      await world.pass(3)
+      date.leap(-1 * minute)
+    }
+    await world.pass(0)
+    expect(await world.desired()).toBe('Running')
+    expect(leader.why()).toMatchObject({ reason: 'not-heard', message: expect.stringContaining('moved meanwhile') })
+    await world.pass(5)
+    expect(await world.desired()).toBe('Stopped')
+  })
+
+  test('a date that is put ahead while the app is asked does not make what it says an hour older', async () => {
+    await using world = await openIdleWorld()
+    const date = leapingClock(world.clock)
+    let asked = 0
+    const ask: Ask = async () => {
+      const at = date.now() - 5 * minute
+      asked += 1
+      if (asked === 1) date.leap(60 * minute)
+      return { kind: 'said', evidence: [{ at, source: 'endpoint' }] }
+    }
+    await using _ = world.lead(world.openReplica('a', date), ask, date)
+    await world.pass(40)
+    expect(asked).toBeGreaterThan(1)
+    expect(await world.desired()).toBe('Running')
   })
 
   test('a process that stood still hears first what others wrote meanwhile', async () => {

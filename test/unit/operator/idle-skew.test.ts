@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { AppAnswer } from '#activity/idle-decision.ts'
 import { openIdleWorld } from '#test/support/idle-world.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 
 const [second, minute] = [1_000, 60_000]
 const timeout = 2 * minute
@@ -100,14 +101,13 @@ describe('the time of the store', () => {
 
   test('tells what was written before the date of whoever decides was moved: who did something five minutes ago with no tab left open is not stopped for it', async () => {
     await using world = await openIdleWorld(undefined, { isDated: true })
-    let ahead = 0
-    const leap = { ...world.clock, now: () => world.clock.now() + ahead, steady: () => world.clock.now() }
-    const [a, b] = [world.openReplica('a', leap), world.openReplica('b')]
-    await using _ = world.lead(a, undefined, leap)
+    const date = leapingClock(world.clock)
+    const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
+    await using _ = world.lead(a, undefined, date)
     await world.pass(10)
     b.type()
     await world.pass(5)
-    ahead = 60 * minute
+    date.leap(60 * minute)
     await world.pass(24)
     expect(await world.desired()).toBe('Running')
     await world.pass(5)
