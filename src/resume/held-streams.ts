@@ -5,16 +5,16 @@
 import type { Duplex } from 'node:stream'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { Carrier } from './carrier.ts'
-import type { HeldFor, HoldWords } from './hold.ts'
+import { type HeldFor, type HoldWords, longestAway } from './hold.ts'
 import { ResumedStream } from './resumed-stream.ts'
 import { mostOfOne, Stock } from './stock.ts'
 
-/** How long a client may be gone. */
-export const longestAway: Milliseconds = 10 * 60_000
 /** Streams; more are not held. One person has {@link mostOfOne} of them at most. */
 export const mostHeld = 32
-/** Of those, that wait for their clients. */
+/** Of those, that wait for their clients for longer than {@link settled}. */
 export const mostAway = 16
+/** All whose gateway goes lose their connections at once, and most come back at once: so long there is room for each. */
+export const settled: Milliseconds = 60_000
 /** Bytes that were not taken by the app, of one stream. */
 const window = 1_048_576
 /** Bytes that are kept for clients, by all of them. */
@@ -31,6 +31,7 @@ interface Held {
   readonly stream: ResumedStream
   /** While it waits. */
   timer: Disposable | undefined
+  hasWaitedLong: boolean
 }
 
 export class HeldStreams {
@@ -52,10 +53,6 @@ export class HeldStreams {
     return this.#stock.held
   }
 
-  has({ key }: Pick<HoldWords, 'key'>): boolean {
-    return this.#streams.has(nameOf(key))
-  }
-
   /** Is it somebody's who is known to have it? Whoever never was told of it, since the way to him broke, may begin anew. */
   isTaken({ key }: Pick<HoldWords, 'key'>): boolean {
     return this.#streams.get(nameOf(key))?.stream.hasMet ?? false
@@ -73,7 +70,7 @@ export class HeldStreams {
       onAway: () => this.#wait(name),
       onOver: () => this.#forget(name),
     })
-    this.#streams.set(name, { person: whose, port, stream, timer: undefined })
+    this.#streams.set(name, { person: whose, port, stream, timer: undefined, hasWaitedLong: false })
     return { carrier: stream.attach(true), held: stream.heldFor }
   }
 
@@ -83,6 +80,7 @@ export class HeldStreams {
     if (held?.port !== port) return undefined
     held.timer?.[Symbol.dispose]()
     held.timer = undefined
+    held.hasWaitedLong = false
     return { carrier: held.stream.attach(false), held: held.stream.heldFor }
   }
 
@@ -106,13 +104,16 @@ export class HeldStreams {
     // Behind those that wait already.
     this.#streams.delete(name)
     this.#streams.set(name, held)
-    held.timer = this.#clock.after(longestAway, () => held.stream.cut())
-    this.#makeRoom()
+    held.timer = this.#clock.after(settled, () => {
+      held.timer = this.#clock.after(longestAway - settled, () => held.stream.cut())
+      held.hasWaitedLong = true
+      this.#makeRoom()
+    })
   }
 
   /** Of those that wait, the one goes that has waited for longest of the person who has most. */
   #makeRoom(): void {
-    const away = [...this.#streams.values()].filter(({ stream }) => !stream.isAttached)
+    const away = [...this.#streams.values()].filter(({ hasWaitedLong }) => hasWaitedLong)
     if (away.length <= mostAway) return
     const counts = new Map<string, number>()
     for (const { person } of away) counts.set(person, (counts.get(person) ?? 0) + 1)

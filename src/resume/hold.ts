@@ -14,6 +14,9 @@ export interface HoldWords {
   readonly person: Buffer
 }
 
+/** How long a client may be gone. */
+export const longestAway: Milliseconds = 10 * 60_000
+
 /** In bytes. */
 export const keyLength = 32
 export const personLength = 16

@@ -7,7 +7,7 @@ import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import { Carrier } from './carrier.ts'
 import { Delivery } from './delivery.ts'
 import { type Parting, resumeWindow } from './frames.ts'
-import type { HeldFor } from './hold.ts'
+import { type HeldFor, longestAway } from './hold.ts'
 import { ResumeEnd } from './resume-end.ts'
 import type { StockShare } from './stock.ts'
 
@@ -31,6 +31,8 @@ export interface ResumedStreamParts {
 const longestGreeting: Milliseconds = 15_000
 /** For what was said before the end to get to this side. */
 const longestFlush: Milliseconds = 10_000
+/** For whoever is there to hear that this side is gone; what it had said waits as long as it does for who is not there. */
+const longestParting: Milliseconds = 60_000
 /** No more is read from this side at so many bytes that are kept, and again at so many. */
 const highMark = resumeWindow
 const lowMark = (resumeWindow / 4) * 3
@@ -43,6 +45,7 @@ export class ResumedStream {
   #movedAt: Timestamp
   #carrier: Carrier | undefined
   #greeting: Disposable | undefined
+  #parting: Disposable | undefined
   #isHeldBack = false
   #isWaiting = false
   #stocked = 0
@@ -73,6 +76,7 @@ export class ResumedStream {
       if (!writable.writableFinished) broke()
       this.#delivery.drop()
       this.#count()
+      if (!isFirstToLeave) this.#part()
     })
   }
 
@@ -171,6 +175,18 @@ export class ResumedStream {
     if (change !== 0) this.#parts.stock?.change(change)
   }
 
+  /** What it leads to is gone: whoever stays, and takes nothing more of what that said, is not waited for. */
+  #part(): void {
+    const { clock } = this.#parts
+    const { kept, over } = this.#end
+    const carrier = this.#carrier
+    if (over !== undefined) return
+    this.#parting = clock.after(kept === 0 ? longestParting : longestAway, () => {
+      if (carrier !== undefined && this.#carrier === carrier && this.#end.kept === kept) this.cut()
+      else this.#part()
+    })
+  }
+
   #deliver(bytes: Buffer): void {
     this.#movedAt = this.#parts.clock.now()
     this.#delivery.add(bytes)
@@ -189,6 +205,7 @@ export class ResumedStream {
     const { readable, writable, isFirstToLeave, onOver } = this.#parts
     this.#count()
     this.#greeting?.[Symbol.dispose]()
+    this.#parting?.[Symbol.dispose]()
     const destroy = () => {
       readable.destroy()
       writable.destroy()

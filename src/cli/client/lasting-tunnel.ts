@@ -8,7 +8,7 @@ import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock
 import { printable } from '#observe/printable.ts'
 import type { Carrier } from '#resume/carrier.ts'
 import { resumeWindow, writeHello } from '#resume/frames.ts'
-import { longestAway } from '#resume/held-streams.ts'
+import { longestAway } from '#resume/hold.ts'
 import { ResumedStream } from '#resume/resumed-stream.ts'
 import { Secret } from '#settings/secret.ts'
 import { Bridge, type ByteStream } from '#tunnel/bridge.ts'

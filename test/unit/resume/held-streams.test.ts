@@ -5,8 +5,8 @@ import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { join } from '#link/join.ts'
 import { resumeWindow } from '#resume/frames.ts'
-import { HeldStreams, longestAway, mostAway, mostHeld } from '#resume/held-streams.ts'
-import type { HeldFor, HoldAim } from '#resume/hold.ts'
+import { HeldStreams, mostAway, mostHeld, settled } from '#resume/held-streams.ts'
+import { type HeldFor, type HoldAim, longestAway } from '#resume/hold.ts'
 import { ResumedStream } from '#resume/resumed-stream.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { linkPair } from '#test/support/link-pair.ts'
@@ -202,10 +202,57 @@ test('#156 so many wait, and no more: one more costs whoever has most his oldest
     connection.destroy()
     await turns(5)
   }
+  await all.clock.advance(settled)
   expect(all.held.size).toBe(mostAway)
   await alice.come('resume')
   await expect(clients[1]?.come('resume')).rejects.toMatchObject(gone)
   await clients[2]?.come('resume')
+})
+
+test('all whose connections break at once, as when their gateway goes, may come back', async () => {
+  const all = scene()
+  const clients = Array.from({ length: mostHeld }, (_, number) => clientOf(all, Buffer.alloc(16, number % 2)))
+  const connections: Duplex[] = []
+  for (const client of clients) connections.push(await client.come('open'))
+  await turns()
+  for (const connection of connections) connection.destroy()
+  await turns()
+  await all.clock.advance(30_000)
+  for (const client of clients) await client.come('resume')
+  await all.clock.advance(settled)
+  await turns()
+  expect([all.held.size, all.apps.filter(({ destroyed }) => destroyed).length]).toEqual([mostHeld, 0])
+})
+
+/** A client that stays, and says and takes nothing from now on. */
+async function stuck(all: Scene): Promise<Duplex> {
+  const connection = await clientOf(all).come('open')
+  await turns()
+  connection.unpipe()
+  connection.pause()
+  return connection
+}
+
+test('#156 a client that stays and says nothing more keeps what broke for a minute, and what that had said for ten', async () => {
+  const silent = scene(() => undefined)
+  const connection = await stuck(silent)
+  silent.dialled[0]?.destroy(new Error('broken'))
+  await silent.clock.advance(59_999)
+  expect([silent.held.size, connection.destroyed]).toEqual([1, false])
+  await silent.clock.advance(1)
+  await turns()
+  expect([silent.held.size, connection.destroyed]).toEqual([0, true])
+
+  const eloquent = scene(() => undefined)
+  await stuck(eloquent)
+  eloquent.apps[0]?.end('the last words')
+  await turns()
+  eloquent.dialled[0]?.destroy(new Error('broken'))
+  await eloquent.clock.advance(longestAway - 1)
+  expect(eloquent.held.size).toBe(1)
+  await eloquent.clock.advance(1)
+  await turns()
+  expect(eloquent.held.size).toBe(0)
 })
 
 test('#156 one more than can be held is led as any other, and not held', async () => {
