@@ -265,7 +265,8 @@ export class Desk {
     const counts = new Map<string, number>()
     for (const group of this.#parts.streams.ofWorkspace(entry.uid)) {
       const user = this.#parts.sessionOf(group.key.session)?.identity.username ?? ''
-      counts.set(user, (counts.get(user) ?? 0) + group.size)
+      const open = group.streams().filter(({ isAway }) => !isAway)
+      if (open.length > 0) counts.set(user, (counts.get(user) ?? 0) + open.length)
     }
     return [...counts].map(([user, streams]) => ({ user, streams }))
   }

@@ -37,12 +37,29 @@ export class HeldTunnel {
     return this.#held
   }
 
+  /** It was ended for good from here. */
+  get isEnded(): boolean {
+    return this.#isEnded
+  }
+
   get wish(): HoldWish {
     const { aim } = this.#parts.stream
     const onHeld = (held: HeldFor) => {
       this.#held = held
     }
-    return { aim, ...this.#name(), onHeld }
+    return { aim, ...this.name, onHeld }
+  }
+
+  /** There, and whose it is. */
+  get name(): Pick<HoldWish, 'key' | 'person'> {
+    const { pass, stream } = this.#parts
+    const { kind, username, uid } = pass.session.identity
+    const whose = [kind, username, uid]
+    const what = [pass.entry.uid, pass.port.port, pass.connectionType]
+    return {
+      key: hashOf(['stream', ...whose, ...what, stream.id.reveal()]).subarray(0, keyLength),
+      person: hashOf(['person', ...whose, pass.entry.uid]).subarray(0, personLength),
+    }
   }
 
   /** Was it closed for good, and not to come back? */
@@ -69,7 +86,7 @@ export class HeldTunnel {
   async #end(): Promise<void> {
     const { pass, clock, log } = this.#parts
     using deadline = deadlineOf(clock, longestEnding)
-    const wish = { aim: 'end' as const, ...this.#name(), onHeld: () => undefined }
+    const wish = { aim: 'end' as const, ...this.name, onHeld: () => undefined }
     try {
       const unasked = await pass.upstream.dial(deadline.signal, undefined, wish)
       unasked.destroy()
@@ -77,17 +94,6 @@ export class HeldTunnel {
       if (error instanceof GatewayError && isGone(error)) return
       // As a rule its pod ends just then.
       log.debug({ component: 'agents', reason: messageOf(error) }, 'an agent was not told that a tunnel is over')
-    }
-  }
-
-  #name() {
-    const { pass, stream } = this.#parts
-    const { kind, username, uid } = pass.session.identity
-    const whose = [kind, username, uid]
-    const what = [pass.entry.uid, pass.port.port, pass.connectionType]
-    return {
-      key: hashOf(['stream', ...whose, ...what, stream.id.reveal()]).subarray(0, keyLength),
-      person: hashOf(['person', ...whose, pass.entry.uid]).subarray(0, personLength),
     }
   }
 }

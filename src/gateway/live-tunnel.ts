@@ -14,6 +14,7 @@ import type { Bounds } from '#workspace/connections.ts'
 import type { Slot } from '#workspace/slots.ts'
 import { about } from './carriers.ts'
 import type { HeldTunnel } from './held-tunnel.ts'
+import type { LeftTunnels } from './left-tunnels.ts'
 import type { Pass } from './passes.ts'
 import type { Sightings } from './sightings.ts'
 import type { TunnelIntake } from './tunnel-intake.ts'
@@ -34,6 +35,7 @@ export interface LiveTunnelParts {
   readonly intake: TunnelIntake
   /** Of one that outlives this connection: its limits count from its beginning, over all connections that it had. */
   readonly held: HeldTunnel | undefined
+  readonly left: LeftTunnels
   readonly audit: Audit
   readonly metrics: Metrics
   readonly clock: Clock
@@ -74,6 +76,7 @@ export class LiveTunnel implements LiveStream {
     this.#movedAt = this.#openedAt - (held?.held?.idle ?? 0)
     this.#sights = parts.sightings?.tunnelled(pass, clock)
     pass.group.add(this)
+    if (held) parts.left.delete(held)
     metrics.streamsOpened('tunnel').add()
     audit.record({ event: 'stream-opened', ...about(visit, pass), kind: 'tunnel' })
     slot.lost.addEventListener('abort', this.#onLost, { once: true })
@@ -162,6 +165,14 @@ export class LiveTunnel implements LiveStream {
     const reason = cut === 'ended' ? closedBy.reason : cut === undefined ? 'closed' : ends[cut]
     const line = { ...about(visit, pass), kind: 'tunnel', reason, duration, bytesIn, bytesOut } as const
     audit.record({ event: 'stream-closed', ...line })
+    this.#leave(closedBy.code)
+  }
+
+  /** Its client may come back, by whatever replica; one that ends itself ends nothing else any more. */
+  #leave(code: number): void {
+    const { held, left, pass, bounds, clock } = this.#parts
+    if (!held || held.isEnded || (this.#bridge.cut === 'ended' && code === closeCodes.restarting)) return
+    left.add(held, pass, bounds.max - (clock.now() - this.#began))
   }
 }
 

@@ -20,6 +20,8 @@ export interface LiveStream {
   readonly kind?: StreamKind
   /** It goes on for as long as it is let, such as an upgraded socket; anything else is over by itself before long. */
   readonly isLasting?: boolean
+  /** Nobody is on it now, and it is here to be ended alone. */
+  readonly isAway?: boolean
   /** Told the time now and then, some times a minute. */
   look?(now: Timestamp): void
   /** Ends it now: a close frame where the stream has frames, a reset elsewhere. Called at most once. */
@@ -117,11 +119,12 @@ export class StreamIndex {
     return [...this.#byWorkspace.values()].flatMap(live)
   }
 
-  /** How many are open now, of every kind. */
+  /** How many somebody is on now, of every kind. */
   count(): ReadonlyMap<StreamKind, number> {
     const counts = new Map(streamKinds.map((kind) => [kind, 0]))
     for (const group of this.all()) {
-      for (const { kind = 'http' } of group.streams()) counts.set(kind, (counts.get(kind) ?? 0) + 1)
+      for (const { kind = 'http', isAway } of group.streams())
+        if (!isAway) counts.set(kind, (counts.get(kind) ?? 0) + 1)
     }
     return counts
   }

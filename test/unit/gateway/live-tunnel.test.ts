@@ -1,6 +1,7 @@
 /** What a client is told while its tunnel is open, in each of the dialects that there are. */
 import { Duplex } from 'node:stream'
 import { expect, test } from 'vitest'
+import { LeftTunnels } from '#gateway/left-tunnels.ts'
 import { LiveTunnel } from '#gateway/live-tunnel.ts'
 import { type Decided, Passes } from '#gateway/passes.ts'
 import { TunnelIntake } from '#gateway/tunnel-intake.ts'
@@ -39,7 +40,8 @@ function told(dialect: Dialect, because: 'inactivity' | 'lifetime'): readonly st
     send(message, sent)
   }
   const tunnel = new LiveTunnel({
-    ...{ dialect, socket, clock, upstream: silent(), intake: new TunnelIntake(new Landing()), held: undefined },
+    ...{ dialect, socket, clock, upstream: silent(), intake: new TunnelIntake(new Landing()) },
+    ...{ held: undefined, left: new LeftTunnels(clock) },
     // Of a request nothing but its name is asked for here.
     visit: { requestId: 'one', client: '192.0.2.1' } as Visit,
     pass: new Passes(new StreamIndex(), clock).keep(decided, 1),
