@@ -49,6 +49,16 @@ export async function tcpApp(serve: (socket: Socket) => void = (socket) => void 
   }
 }
 
+/** On loopback, before another port of this machine, such as that of a real server: so it is seen what is left open there. */
+export function tcpAppBefore(port: number): Promise<TcpApp> {
+  return tcpApp((socket) => {
+    const upstream = connect({ port, host: '127.0.0.1', allowHalfOpen: true })
+    upstream.on('error', () => socket.destroy())
+    socket.on('error', () => upstream.destroy())
+    socket.pipe(upstream).pipe(socket)
+  })
+}
+
 export interface Ended {
   readonly code: number
   readonly reason: string

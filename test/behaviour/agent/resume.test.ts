@@ -4,7 +4,6 @@
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -19,7 +18,7 @@ import { describeWith } from '#test/support/real-parts.ts'
 import type { Replica } from '#test/support/replica.ts'
 import { type TcpRelay, tcpRelay } from '#test/support/tcp-relay.ts'
 import { createTestCa } from '#test/support/test-ca.ts'
-import { askTunnel, logIn, tcpApp } from '#test/support/tunnel-scene.ts'
+import { askTunnel, logIn, tcpAppBefore } from '#test/support/tunnel-scene.ts'
 import { streamHeader, tunnelProtocol } from '#tunnel/protocol.ts'
 
 const launcher = join(import.meta.dirname, '../../../bin/gatehouse.js')
@@ -45,12 +44,7 @@ describeWith('sshd', 'a stream that outlives its gateway', () => {
   beforeAll(async () => {
     await using opened = new AsyncDisposableStack()
     server = opened.use(await openSsh())
-    const ssh = await tcpApp((socket) => {
-      const upstream = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
-      upstream.on('error', () => socket.destroy())
-      socket.on('error', () => upstream.destroy())
-      socket.pipe(upstream).pipe(socket)
-    })
+    const ssh = await tcpAppBefore(server.port)
     const folder = await mkdtemp(join(tmpdir(), 'gatehouse-resume-'))
     opened.defer(() => rm(folder, { recursive: true, force: true }))
     const ca = createTestCa(join(folder, 'ca'))

@@ -16,7 +16,7 @@ import { type PersonMachine, personMachine } from '#test/support/person-command.
 import { plainRequest } from '#test/support/plain-request.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { createTestCa } from '#test/support/test-ca.ts'
-import { type TunnelScene, tcpApp, tunnelScene } from '#test/support/tunnel-scene.ts'
+import { type TunnelScene, tcpAppBefore, tunnelScene } from '#test/support/tunnel-scene.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 
 const alias = 'nb.team.test.gatehouse'
@@ -34,12 +34,7 @@ describeWith('sshd', 'OpenSSH', () => {
     await using opened = new AsyncDisposableStack()
     server = opened.use(await openSsh())
     // In between, so that what is left open is seen.
-    const app = await tcpApp((socket) => {
-      const upstream = connect({ port: server.port, host: '127.0.0.1', allowHalfOpen: true })
-      upstream.on('error', () => socket.destroy())
-      socket.on('error', () => upstream.destroy())
-      socket.pipe(upstream).pipe(socket)
-    })
+    const app = await tcpAppBefore(server.port)
     const ca = createTestCa(join(server.folder, 'ca'))
     const tls = {
       domain: 'localhost',
