@@ -1,27 +1,42 @@
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, readlink, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startDemo } from '#test/support/demo-process.ts'
 import { createLaptopSite } from '#test/support/laptop-site.ts'
 
-/** Every address that somebody listens on at one of these TCP ports, from proc_net(5): IPv4 and IPv6 in hexadecimal words of the machine. */
-async function listeningAt(ports: readonly number[]): Promise<readonly string[]> {
+interface Listening {
+  /** In hexadecimal words of the machine, and a port. */
+  readonly address: string
+  readonly port: number
+  readonly inode: string
+}
+
+/** Wherever somebody listens by TCP, from proc_net(5). */
+async function listening(): Promise<readonly Listening[]> {
   const tables = await Promise.all(['tcp', 'tcp6'].map((table) => readFile(`/proc/net/${table}`, 'utf8')))
-  const listening = '0A'
   const rows = tables.flatMap((table) => table.split('\n').slice(1)).map((row) => row.trim().split(/\s+/))
-  return rows
-    .filter(([, , , state]) => state === listening)
-    .flatMap(([, local = '']) => {
-      const [address = '', port = ''] = local.split(':')
-      return ports.includes(Number.parseInt(port, 16)) ? [`${address}:${Number.parseInt(port, 16)}`] : []
-    })
-    .sort()
+  return rows.flatMap(([, local = '', , state, , , , , , inode = '']) => {
+    const [address = '', port = ''] = local.split(':')
+    return state === '0A' ? [{ address, port: Number.parseInt(port, 16), inode }] : []
+  })
+}
+
+function said(found: readonly Listening[]): readonly string[] {
+  return found.map(({ address, port }) => `${address}:${port}`).sort()
+}
+
+/** All of a process's own. */
+async function listeningBy(pid: number): Promise<readonly string[]> {
+  const folder = `/proc/${pid}/fd`
+  const links = (await readdir(folder)).map((name) => readlink(join(folder, name)).catch(() => ''))
+  const own = new Set((await Promise.all(links)).map((link) => /^socket:\[(\d+)\]$/.exec(link)?.[1]))
+  return said((await listening()).filter(({ inode }) => own.has(inode)))
 }
 
 const loopbackV4 = '0100007F'
 const loopbackV6 = '00000000000000000000000001000000'
 
-test('a start prints one block with all that one needs, and listens on loopback alone', async () => {
+test('a start prints one block with all that one needs, and listens at its three ports of loopback, and nowhere else', async () => {
   await using site = await createLaptopSite()
   await using demo = await startDemo(site, { isPasswordMade: true })
   const password = (await readFile(join(site.home, 'password'), 'utf8')).trim()
@@ -40,7 +55,7 @@ test('a start prints one block with all that one needs, and listens on loopback 
   }
   const ports = [site.port, site.port + 1, site.port + 2]
   const expected = ports.flatMap((port) => [`${loopbackV4}:${port}`, `${loopbackV6}:${port}`])
-  expect(await listeningAt(ports)).toEqual(expected.sort())
+  expect(await listeningBy(demo.pid)).toEqual(expected.sort())
 
   const browser = site.browser()
   await browser.open(`${site.origin}/`)
@@ -53,5 +68,6 @@ test('a wider bind needs its flag', async () => {
   await expect(startDemo(site, { flags: ['--host', '0.0.0.0'] })).rejects.toThrow(/insecure-?wide-?bind/i)
   await using demo = await startDemo(site, { flags: ['--host', '0.0.0.0', '--insecure-wide-bind'] })
   expect(demo.printed()).toContain('insecureWideBind')
-  expect(await listeningAt([site.port])).toEqual([`00000000:${site.port}`])
+  const there = (await listening()).filter(({ port }) => port === site.port)
+  expect(said(there)).toEqual([`00000000:${site.port}`])
 })
