@@ -84,7 +84,7 @@ export function identities(siteOf: () => ClusterSite): void {
   const someone = { preferred_username: 'alice', email: 'a@corp.com', email_verified: true }
   const groups = { groups: ['x', 'y'], group: 'x', realm_access: { roles: ['x'] } }
 
-  test('[JK3.1] [JK3.4] the user name is the claim that the administrator chose, with a prefix; groups come as a list, one string or nested; the page shows what came of it', {
+  test('[JK2.8] [JK3.1] [JK3.4] the user name is the claim that the administrator chose, with a prefix; groups come as a list, one string or nested; the page shows what came of it', {
     timeout: 120_000,
   }, async () => {
     const github = { ...claimsIssuer(), usernamePrefix: 'github:', groupsPrefix: 'github:' }

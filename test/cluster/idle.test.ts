@@ -22,7 +22,7 @@ const patience = { timeout: 60 * seconds, interval: 250 }
 const idleShutdown = (minutes: number) => ({ enabled: true, idleTimeoutInMinutes: minutes, detection: {} })
 
 describeWith('cluster', 'a workspace that nobody uses any more', () => {
-  test('[SP14.1] [SP14.2] [SP14.3] [JK13.2] is stopped once, also when the replica that leads is killed, and not while the API server is away: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it. One that was used, by that replica alone and right before it was killed, runs on, though the clocks of all others are ahead by more than its timeout, and nothing is written to it', {
+  test('[SP14.1] [SP14.2] [SP14.3] [JK13.2] [AC5.1] is stopped once, also when the replica that leads is killed, and not while the API server is away: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it. One that was used, by that replica alone and right before it was killed, runs on, though the clocks of all others are ahead by more than its timeout, and nothing is written to it', {
     timeout: 180 * seconds,
   }, async () => {
     let ahead = 0
