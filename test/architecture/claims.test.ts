@@ -15,7 +15,7 @@ import {
 } from '../../scripts/feature-rows.ts'
 import { isAllowed } from '../../scripts/licence-check.ts'
 import { measured } from '../../vitest.config.ts'
-import { itemsInTitles, listLength, mayNotApply, readSecurityTables } from './security-table.ts'
+import { itemsInTitles, listLength, mayNotApply, readSecurityTable } from './security-table.ts'
 import { readSources, root } from './source-files.ts'
 
 const featuresText = readFileSync(join(root, 'test', 'features.json'), 'utf8')
@@ -49,7 +49,8 @@ test('the code-server that tests look for is the one that its script installs', 
 })
 
 describe('the table of attacks', () => {
-  const { list, beyond } = readSecurityTables(readFileSync(join(root, 'test', 'security', 'README.md'), 'utf8'))
+  const tableOf = (name: string) => readSecurityTable(readFileSync(join(root, 'test', 'security', name), 'utf8'))
+  const [list, beyond] = [tableOf('README.md'), tableOf('beyond.md')]
   const rows = [...list, ...beyond]
   const tests = new Map(
     readSources(['test'])
@@ -83,16 +84,12 @@ describe('the table of attacks', () => {
 
   test('is read strictly', () => {
     const head = '| # | attack | file | outcome |\n|---|---|---|---|\n'
-    const read = (...lines: string[]) => readSecurityTables(`${head}${lines.join('\n')}\n`).list
+    const read = (...lines: string[]) => readSecurityTable(`${head}${lines.join('\n')}\n`)
     expect(read('| 1 | an attack | `a.test.ts`, `unit/b.test.ts` | 400 |')).toEqual([
       { item: 1, attack: 'an attack', files: ['security/a.test.ts', 'unit/b.test.ts'], outcome: '400' },
     ])
     expect(read('| 1 | x | – | not applicable: there is none |')).toMatchObject([{ item: 1, files: [] }])
-    const two = readSecurityTables(
-      `${head}| 1 | x | \`a.test.ts\` | 400 |\n\n${head}| 101 | y | \`b.test.ts\` | 403 |\n`,
-    )
-    expect([two.list, two.beyond].map(([first]) => first?.item)).toEqual([1, 101])
-    expect(() => readSecurityTables(`${head}\n${head}\n${head}`)).toThrow('third')
+    expect(() => readSecurityTable(`${head}\n${head}`)).toThrow('second')
     const good = '| 2 | x | `a.test.ts` | 400 |'
     expect(read(good)).toHaveLength(1)
     const either = ['| 3 | x | – | 400 |', '| 3 | x | `a.test.ts` | not applicable: none |']

@@ -1,4 +1,4 @@
-/** The tables of `test/security/README.md`: which test shows which refusal. */
+/** The tables of `test/security`: which test shows which refusal. */
 
 export interface SecurityRow {
   /** Its number in the list of refusals; above a hundred where that list has no such attack. */
@@ -9,26 +9,19 @@ export interface SecurityRow {
   readonly outcome: string
 }
 
-export interface SecurityTables {
-  /** The rows of the list, in its order. */
-  readonly list: readonly SecurityRow[]
-  /** Attacks that the list does not have. */
-  readonly beyond: readonly SecurityRow[]
-}
-
 /** How long the list is. */
 export const listLength = 90
 
-/** What of the list does not exist here: access tokens of people, links that are shares, a store of sessions beside the API server. */
-export const mayNotApply: ReadonlySet<number> = new Set([52, 53, 66, 86])
+/** What of the list does not exist here: a store of sessions beside the API server. */
+export const mayNotApply: ReadonlySet<number> = new Set([86])
 
 const row = /^\|\s*(\d+)\s*\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|\s*([^|]+?)\s*\|$/
 
-/** Both tables, or what is wrong with a line that looks like a row of one. They are sorted by number, and each number has one row. */
-export function readSecurityTables(markdown: string): SecurityTables {
-  const [list = [], beyond = [], ...others] = blocksOf(markdown.split('\n'))
-  if (others.length > 0) throw new Error('there is a third table')
-  return { list: rowsOf(list), beyond: rowsOf(beyond) }
+/** The one table of a file, or what is wrong with a line that looks like a row of it. It is sorted by number, and each number has one row. */
+export function readSecurityTable(markdown: string): readonly SecurityRow[] {
+  const [table = [], ...others] = blocksOf(markdown.split('\n'))
+  if (others.length > 0) throw new Error('there is a second table')
+  return rowsOf(table)
 }
 
 /** Lines of a table stand together. */

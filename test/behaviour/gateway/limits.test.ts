@@ -10,11 +10,10 @@ import { freePort } from '#test/support/free-port.ts'
 import { proxyHeaderFrom } from '#test/support/proxy-header.ts'
 import type { RawAnswer } from '#test/support/raw-http.ts'
 import { openTenants, requestText, type Tenants, websocketFields } from '#test/support/tenants.ts'
-import { openSocket, refusedSocket } from '#test/support/workspace-socket.ts'
 
 const limits = {
   ...{ requestsPerAddress: 1, requestsPerIdentity: 4, loginsPerAddress: 5 },
-  ...{ streamsPerIdentity: 3, connectionsPerAddress: 4 },
+  connectionsPerAddress: 4,
 }
 const trusted = ['127.0.0.1'].flatMap((one) => parseNetwork(one) ?? [])
 
@@ -173,30 +172,6 @@ describe('somebody who is logged in', () => {
       return (await asAlice()).status === 429 && tenants.upstreamBytes() === bytes
     }, 'a refusal that nothing reached the workspace by')
     await tenants.world.until(async () => (await asAlice()).status === 200, 'it is let in again')
-  })
-
-  test('#66 has so many streams open at once, and one more when one of them is closed', async () => {
-    const { b, bob, world } = tenants
-    const page = `http://${b.authority}/`
-    const open = []
-    for (let index = 0; index < limits.streamsPerIdentity; index += 1) open.push(await openSocket(bob, page))
-    const refused = await refusedSocket(bob, page)
-    expect(refused).toMatchObject({ status: 429 })
-    expect(refused.headers).toMatchObject({ 'retry-after': '10' })
-    expect(JSON.parse(refused.body)).toMatchObject({ code: 'too_many_streams' })
-    const plain = await tenants.ask(requestText({ target: b.prefix, host: b.authority, cookie: b.cookie }))
-    expect(plain.status).toBe(429)
-    const cookie = bob.tab().cookieHeader(world.origin) ?? ''
-    const { host } = new URL(world.origin)
-    expect((await tenants.ask(requestText({ target: paths.whoami, host, cookie }))).status).toBe(429)
-    open[0]?.[Symbol.dispose]()
-    await world.until(
-      async () =>
-        (await tenants.ask(requestText({ target: b.prefix, host: b.authority, cookie: b.cookie }))).status === 200,
-      'there is room again',
-    )
-    expect(denied('limit:streams', { user: 'bob' })).toHaveLength(1)
-    for (const socket of open) socket[Symbol.dispose]()
   })
 })
 

@@ -38,7 +38,7 @@ async function opensAgain(scene: TunnelScene, bearer: string): Promise<OpenTunne
   return opened
 }
 
-test('[SP7.6] the eleventh tunnel of a workspace is refused, over all replicas, and one person has a limit of his own; when one is closed there is room for another', async () => {
+test('#66 [SP7.6] the eleventh tunnel of a workspace is refused, over all replicas, and one person has a limit of his own; when one is closed there is room for another', async () => {
   await using scene = await tunnelScene({ authorshipOf: () => 'ManifestGranted', settings: atMost(undefined, 8) })
   await shareFor(scene, 'for-bob')
   const [alice, bob] = [await scene.bearer('alice'), await scene.bearer('bob')]

@@ -30,7 +30,7 @@ test('[JK5.1] a share lets bob in within two seconds; deleting it refuses his ne
   expect((await scene.refused({ bearer })).status).toBe(403)
 })
 
-test('[JK23.3] one JSON line each for a login, the first allow of a session on a workspace, a refusal, a start, a stop and a tunnel, with who, which workspace, why and how many bytes', async () => {
+test('#89 [JK23.3] one JSON line each for a login, the first allow of a session on a workspace, a refusal, a start, a stop and a tunnel, with who, which workspace, why and how many bytes', async () => {
   await using scene = await tunnelScene()
   const { world, ref } = scene
   const alice = await world.as('alice')
