@@ -1,10 +1,10 @@
 /**
  * One of several replicas does the work, by a Lease. Whether a lease has run out is judged by this replica's own clock alone, from the moment
- * it saw the lease change: clocks of two machines are never compared (client-go's leader election does the same). The holder stops before
- * anybody else may begin.
+ * it saw the lease change: clocks of two machines are never compared, and a date that is moved counts for nothing (client-go's leader election does
+ * the same). The holder stops before anybody else may begin.
  */
 import { hasCode, messageOf } from '#errors.ts'
-import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import { reflect } from '#resources/reflect.ts'
@@ -55,14 +55,14 @@ export async function lead(options: LeaderOptions, work: (signal: AbortSignal) =
 
 interface Seen {
   readonly lease: Lease | undefined
-  /** When it was first seen so. */
-  readonly at: Timestamp
+  /** When it was first seen so, by what is steady. */
+  readonly at: Milliseconds
 }
 
 class Candidate {
   readonly #options: LeaderOptions
   #seen: Seen | undefined
-  #pausedUntil: Timestamp = 0
+  #pausedUntil = Number.NEGATIVE_INFINITY
 
   constructor(options: LeaderOptions) {
     this.#options = options
@@ -91,8 +91,8 @@ class Candidate {
   }
 
   mayTake(): boolean {
-    const { clock, holder } = this.#options
-    const now = clock.now()
+    const { holder } = this.#options
+    const now = this.#now()
     if (!this.#seen || now < this.#pausedUntil) return false
     const { lease, at } = this.#seen
     const holding = lease?.spec.holderIdentity
@@ -117,7 +117,7 @@ class Candidate {
       return lease
     } catch (error) {
       // Whoever was faster is told of by the watch.
-      this.#pausedUntil = clock.now() + pauseAfterFault
+      this.#pausedUntil = this.#now() + pauseAfterFault
       if (!isLost(error)) log.warn({ component: 'leader', reason: messageOf(error) }, 'a lease could not be taken')
       return undefined
     }
@@ -188,7 +188,12 @@ class Candidate {
   #see(lease: Lease | undefined): void {
     const known = this.#seen?.lease
     const isSame = this.#seen !== undefined && known?.metadata.resourceVersion === lease?.metadata.resourceVersion
-    if (!isSame) this.#seen = { lease, at: this.#options.clock.now() }
+    if (!isSame) this.#seen = { lease, at: this.#now() }
+  }
+
+  #now(): Milliseconds {
+    const { clock } = this.#options
+    return clock.steady?.() ?? clock.now()
   }
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Clock } from '#lib/clock.ts'
 import { createLog } from '#observe/log.ts'
 import { lead } from '#operator/leader.ts'
 import { leaseKind } from '#operator/lease.ts'
@@ -6,6 +7,7 @@ import type { Resources } from '#resources/contract.ts'
 import { openEmbeddedStore } from '#resources/embedded/store.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
 import { type FaultyResources, faultyResources } from '#test/support/faulty-resources.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { memoryLines } from '#test/support/memory-lines.ts'
 
 const namespace = 'gatehouse'
@@ -28,11 +30,11 @@ function leaseWorld() {
   return {
     clock,
     resources: store.resources as Resources,
-    replica(holder: string): Replica {
+    replica(holder: string, own: Clock = clock): Replica {
       const resources = faultyResources(store.resources)
       const life = new AbortController()
       let working = 0
-      const run = lead({ resources, ...name, holder, clock, log, signal: life.signal }, async (signal) => {
+      const run = lead({ resources, ...name, holder, clock: own, log, signal: life.signal }, async (signal) => {
         working += 1
         await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }))
         working -= 1
@@ -71,6 +73,23 @@ describe('the leader', () => {
       expect(world.leading()).toBe(1)
     }
     expect(leader?.isLeading()).toBe(true)
+  })
+
+  test('stays it when the date of another one is moved, which takes over no later for that', async () => {
+    await using world = leaseWorld()
+    const leader = world.replica('a')
+    await world.clock.advance(1_000)
+    const moved = leapingClock(world.clock)
+    const other = world.replica('b', moved)
+    for (const span of [60_000, 86_400_000, 60_000, -7 * 86_400_000]) {
+      await world.clock.advance(1_500)
+      moved.leap(span)
+      await world.clock.advance(1_500)
+      expect([leader.isLeading(), world.leading()]).toEqual([true, 1])
+    }
+    using _cut = leader.resources.fail('replace', 'watch', 'list')
+    await world.clock.advance(15_000)
+    expect([leader.isLeading(), other.isLeading()]).toEqual([false, true])
   })
 
   test('that ends gives the lease back, and another one goes on within a second or two', async () => {
