@@ -20,6 +20,7 @@ async function tryAll(world: World, who: ScriptedBrowser, ref: WorkspaceRef, sha
     return (await tab.fetch(world.origin + path)).status
   }
   return {
+    keep: await call('POST', api.keep(ref)),
     start: await call('POST', api.start(ref)),
     stop: await call('POST', api.stop(ref)),
     logs: await get(api.logs(ref)),
@@ -35,14 +36,17 @@ async function tryAll(world: World, who: ScriptedBrowser, ref: WorkspaceRef, sha
 }
 
 const nothing = {
-  ...{ start: 403, stop: 403, logs: 403, listShares: 403, shareOn: 403, shareOwn: 403, unshare: 403 },
+  ...{ keep: 403, start: 403, stop: 403, logs: 403, listShares: 403, shareOn: 403, shareOwn: 403, unshare: 403 },
   ...{ explain: 403, sharePage: 403, revokeByForm: 403, remove: 405 },
 }
 
+/** There is something to keep it from. */
+const idleShutdown = { enabled: true, idleTimeoutInMinutes: 30 }
+
 describe('who may connect', () => {
-  test('#54 by a share may neither start nor stop, share on, take back, read logs nor ask about others', async () => {
+  test('#54 by a share may neither start, stop nor keep, share on, take back, read logs nor ask about others', async () => {
     await using world = await createWorld()
-    const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice' })
+    const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice', spec: { idleShutdown } })
     const [alice, bob] = await Promise.all([world.as('alice'), world.as('bob')])
     const { name } = await share(world, alice, ref, withBob)
     expect((await bob.open(url)).status).toBe(200)
@@ -56,7 +60,8 @@ describe('who may connect', () => {
 
   test('#54 because it is public may do as little', async () => {
     await using world = await createWorld()
-    const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice', spec: { accessType: 'Public' } })
+    const spec = { accessType: 'Public', idleShutdown }
+    const { ref, url } = await world.workspace({ name: 'nb', owner: 'alice', spec })
     const [alice, bob] = await Promise.all([world.as('alice'), world.as('bob')])
     const { name } = await share(world, alice, ref, { grantees: [{ kind: 'User', name: 'dave' }] })
     expect((await bob.open(url)).status).toBe(200)
@@ -84,13 +89,13 @@ describe('who may connect', () => {
   })
 })
 
-test('#54 who may modify starts and stops, and no more than that', async () => {
+test('#54 who may modify starts, stops and keeps, and no more than that', async () => {
   await using world = await createWorld()
-  const { ref } = await world.workspace({ name: 'nb', owner: 'alice' })
+  const { ref } = await world.workspace({ name: 'nb', owner: 'alice', spec: { idleShutdown } })
   const [alice, bob] = await Promise.all([world.as('alice'), world.as('bob')])
   const { name } = await share(world, alice, ref, { ...withBob, access: 'modify' })
   const tried = await tryAll(world, bob, ref, name)
-  expect(tried).toEqual({ ...nothing, start: 200, stop: 202, logs: 200 })
+  expect(tried).toEqual({ ...nothing, keep: 200, start: 200, stop: 202, logs: 200 })
 })
 
 test('#54 not even the owner appoints another owner, by any spelling of it', async () => {

@@ -19,7 +19,7 @@ describe('the command line', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     world = stack.use(await openLaptopWorld({ samples: [] }))
-    await world.declare(files)
+    await world.declare(files, { spec: { idleShutdown: { enabled: true, idleTimeoutInMinutes: 600 } } })
     await world.declare(broken, { spec: { containerConfig: { command: ['sh', '-c'], args: ['echo no >&2; exit 3'] } } })
     await world.declare({ namespace: 'bob', name: 'files' }, { owner: 'bob' })
     alice = stack.use(await personMachine())
@@ -86,6 +86,7 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(opened.stdout).toBe(`${world.url(files)}\n`)
     expect((await (await world.as('alice')).open(opened.stdout.trim())).status).toBe(200)
     expect((await alice.run(['status', 'files', '-n', 'alice'])).stdout).toMatch(/^state +Running \(ResourcesReady\)/m)
+    expect((await alice.run(['activity', 'files', '--keep'])).stdout).toMatch(/^kept until +2\d{3}-/m)
     expect(await alice.run(['stop', 'files'])).toEqual({
       code: 0,
       stdout: '',

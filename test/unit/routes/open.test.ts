@@ -121,6 +121,24 @@ describe('the page of a workspace', () => {
     expect(body).not.toContain('It does not work')
   })
 
+  test.each([
+    ['inactivity', 'unless somebody works in it or something runs'],
+    ['lifetime', 'because it may run for no longer'],
+  ] as const)('that ends soon for %s says so, and is kept by one click of those who may', async (because, why) => {
+    const ends = { at: '2026-01-01T08:04:00Z', because, isNear: true, canKeep: true }
+    // It takes its time, and whoever waits for it looks at nothing else.
+    const waiting = { state: 'Running', ports: [portView({ ready: false })] } as const
+    const form = `<form method="post" action="${api.keep(ref)}"`
+    const hers = await opened({ ...waiting, ends })
+    expect(hers.body).toContain(why)
+    expect(hers.body).toContain(form)
+    const others = await opened({ ...waiting, ends: { ...ends, canKeep: false }, can: onlyOpen })
+    expect(others.body).toContain(why)
+    expect(others.body).not.toContain(form)
+    const later = await opened({ ...waiting, ends: { ...ends, isNear: false } })
+    expect(later.body).not.toMatch(/It stops at|Keep /)
+  })
+
   test.each(['9999', '0', 'x', '', '8888.5', '-1'])('is not there for the port %j', async (port) => {
     expect((await opened({}, `?port=${port}`)).statusCode).toBe(404)
   })
