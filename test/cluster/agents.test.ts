@@ -30,6 +30,7 @@ import {
 } from '#test/support/cluster-site/site.ts'
 import { type ContainerConfig, echoContainer } from '#test/support/echo-container.ts'
 import { type PersonMachine, personMachine } from '#test/support/person-command.ts'
+import { scanByPython } from '#test/support/port-scan.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { replicaProxy } from '#test/support/replica-proxy.ts'
 import { until } from '#test/support/until.ts'
@@ -118,6 +119,14 @@ describeWith('helm', 'in a cluster', () => {
         expect(await ssh(replica, 'cat /etc/hostname')).toBe(`${pod}\n`)
       }
     }, 120_000)
+
+    test('a scan of all ports of the pod, from within it, finds none at its address; of a replica, those of HTTP and the one of its peers', async () => {
+      const [replica] = site.replicas
+      const scan = (address = '') =>
+        site.kubectl(['exec', pod, '-c', 'workspace', '--', 'python3', '-c', scanByPython, address])
+      const own = await scan((await podOf('nb')).address)
+      expect([own.trim(), (await scan(replica?.address)).trim()]).toEqual(['', '8443 8802 8804'])
+    }, 60_000)
 
     test('the same pod without the agent is reached by nobody, and its workspace says why', async () => {
       const { address } = await podOf('bare')

@@ -27,6 +27,7 @@ import {
 import { shellContainer } from '#test/support/echo-container.ts'
 import { type PersonMachine, personMachine } from '#test/support/person-command.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
+import { scanByNode, scanByPython } from '#test/support/port-scan.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { replicaProxy } from '#test/support/replica-proxy.ts'
 import { askTunnel, type OpenTunnel } from '#test/support/tunnel-scene.ts'
@@ -43,16 +44,6 @@ trap 'kill "$(cat sshd.pid)"; exit' TERM
 until [ -s host_key-cert.pub ]; do sleep 0.2; done
 /usr/sbin/sshd -D -e -f /etc/gatehouse-ssh/sshd_config &
 while sleep 20 & wait $!; do if [ host_key-cert.pub -nt sshd.pid ]; then kill -HUP "$(cat sshd.pid)"; fi; done`
-
-/** Which TCP ports of that address take connections. */
-const scan = `
-import socket, sys
-def takes(port):
-    with socket.socket() as one:
-        one.settimeout(5)
-        return one.connect_ex((sys.argv[1], port)) == 0
-print(*[port for port in range(1, 65536) if takes(port)])
-`
 
 describeWith('helm', 'in a cluster', () => {
   describeWith('ssh', 'tunnels', () => {
@@ -127,17 +118,8 @@ describeWith('helm', 'in a cluster', () => {
 
     test('[SP4.3] a scan of all ports of a replica finds those of HTTP, and each of them speaks it', async () => {
       const [replica] = bothReplicas()
-      const found = await site.kubectl([
-        'exec',
-        await pod(),
-        '-c',
-        'workspace',
-        '--',
-        'python3',
-        '-c',
-        scan,
-        replica.address,
-      ])
+      const within = ['exec', await pod(), '-c', 'workspace', '--', 'python3', '-c', scanByPython]
+      const found = await site.kubectl([...within, replica.address])
       const ports = found.trim().split(' ').map(Number)
       expect(ports.length).toBeGreaterThan(0)
       for (const port of ports) {
@@ -147,6 +129,13 @@ describeWith('helm', 'in a cluster', () => {
         const answers = await Promise.allSettled(speaking)
         expect([port, answers.some(({ status }) => status === 'fulfilled')]).toEqual([port, true])
       }
+    }, 60_000)
+
+    test('a scan of all ports of a workspace, from a replica, finds its app and the one of SSH that tunnels without an agent need', async () => {
+      const [replica] = bothReplicas()
+      const address = await site.kubectl(['get', 'pod', await pod(), '-o', 'jsonpath={.status.podIP}'])
+      const found = await site.ours(['exec', replica.pod, '--', 'node', '-e', scanByNode, address.trim()])
+      expect(found.trim()).toBe('2222 8888')
     }, 60_000)
 
     test('[SP4.4] what the chart has made of it has no Service, Ingress or route at a port of SSH', async () => {
