@@ -3,8 +3,10 @@ import { SkippedSuites } from './test/support/skipped-suites.ts'
 import { SlowestFirst } from './test/support/slowest-first.ts'
 import { UnhandledErrors } from './test/support/unhandled-errors.ts'
 
-// Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone.
+// Only a run of everything is a report of what works (`npm run features`); `vitest run some/file` leaves the last one alone. `scripts/test-runs.ts` names
+// another folder for each part of one.
 const isFullRun = process.argv.slice(2).join(' ') === 'run'
+const reports = process.env.GATEHOUSE_TEST_REPORTS ?? (isFullRun ? 'artefacts' : undefined)
 
 const inCluster = ['test/cluster/**/*.test.ts']
 /** It stops the cluster's control plane, which every other test in a cluster needs; those that need this machine alone go on meanwhile. */
@@ -21,6 +23,7 @@ export const measured = [
   'test/behaviour/gateway/websockets.test.ts',
   'test/unit/proxy/{forward,upgrade}.test.ts',
   'test/security/{content-coding,slow-reader}.test.ts',
+  'test/soak/ssh-sessions.test.ts',
 ]
 
 /** Programs, browsers, long spans of time: each file has a process of its own, beside which those of the others hardly count. */
@@ -33,6 +36,16 @@ const heavy = [
   'test/behaviour/login/key-ring.test.ts',
   // It puts another module in the place of one that all of them load.
   'test/unit/proxy/undici.test.ts',
+]
+
+/** Those of them that claim no short times: in CI they go on behind those in a cluster. */
+const beside = [
+  'test/fuzz/**/*.test.ts',
+  'test/browser/{cookies,framing,http2,isolation,login-pages}.test.ts',
+  'test/behaviour/{code-server,image}/**/*.test.ts',
+  'test/behaviour/laptop/!(install|manifests).test.ts',
+  'test/behaviour/jupyter/{events,idle,kernel-and-terminal}.test.ts',
+  'test/behaviour/login/key-ring.test.ts',
 ]
 
 export default defineConfig({
@@ -48,15 +61,16 @@ export default defineConfig({
     reporters: [
       'default',
       new SkippedSuites(),
-      ...(isFullRun ? ['json', new UnhandledErrors('artefacts/unhandled-errors')] : []),
+      ...(reports ? ['json', new UnhandledErrors(`${reports}/unhandled-errors`)] : []),
     ],
-    outputFile: { json: 'artefacts/test-report.json' },
+    outputFile: { json: `${reports}/test-report.json` },
     // One after another.
     projects: [
       // More at a time are not done sooner on two cores, which pods and the control plane need as well.
       project('cluster', { order: 0, workers: 2, include: inCluster, exclude: [...freezing, ...alone] }),
       // A third, since many of them wait: for a limit to pass, for a page to be there.
-      project('machine', { order: 1, workers: 3, include: heavy }),
+      project('machine', { order: 1, workers: 3, include: heavy, exclude: beside }),
+      project('beside', { order: 1, workers: 3, include: beside }),
       // At the end of those, in processes that go on from file to file: to start one and to load the whole gateway takes longer than what most do.
       project('together', {
         order: 1,
