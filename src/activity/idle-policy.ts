@@ -17,7 +17,16 @@ export interface IdlePolicy extends ActivityPolicy {
   readonly maxLifetime: Milliseconds | undefined
   /** Until then nothing is stopped. */
   readonly pausedUntil: Timestamp | undefined
+  /** It is stopped by somebody else's operator, which counts for so long from the time that it is told. `undefined`: Gatehouse stops it. */
+  readonly operatorTimeout: Milliseconds | undefined
 }
+
+export interface IdleRuleOptions {
+  /** There is an operator of somebody else's, which is told of workspaces that ask Gatehouse. */
+  readonly tellsOperator: boolean
+}
+
+export const noOperator: IdleRuleOptions = { tellsOperator: false }
 
 export type IdleRule =
   /** Nobody asks for it. */
@@ -74,15 +83,18 @@ const noRules: TemplateRules = {
 }
 
 /** `own`: `spec.idleShutdown` of the workspace. */
-export function idleRuleOf(own: unknown, template: TemplateOf): IdleRule {
+export function idleRuleOf(own: unknown, template: TemplateOf, options: IdleRuleOptions = noOperator): IdleRule {
   if (template === 'missing') return { kind: 'unknown', problem: 'Its template is not known.' }
   const rules = template === 'none' ? noRules : readTemplate(template)
   if (typeof rules === 'string') return { kind: 'unknown', problem: `Its template can not be read: ${rules}.` }
   if (own === undefined || own === null) return ruleOf(rules.fallback, rules)
   const read = readIdleShutdown(own)
   if (read.ok) {
-    const refused = refusalOf(read.wish, rules)
-    return refused === undefined ? ruleOf(read.wish, rules) : ruleOf(rules.fallback, rules, refused)
+    const { wish } = read
+    const refused = refusalOf(wish, rules)
+    const rule = refused === undefined ? ruleOf(wish, rules) : ruleOf(rules.fallback, rules, refused)
+    // That operator goes by what is written in the workspace, whatever its template says by now.
+    return options.tellsOperator && wish.enabled && wish.asksGatehouse ? toldTo(rule, wish.timeout) : rule
   }
   const problem = `Its idleShutdown can not be read: ${read.problem}.`
   return rules.fallback ? ruleOf(rules.fallback, rules, problem) : { kind: 'unknown', problem }
@@ -103,8 +115,9 @@ function isSame(one: IdleWish, other: IdleWish): boolean {
   return JSON.stringify(inOrder(one)) === JSON.stringify(inOrder(other))
 }
 
-function inOrder({ enabled, timeout, endpoint }: IdleWish): readonly unknown[] {
-  return [enabled, timeout, endpoint && [endpoint.path, endpoint.port, endpoint.scheme, endpoint.field]]
+function inOrder({ enabled, timeout, endpoint, asksGatehouse }: IdleWish): readonly unknown[] {
+  const asked = endpoint && [endpoint.path, endpoint.port, endpoint.scheme, endpoint.field]
+  return [enabled, timeout, asked, asksGatehouse]
 }
 
 function ruleOf(wish: IdleWish | undefined, rules: TemplateRules, refused?: string): IdleRule {
@@ -112,7 +125,12 @@ function ruleOf(wish: IdleWish | undefined, rules: TemplateRules, refused?: stri
   if (!wish?.enabled) return { kind: 'off', ...told }
   const { timeout, endpoint } = wish
   const { connectedCounts, maxLifetime, pausedUntil } = rules
-  return { kind: 'on', policy: { timeout, endpoint, connectedCounts, maxLifetime, pausedUntil }, ...told }
+  const policy = { timeout, endpoint, connectedCounts, maxLifetime, pausedUntil, operatorTimeout: undefined }
+  return { kind: 'on', policy, ...told }
+}
+
+function toldTo(rule: IdleRule, operatorTimeout: Milliseconds): IdleRule {
+  return rule.kind === 'on' ? { ...rule, policy: { ...rule.policy, operatorTimeout } } : rule
 }
 
 /** A text says why not. */

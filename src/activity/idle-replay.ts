@@ -116,7 +116,13 @@ function clocksOf(seen: number, at: Timestamp): Clocks {
 
 /** Whatever was asked then has left its mark, or is not known. */
 function isIdle({ startedAt, clocks }: Phase & { kind: 'runs' }, candidate: Candidate, now: Timestamp): boolean {
-  const policy = { ...candidate, endpoint: undefined, maxLifetime: undefined, pausedUntil: undefined }
+  const nothingElse = {
+    endpoint: undefined,
+    maxLifetime: undefined,
+    pausedUntil: undefined,
+    operatorTimeout: undefined,
+  }
+  const policy = { ...candidate, ...nothingElse }
   const known = {
     heardSince: Number.NEGATIVE_INFINITY,
     app: { kind: 'said', evidence: [] },

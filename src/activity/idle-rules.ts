@@ -4,12 +4,17 @@ import type { Reflected } from '#resources/reflect.ts'
 import { refKey } from '#surface/workspace-ref.ts'
 import { templateNameOf, type WorkspaceTemplate } from '#workspace/template.ts'
 import type { Workspace } from '#workspace/workspace.ts'
-import { type IdleRule, idleRuleOf, type TemplateOf } from './idle-policy.ts'
+import { type IdleRule, type IdleRuleOptions, idleRuleOf, noOperator, type TemplateOf } from './idle-policy.ts'
 
 export class IdleRules {
   readonly #templates = new Map<string, WorkspaceTemplate>()
   /** Until a template has changed. */
   #known = new WeakMap<Workspace, IdleRule>()
+  readonly #options: IdleRuleOptions
+
+  constructor(options = noOperator) {
+    this.#options = options
+  }
 
   apply(event: Reflected<WorkspaceTemplate>): void {
     switch (event.type) {
@@ -33,7 +38,7 @@ export class IdleRules {
   of(workspace: Workspace): IdleRule {
     const known = this.#known.get(workspace)
     if (known) return known
-    const rule = idleRuleOf(workspace.spec.idleShutdown, this.#templateOf(workspace))
+    const rule = idleRuleOf(workspace.spec.idleShutdown, this.#templateOf(workspace), this.#options)
     this.#known.set(workspace, rule)
     return rule
   }

@@ -5,6 +5,7 @@
 import Type, { type Static } from 'typebox'
 import type { Milliseconds } from '#lib/clock.ts'
 import { checkerOf, sayFaults } from '#lib/schema.ts'
+import { paths } from '#surface/urls.ts'
 
 const minutes = Type.Integer({ minimum: 1, maximum: 525_600 })
 
@@ -48,6 +49,8 @@ export interface IdleWish {
   readonly timeout: Milliseconds
   /** Absent: traffic alone tells. */
   readonly endpoint: IdleEndpoint | undefined
+  /** The endpoint that it names is Gatehouse's own answer, which says nothing to Gatehouse that it does not know. */
+  readonly asksGatehouse: boolean
 }
 
 export type ReadWish = { readonly ok: true; readonly wish: IdleWish } | { readonly ok: false; readonly problem: string }
@@ -73,7 +76,9 @@ export function readIdleShutdown(value: unknown): ReadWish {
   }
   const endpoint = detection?.httpGet && endpointOf(detection.httpGet)
   if (typeof endpoint === 'string') return { ok: false, problem: endpoint }
-  return { ok: true, wish: { enabled, timeout: (timeout ?? 0) * minute, endpoint } }
+  const asksGatehouse = endpoint?.path === paths.lastActive
+  const asked = asksGatehouse ? undefined : endpoint
+  return { ok: true, wish: { enabled, timeout: (timeout ?? 0) * minute, endpoint: asked, asksGatehouse } }
 }
 
 /** A text says why not. */

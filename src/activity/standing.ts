@@ -26,7 +26,11 @@ export interface Known {
 
 export function decideKnown(known: Known, policy: IdlePolicy, app: AppAnswer, load: Load): IdleDecision {
   const { now, ahead, written, seen, heardSince } = known
-  if (!known.mayStop) return { kind: 'unknown', reason: 'stops-off', message: 'Stops are off: a policy is missing.' }
+  // What somebody else stops leans on nothing of that.
+  const isOurs = policy.operatorTimeout === undefined
+  if (isOurs && !known.mayStop) {
+    return { kind: 'unknown', reason: 'stops-off', message: 'Stops are off: a policy is missing.' }
+  }
   if (!known.isRunning) {
     return { kind: 'not-idle', reason: 'not-running', message: 'It does not run, or is not ready.' }
   }
@@ -88,13 +92,15 @@ export function readingOf(known: Known, rule: IdleRule, decided: Standing | unde
   return { at: now, rule, startedAt, clocks, standing, stopsAt, end }
 }
 
-/** Nor asks: that is done by whoever decides, alone. */
-const nobodyReads: Load = { kind: 'missing', problem: 'nobody reads it here' }
+/** By what has passed and was written; its app and its processors are asked by whoever decides, alone. */
+export function decideByTraffic(known: Known, policy: IdlePolicy): IdleDecision {
+  return decideKnown(known, policy, { kind: 'not-asked' }, { kind: 'missing', problem: 'nobody reads it here' })
+}
 
 function standingOf(known: Known, rule: IdleRule, decided: Standing | undefined): Standing {
   if (rule.kind === 'unknown') return { kind: 'unknown', reason: 'policy-unknown', message: rule.problem }
   if (rule.kind === 'off') return { kind: 'not-idle', reason: 'off', message: 'Nobody asks that it stops by itself.' }
-  const own = standingBy(decideKnown(known, rule.policy, { kind: 'not-asked' }, nobodyReads))
+  const own = standingBy(decideByTraffic(known, rule.policy))
   // What remains is known to those who ask the app, and to them alone.
   const isOpen = own.reason === 'not-asked' || own.reason === 'not-heard'
   return isOpen && decided && decided.kind !== 'idle' && isOfNow(decided, known.now) ? decided : own

@@ -1,6 +1,6 @@
 /**
  * `gatehouse agent`: runs beside a workspace in its pod, connects to the gateway, and leads what comes from there to ports on the pod's own loopback. So
- * nothing has to be able to connect to the pod, and its apps need to listen for nobody else.
+ * nothing has to be able to connect to the pod, and its apps need to listen for nobody else. It also tells there when the workspace was last active.
  */
 import { readFile } from 'node:fs/promises'
 import type { Duplex } from 'node:stream'
@@ -19,6 +19,7 @@ import { HeldStreams } from '#resume/held-streams.ts'
 import { connectTo, refusedPorts } from '#runtime/connection.ts'
 import { paths } from '#surface/urls.ts'
 import type { CommandIo } from './check-config.ts'
+import { keepIdlePort } from './idle-port.ts'
 
 export interface AgentIo extends CommandIo {
   readonly clock: Clock
@@ -27,26 +28,40 @@ export interface AgentIo extends CommandIo {
 }
 
 export const usualTokenFile = '/var/run/secrets/gatehouse.dev/agent/token'
+const usualIdleTokenFile = '/var/run/secrets/gatehouse.dev/agent/idle-token'
 
-const usage = 'usage: gatehouse agent --gateway URL --ports PORT,… [FLAG ...]\n'
+const usage = 'usage: gatehouse agent --gateway URL [--ports PORT,…] [--idle-port PORT] [FLAG ...]\n'
 const help = `${usage}
-Beside a workspace in its pod: connects to the gateway, and leads what comes from there to these ports of the pod's loopback, and to no other.
+Beside a workspace in its pod: connects to the gateway, and leads what comes from there to these ports of the pod's loopback, and to no other. Tells the
+operator that stops workspaces, where that asks on the pod's loopback, when this one was last active. One of the two, or both.
 
   --gateway URL        of the gateway, as browsers know it: https://ws.example.com
   --ports PORT,…       the ports of the workspace: 8888,2222; never 22
   --token-file FILE    a token of the pod, whose audience is the gateway's URL and ${paths.agent};
                        default: ${usualTokenFile}
+  --idle-port PORT     where it answers GET …${paths.lastActive} on 127.0.0.1
+  --idle-token-file FILE  a token of the pod for that, whose audience is the gateway's URL and
+                       ${paths.lastActive}; default: ${usualIdleTokenFile}
   --connect HOST:PORT  where to connect to, if that is not where its name leads: a Service of the cluster
   --ca-file FILE       PEM of further authorities that the gateway's certificate may come from
   --insecure-http      lets the token travel in the clear, to a gateway that is not https
 `
 
-interface Request {
-  readonly url: URL
+interface Place {
+  readonly url: string
+  readonly at: { readonly host: string; readonly port: number } | undefined
+  readonly caFile?: string
+}
+
+interface Leading {
   readonly ports: ReadonlySet<number>
   readonly tokenFile: string
-  readonly at: { readonly host: string; readonly port: number } | undefined
-  readonly caFile: string | undefined
+}
+
+interface Request {
+  readonly gateway: Place
+  readonly leading: Leading | undefined
+  readonly idle: { readonly port: number; readonly tokenFile: string } | undefined
 }
 
 /** The exit code: 0 when it was told to end, 2 when the command was not understood. */
@@ -61,13 +76,25 @@ export async function agent(args: readonly string[], io: AgentIo): Promise<numbe
     return 2
   }
   using _alive = stayAlive()
-  const { clock, signal, stderr } = io
+  const say = (what: string) => io.stderr.write(`gatehouse agent: ${printable(what)}\n`)
+  const { gateway, leading, idle } = request
+  await Promise.all([
+    leading && keepLinks({ ...leading, gateway }, io, say),
+    idle && keepIdlePort({ ...io, ...idle, gateway, say }),
+  ])
+  return 0
+}
+
+interface Linking extends Leading {
+  readonly gateway: Place
+}
+
+async function keepLinks(linking: Linking, io: AgentIo, say: (what: string) => void): Promise<void> {
+  const { clock, signal } = io
   // Whichever link they come by: the one that they began with may be gone.
   const held = new HeldStreams(clock)
-  const say = (what: string) => stderr.write(`gatehouse agent: ${printable(what)}\n`)
-  await new KeptLinks({ clock, signal, say, open: (butNot) => openOne(request, io, held, butNot) }).run()
+  await new KeptLinks({ clock, signal, say, open: (butNot) => openOne(linking, io, held, butNot) }).run()
   held.endAll()
-  return 0
 }
 
 /** What was asked for, or why it isn't understood. */
@@ -77,21 +104,38 @@ function readArguments(args: readonly string[]): Request | string {
     const { values } = parseArgs({
       args: [...args],
       options: {
-        ...{ gateway: text, ports: text, connect: text, 'ca-file': text },
+        ...{ gateway: text, ports: text, 'idle-port': text, connect: text, 'ca-file': text },
         'token-file': { ...text, default: usualTokenFile },
+        'idle-token-file': { ...text, default: usualIdleTokenFile },
         'insecure-http': { type: 'boolean', default: false },
       },
     })
     const url = urlOf(values.gateway, values['insecure-http'])
     if (typeof url === 'string') return url
-    const ports = portsIn(values.ports ?? '')
-    if (!ports) return '--ports: the ports of the workspace, with commas between them, without 22'
-    const at = values.connect === undefined ? undefined : placeIn(values.connect)
-    if (values.connect !== undefined && !at) return '--connect: a host and a port, with a colon between them'
-    return { url, ports, at, tokenFile: values['token-file'], caFile: values['ca-file'] }
+    const { connect, 'idle-port': idlePort, 'ca-file': caFile } = values
+    const leading = leadingOf(values.ports ?? (idlePort === undefined ? '' : undefined), values['token-file'])
+    if (typeof leading === 'string') return leading
+    const idle = idleOf(idlePort, values['idle-token-file'])
+    if (typeof idle === 'string') return idle
+    const at = connect === undefined ? undefined : placeIn(connect)
+    if (connect !== undefined && !at) return '--connect: a host and a port, with a colon between them'
+    return { gateway: { url: url.origin, at, ...(caFile === undefined ? {} : { caFile }) }, leading, idle }
   } catch (error) {
     return messageOf(error)
   }
+}
+
+/** `undefined`: it leads nowhere. */
+function leadingOf(given: string | undefined, tokenFile: string): Request['leading'] | string {
+  if (given === undefined) return undefined
+  const ports = portsIn(given)
+  return ports ? { ports, tokenFile } : '--ports: the ports of the workspace, with commas between them, without 22'
+}
+
+function idleOf(given: string | undefined, tokenFile: string): Request['idle'] | string {
+  if (given === undefined) return undefined
+  const port = portOf(given)
+  return port === undefined ? '--idle-port: a port that nothing else in the pod listens at' : { port, tokenFile }
 }
 
 function urlOf(given: string | undefined, isHttpAllowed: boolean): URL | string {
@@ -111,21 +155,20 @@ function portOf(text: string): number | undefined {
   return /^[1-9][0-9]{0,4}$/.test(text) && Number(text) <= 65_535 ? Number(text) : undefined
 }
 
-function placeIn(text: string): Request['at'] {
+function placeIn(text: string): Place['at'] {
   const [, host = '', number = ''] = /^(.+):([0-9]+)$/.exec(text) ?? []
   const port = portOf(number)
   return port === undefined ? undefined : { host: host.replace(/^\[|\]$/g, ''), port }
 }
 
 /** Rejects where none came about. */
-async function openOne(request: Request, io: AgentIo, held: HeldStreams, butNot: string | undefined): Promise<Coming> {
-  const { url, ports, at, tokenFile, caFile } = request
+async function openOne(linking: Linking, io: AgentIo, held: HeldStreams, butNot: string | undefined): Promise<Coming> {
+  const { ports, tokenFile, gateway } = linking
   const { clock, signal, env } = io
   // A token is replaced long before it runs out.
   const token = (await readFile(tokenFile, 'utf8')).trim()
-  const place = { url: url.origin, at, ...(caFile === undefined ? {} : { caFile }) }
-  const connection = await dialGateway(place, { env, clock, signal })
-  const opened = await openLink({ connection, authority: url.host, path: paths.agent, token, butNot })
+  const connection = await dialGateway(gateway, { env, clock, signal })
+  const opened = await openLink({ connection, authority: new URL(gateway.url).host, path: paths.agent, token, butNot })
   if (opened.kind === 'refused') return opened
   const canHold = opened.socket.protocol === holdProtocol
   const closed = Promise.withResolvers<string>()

@@ -7,9 +7,11 @@ import { sight } from '#activity/sight.ts'
 import type { Ending } from '#activity/standing.ts'
 import { messageOf } from '#errors.ts'
 import type { ActivityDeskParts } from '#gateway/activity-desk.ts'
+import type { LastActiveDeskParts } from '#gateway/last-active-desk.ts'
 import { ActivityBoard } from '#operator/activity-board.ts'
 import { askApp } from '#operator/app-inquiry.ts'
 import { IdleStops } from '#operator/idle-stops.ts'
+import { lastActivityOf } from '#operator/last-activity.ts'
 import { LoadWatch } from '#operator/load-watch.ts'
 import { reflect } from '#resources/reflect.ts'
 import { placeOf, type Site, urlOf } from '#workspace/address.ts'
@@ -32,7 +34,7 @@ export interface Idle {
   /** In the turn of this process alone: {@link IdleStops.run}. */
   readonly stops: IdleStops
   /** What people are told of it, and what they wish. */
-  readonly activity: ActivityDeskParts['activity'] & Pick<ActivityBoard, 'subscribe'>
+  readonly activity: ActivityDeskParts['activity'] & LastActiveDeskParts['activity'] & Pick<ActivityBoard, 'subscribe'>
   /** When the workspace of that UID will be stopped, as far as is known now. */
   readonly endingOf: (uid: string) => Ending | undefined
 }
@@ -40,7 +42,8 @@ export interface Idle {
 export function openIdle({ ground, site, directory, recorder, tasks, replica }: IdleParts): Idle {
   const { resources, settings, dial, trust, clock, log, audit, announceStop } = ground
   const namespace = settings.sessions.stateNamespace
-  const rules = new IdleRules()
+  // Where pods have tokens, operators of somebody else's run them.
+  const rules = new IdleRules({ tellsOperator: ground.podTokens !== undefined })
   const policyOf = (uid: string): IdlePolicy | undefined => {
     const entry = directory.findByUid(uid)
     const rule = entry && rules.of(entry.workspace)
@@ -75,6 +78,8 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
   })
   const board = new ActivityBoard({ directory, rules, recorder, resources, namespace, stops, mayStop, clock, log })
   tasks.run('activity-board', (signal) => board.run(signal))
+  const { aheadOfStore } = ground
+  const knowing = { board, directory, rules, recorder, mayStop, replica, aheadOfStore, clock }
   return {
     stops,
     endingOf(uid) {
@@ -85,6 +90,7 @@ export function openIdle({ ground, site, directory, recorder, tasks, replica }: 
       reading: (entry) => board.reading(entry),
       ask: (entry) => board.ask(entry),
       subscribe: (ref, listener) => board.subscribe(ref, listener),
+      lastActiveOf: (entry) => lastActivityOf(knowing, entry),
       keep: (entry, until, user) => writer.keep({ ...entry.ref, uid: entry.uid }, until, user),
     },
   }

@@ -4,6 +4,7 @@ import { ActivityDesk, type ActivityDeskParts } from '#gateway/activity-desk.ts'
 import { credentialsOf } from '#gateway/credentials.ts'
 import { Desk } from '#gateway/desk.ts'
 import { ticketLocation } from '#gateway/handover.ts'
+import type { LastActiveDeskParts } from '#gateway/last-active-desk.ts'
 import { ShareDesk } from '#gateway/share-desk.ts'
 import type { TunnelPolicy } from '#gateway/tunnel-policy.ts'
 import { actorOf } from '#gateway/witness.ts'
@@ -30,6 +31,7 @@ import { eventRoutes } from '#routes/events.ts'
 import { explainRoutes } from '#routes/explain.ts'
 import { handoverRoutes } from '#routes/handover.ts'
 import { jwksRoutes } from '#routes/jwks.ts'
+import { lastActiveRoutes } from '#routes/last-active.ts'
 import { type Browser, type LoginCompletion, loginRoutes } from '#routes/login.ts'
 import { logoutRoutes } from '#routes/logout.ts'
 import { openRoutes } from '#routes/open.ts'
@@ -54,6 +56,7 @@ import type { Prober } from '#workspace/prober.ts'
 import type { Reviews } from '#workspace/reviews.ts'
 import { loadCliFile } from './cli-file.ts'
 import type { Identities } from './identity.ts'
+import { lastActiveSurface } from './last-active.ts'
 import { sessionDesk } from './session-desk.ts'
 import { type Ssh, sshSurface } from './ssh.ts'
 
@@ -72,7 +75,7 @@ export interface SurfaceParts {
   readonly runtime: Instances
   readonly streams: StreamIndex
   readonly sessionOf: (name: string) => Session | undefined
-  readonly activity: ActivityDeskParts['activity']
+  readonly activity: ActivityDeskParts['activity'] & LastActiveDeskParts['activity']
   readonly missingPolicies?: () => readonly MissingPolicy[]
   readonly manifestProblems: () => readonly { readonly file: string; readonly line: number; readonly reason: string }[]
   readonly audit: Audit
@@ -208,6 +211,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     },
   })
   await app.register(sshRoutes, sshSurface(parts))
+  await app.register(lastActiveRoutes, lastActiveSurface(parts))
   await app.register(jwksRoutes, { jwks: () => assertions.jwks() })
   const plugins: readonly ((app: App, options: typeof workspaces) => Promise<void>)[] = [
     consoleRoutes,

@@ -38,6 +38,8 @@ export interface ActivityBoardParts extends KnowingParts {
 
 /** It is followed for so long after the last question. */
 const wantedFor: Milliseconds = 120_000
+/** So for those who ask again and again, minutes apart, and to whom it is of use only once it was followed for a while. */
+const wantedLong: Milliseconds = 3_600_000
 const lookEvery: Milliseconds = 15_000
 /** Who asks first waits no longer than that for what is written. */
 const longestWait: Milliseconds = 2_000
@@ -90,12 +92,22 @@ export class ActivityBoard {
 
   /** As {@link reading}; who is the first to ask for a while waits for what is written, but not for long. */
   async ask(entry: WorkspaceEntry): Promise<Reading> {
-    this.#ask()
+    await this.#bookFor(wantedFor)
+    return this.reading(entry)
+  }
+
+  /** What all have written, followed for an hour from now. Waits as {@link ask} does. */
+  followed(): Promise<ActivityBook | undefined> {
+    return this.#bookFor(wantedLong)
+  }
+
+  async #bookFor(span: Milliseconds): Promise<ActivityBook | undefined> {
+    this.#ask(span)
     const waiting = new AbortController()
     const isLongEnough = sleep(this.#parts.clock, longestWait, waiting.signal).catch(() => undefined)
     await Promise.race([this.#bookOfNow()?.listed, isLongEnough])
     waiting.abort()
-    return this.reading(entry)
+    return this.#bookOfNow()
   }
 
   /** After every change that is news: one look for all who listen. */
@@ -117,9 +129,9 @@ export class ActivityBoard {
     return this.#parts.stops.book ?? this.#book
   }
 
-  #ask(): void {
+  #ask(span = wantedFor): void {
     const { clock, stops } = this.#parts
-    this.#wantedUntil = clock.now() + wantedFor
+    this.#wantedUntil = Math.max(this.#wantedUntil, clock.now() + span)
     if (stops.book || this.#book || !this.#questions) return
     this.#book = new ActivityBook(this.#parts)
     this.#questions.signal()

@@ -2,7 +2,14 @@
  * What all replicas have written of all workspaces, as far as it is decided by or shown, followed by the one who decides, and whether anything of it may
  * be missing. There may be thousands: of the rest, such as the seven days of each, nothing is kept.
  */
-import { type Activity, activityKind, activityOf, sumOfRun, type WorkspaceActivity } from '#activity/activity-record.ts'
+import {
+  type Activity,
+  activityKind,
+  activityName,
+  activityOf,
+  sumOfRun,
+  type WorkspaceActivity,
+} from '#activity/activity-record.ts'
 import { merge } from '#activity/clocks.ts'
 import { type Hearing, possibleClocks, possibleStart } from '#activity/idle-decision.ts'
 import type { WatchedWorkspace } from '#activity/workspace-record.ts'
@@ -103,6 +110,15 @@ export class ActivityBook {
   of(uid: string, instance: string): Activity | undefined {
     const activities = this.pagesOf(uid).map(({ activity }) => activity)
     return sumOfRun(activities, instance)
+  }
+
+  /** What all replicas have written of it, and that one, read anew from the store. Throws `store_unavailable`. */
+  async readAfresh(uid: string, replica: string): Promise<readonly WorkspaceActivity[]> {
+    const { resources, namespace } = this.#parts
+    const replicas = [...new Set([...this.replicas(), replica])]
+    const names = replicas.map((one) => activityName(uid, one))
+    const records = await Promise.all(names.map((name) => resources.get(activityKind, { namespace, name })))
+    return records.filter((record) => record !== undefined)
   }
 
   pagesOf(uid: string): readonly Page[] {

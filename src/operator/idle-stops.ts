@@ -2,7 +2,7 @@
  * Stops what nobody uses; in one process alone. From memory it is known who might be idle; of those the app itself is asked, and what all replicas
  * wrote is read afresh, right before the wish is written. Whatever fails on the way leaves the workspace running, and is tried again.
  */
-import { type Activity, activityKind, activityName, sumOfRun } from '#activity/activity-record.ts'
+import { type Activity, sumOfRun } from '#activity/activity-record.ts'
 import type { ActivityWriter } from '#activity/activity-writer.ts'
 import { type AppAnswer, type IdleDecision, lookAgainAt, needsLoad, needsTheApp } from '#activity/idle-decision.ts'
 import type { IdlePolicy, IdleRule } from '#activity/idle-policy.ts'
@@ -177,7 +177,7 @@ export class IdleStops {
     const { instance } = entry
     // Whoever sees a run first writes down since when: to have been started counts as a gesture.
     const isUnheardOf = known.written?.run === undefined && fresh === undefined && book.heardSince !== undefined
-    if (instance && isUnheardOf && known.isRunning && known.mayStop)
+    if (instance && isUnheardOf && known.isRunning && (known.mayStop || !isOurs(policy)))
       writer.sawRun(watched(entry), { instance: instance.instanceUid, since: known.now })
     return decideKnown(known, policy, app, loads.of({ entry, timeout: policy.timeout }))
   }
@@ -199,7 +199,7 @@ export class IdleStops {
       signal.throwIfAborted()
       this.#note(entry, decision, { isAsked: true })
       if (decision.kind === 'not-idle' && decision.last) this.#parts.writer.held(watched(entry), decision.last.at)
-      if (decision.kind === 'idle') await this.#stops.stop(entry, decision)
+      if (decision.kind === 'idle') await this.#stop(entry, policy, decision)
     } catch (error) {
       if (signal.aborted) return
       const message = `It could not be decided, or not be stopped: ${messageOf(error)}.`
@@ -215,6 +215,10 @@ export class IdleStops {
     }
   }
 
+  async #stop(entry: WorkspaceEntry, policy: IdlePolicy, decision: IdleDecision & { kind: 'idle' }): Promise<void> {
+    if (isOurs(policy)) await this.#stops.stop(entry, decision)
+  }
+
   /** Once more, with what the store says now: every replica's record is read by its name. */
   async #decideAfresh(
     book: ActivityBook,
@@ -222,12 +226,9 @@ export class IdleStops {
     policy: IdlePolicy,
     app: AppAnswer,
   ): Promise<IdleDecision> {
-    const { resources, namespace, writer, directory } = this.#parts
-    const replicas = [...new Set([...book.replicas(), writer.replica])]
-    const records = await Promise.all(
-      replicas.map((replica) => resources.get(activityKind, { namespace, name: activityName(entry.uid, replica) })),
-    )
-    const told = records.flatMap((record) => (record ? [book.read(record)] : []))
+    const { writer, directory } = this.#parts
+    const records = await book.readAfresh(entry.uid, writer.replica)
+    const told = records.map((record) => book.read(record))
     const fresh = sumOfRun(told, entry.instance?.instanceUid ?? '')
     if (this.#gaps.hasGap()) {
       book.forget()
@@ -263,6 +264,11 @@ export class IdleStops {
     if (decision.kind === 'unknown' && trouble.has(decision.reason)) log.warn(said, verdict.message)
     else log.debug(said, verdict.message)
   }
+}
+
+/** Else somebody else's operator stops it, by what it is told. */
+function isOurs({ operatorTimeout }: IdlePolicy): boolean {
+  return operatorTimeout === undefined
 }
 
 const trouble: ReadonlySet<string> = new Set(['app-failed', 'policy-unknown', 'stops-off'])

@@ -5,13 +5,20 @@ import { rfc3339Of } from '#identity/rfc3339.ts'
 
 export function verdictOf(decision: IdleDecision): NonNullable<Activity['verdict']> {
   return decision.kind === 'idle'
-    ? { idle: true, reason: decision.because, message: sayStopped(decision) }
+    ? { idle: true, reason: decision.because, message: sayStopped(decision), ...soonest(decision) }
     : { idle: false, reason: decision.reason, message: decision.message, ...soonest(decision) }
 }
 
+/** Of one that is idle, the moment at which it was found so last. */
 function soonest(decision: IdleDecision): { readonly idleAt?: string } {
-  const { idleAt } = decision.kind === 'not-idle' ? decision : {}
-  return idleAt === undefined ? {} : { idleAt: rfc3339Of(idleAt) }
+  switch (decision.kind) {
+    case 'idle':
+      return { idleAt: rfc3339Of(decision.last.at + decision.idleFor) }
+    case 'not-idle':
+      return decision.idleAt === undefined ? {} : { idleAt: rfc3339Of(decision.idleAt) }
+    case 'unknown':
+      return {}
+  }
 }
 
 export function sayStopped({ because, last, idleFor }: IdleDecision & { readonly kind: 'idle' }): string {

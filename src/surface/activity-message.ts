@@ -89,3 +89,10 @@ export const ActivitySchema = Type.Object({
   can: Type.Object({ keep: Type.Boolean() }),
 })
 export type ActivityView = Immutable<Static<typeof ActivitySchema>>
+
+/** `GET /.gatehouse/last-active`, as an operator reads it that stops a workspace by it. */
+export const LastActiveSchema = Type.Object({
+  /** RFC 3339, with an upper-case Z. */
+  lastActiveTimestamp: text,
+})
+export type LastActiveView = Immutable<Static<typeof LastActiveSchema>>

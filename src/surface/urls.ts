@@ -29,6 +29,11 @@ export const paths = {
   tunnel: '/.gatehouse/tunnel',
   /** WebSockets of agents alone; its whole URL is the audience of their tokens. */
   agent: '/.gatehouse/agent',
+  /**
+   * When a workspace was last active, for an operator of somebody else's that stops it by that. In the pod the agent answers it; it asks at this path of the
+   * gateway, whose whole URL is the audience of its token.
+   */
+  lastActive: '/.gatehouse/last-active',
   cliAuthorize: '/.gatehouse/cli/authorize',
   cliToken: '/.gatehouse/cli/token',
   /** The command line itself, as one file. */

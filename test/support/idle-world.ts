@@ -43,11 +43,13 @@ export type IdleWorld = Awaited<ReturnType<typeof openIdleWorld>>
 export interface IdleWorldOptions {
   /** The store dates what is written, as the API server does. */
   readonly isDated?: boolean
+  /** There is an operator of somebody else's. */
+  readonly tellsOperator?: boolean
 }
 
 export async function openIdleWorld(
   spec: Record<string, unknown> = halfAnHour,
-  { isDated = false }: IdleWorldOptions = {},
+  { isDated = false, tellsOperator = false }: IdleWorldOptions = {},
 ) {
   const clock = fakeClock()
   const ending = new AbortController()
@@ -61,7 +63,7 @@ export async function openIdleWorld(
   )
   const resources = faultyResources(isDated ? datedResources(store.resources, clock) : store.resources)
   const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
-  const rules = new IdleRules()
+  const rules = new IdleRules({ tellsOperator })
   const workspace = await store.resources.create(workspaceKind, { metadata: ref, spec: workspaceKind.parseSpec(spec) })
   const { uid } = workspace.metadata
   const { works, until } = worksOf(opened, ending)
@@ -164,7 +166,8 @@ export async function openIdleWorld(
   const kept = opened.move()
   await clock.advance(100)
   return {
-    ...{ clock, store: store.resources, resources, directory, workspace, uid, lines, answers, events, audited },
+    ...{ clock, store: store.resources, resources, directory, rules, workspace, uid, lines, log, answers, events },
+    audited,
     ...{ openReplica, lead, run },
     pass: (minutes: number) => pass(clock, minutes * minute),
     desired: async () => (await store.resources.get(workspaceKind, ref))?.spec.desiredStatus,

@@ -31,8 +31,12 @@ export interface Answer {
 const limit: Milliseconds = 30_000
 const longestBody = 16 * 1024 * 1024
 
+/** Where it is, and by what it is reached. */
+type Place = Pick<Deployment, 'url' | 'caFile'>
+type CallIo = Pick<PersonIo, 'env' | 'clock' | 'signal'>
+
 /** An answer below 300. Throws `unauthorized`, `not_found`, … as the gateway says, `no_gateway` for what is no answer of one, and as {@link dialGateway}. */
-export async function call(place: Deployment, io: PersonIo, wish: Call): Promise<Answer> {
+export async function call(place: Place, io: CallIo, wish: Call): Promise<Answer> {
   using deadline = deadlineOf(io.clock, limit, wish.signal ?? io.signal)
   try {
     const message = await open(place, io, wish, deadline.signal)
@@ -44,13 +48,13 @@ export async function call(place: Deployment, io: PersonIo, wish: Call): Promise
 }
 
 /** The answer as it comes, for streams of events; it has no deadline but the signal. Throws as {@link call}. */
-export async function openStream(place: Deployment, io: PersonIo, wish: Call): Promise<IncomingMessage> {
+export async function openStream(place: Place, io: CallIo, wish: Call): Promise<IncomingMessage> {
   const message = await open(place, io, wish, wish.signal ?? io.signal)
   if (message.statusCode === 200) return message
   return answerOf(message, await textOf(message), place) && message
 }
 
-function late(error: unknown, { url }: Deployment, io: PersonIo, isPast: boolean): unknown {
+function late(error: unknown, { url }: Place, io: CallIo, isPast: boolean): unknown {
   if (error instanceof CliFault && error.code !== 'interrupted') return error
   if (io.signal.aborted) return new CliFault('interrupted', 'given up', { cause: error })
   if (isPast) return new CliFault('timed_out', `${url} did not answer in ${limit / 1000} s`, { cause: error })
@@ -59,7 +63,7 @@ function late(error: unknown, { url }: Deployment, io: PersonIo, isPast: boolean
     : new CliFault('unreachable', `the connection to ${url} broke: ${String(error)}`, { cause: error })
 }
 
-async function open(place: Deployment, io: PersonIo, wish: Call, signal: AbortSignal): Promise<IncomingMessage> {
+async function open(place: Place, io: CallIo, wish: Call, signal: AbortSignal): Promise<IncomingMessage> {
   const { method, path, body, authorization } = wish
   const socket = await dialGateway(place, io, signal)
   const text = body === undefined ? undefined : JSON.stringify(body)
@@ -105,7 +109,7 @@ async function textOf(message: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString('utf8')
 }
 
-function answerOf({ statusCode: status = 0, headers }: IncomingMessage, text: string, { url }: Deployment): Answer {
+function answerOf({ statusCode: status = 0, headers }: IncomingMessage, text: string, { url }: Place): Answer {
   const own = headers['x-request-id']
   const requestId = typeof own === 'string' ? printable(own, 64) : undefined
   const type = headers['content-type'] ?? ''

@@ -31,7 +31,7 @@ const atWorkBefore = { busy: ago(30 * minute + 1, 'load:cpu') }
 
 const half: IdlePolicy = {
   ...{ timeout: 30 * minute, endpoint: undefined, connectedCounts: false },
-  ...{ maxLifetime: undefined, pausedUntil: undefined },
+  ...{ maxLifetime: undefined, pausedUntil: undefined, operatorTimeout: undefined },
 }
 
 type Asked = Omit<Partial<IdleQuestion>, 'policy'> & { readonly policy?: Partial<IdlePolicy> }

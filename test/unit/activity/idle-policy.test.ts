@@ -246,3 +246,44 @@ describe('the endpoint', () => {
     )
   })
 })
+
+describe('an endpoint that is Gatehouse itself', () => {
+  const asking = (fields: object = {}) =>
+    wish(30, { detection: { httpGet: { path: '/.gatehouse/last-active', port: 8790 } }, ...fields })
+  const operator = { tellsOperator: true }
+
+  test.each(['/.gatehouse/last-active', '.gatehouse/last-active'])('is asked by nobody here: %s', (path) => {
+    const own = wish(30, { detection: { httpGet: { path, port: 'idle' } } })
+    expect(idleRuleOf(own, 'none')).toMatchObject({ policy: { endpoint: undefined, operatorTimeout: undefined } })
+    expect(idleRuleOf(own, 'none', operator)).toMatchObject({
+      policy: { endpoint: undefined, operatorTimeout: 30 * minute },
+    })
+  })
+
+  test('somebody else stops by it only what is itself written so, and switched on', () => {
+    const template = { defaultIdleShutdown: asking(), idleShutdownOverrides: { allow: false } }
+    const told = (own: unknown) => {
+      const rule = idleRuleOf(own, template, operator)
+      return rule.kind === 'on' ? rule.policy.operatorTimeout : rule.kind
+    }
+    expect(told(asking())).toBe(30 * minute)
+    // Nobody but Gatehouse knows of what a template says by now.
+    expect(told(undefined)).toBeUndefined()
+    expect(told(asking({ enabled: false }))).toBeUndefined()
+    expect(told(wish(30))).toBeUndefined()
+  })
+
+  test('a time that its template refuses by now is that of the operator, and that of the template decides', () => {
+    const template = { defaultIdleShutdown: wish(60), idleShutdownOverrides: { minIdleTimeoutInMinutes: 45 } }
+    expect(idleRuleOf(asking(), template, operator)).toMatchObject({
+      policy: { timeout: 60 * minute, operatorTimeout: 30 * minute },
+    })
+  })
+
+  test('a lock refuses it in the place of another endpoint', () => {
+    expect(sum(idleRuleOf(asking(), locked, operator))).toBe('30, refused')
+    expect(sum(idleRuleOf(wish(30, { detection: {} }), { ...locked, defaultIdleShutdown: asking() }))).toBe(
+      '30, refused',
+    )
+  })
+})

@@ -1,0 +1,210 @@
+/** What a replica tells of a workspace that somebody else's operator stops: the one that decides, and one that does not. */
+import { describe, expect, test } from 'vitest'
+import { activityKind } from '#activity/activity-record.ts'
+import type { LastActive } from '#activity/last-active.ts'
+import { ActivityBoard } from '#operator/activity-board.ts'
+import { lastActivityOf } from '#operator/last-activity.ts'
+import { type IdleWorld, openIdleWorld, type Replica, ref } from '#test/support/idle-world.ts'
+import { templateKind } from '#workspace/template.ts'
+
+const minute = 60_000
+const asking = {
+  ...{ enabled: true, idleTimeoutInMinutes: 30 },
+  detection: { httpGet: { path: '/.gatehouse/last-active', port: 8790 } },
+}
+const nobodyDecides = { book: undefined, whyNotIdle: () => undefined }
+
+const openWorld = (wish: object = {}, spec: object = {}) =>
+  openIdleWorld({ idleShutdown: { ...asking, ...wish }, ...spec }, { tellsOperator: true })
+
+/** An operator with a timeout of half an hour asks this replica. */
+function asked(world: IdleWorld, { recorder, writer }: Replica, stops: ActivityBoardStops = nobodyDecides) {
+  const { clock, directory, rules, resources, log } = world
+  const mayStop = () => world.answers.mayStop
+  const ending = new AbortController()
+  const board = new ActivityBoard({
+    ...{ directory, rules, recorder, resources, namespace: 'gatehouse', stops, mayStop, clock, log },
+  })
+  const work = board.run(ending.signal)
+  const tell = async (): Promise<LastActive> => {
+    const entry = directory.get(ref)
+    if (!entry) throw new Error('there is no workspace')
+    return lastActivityOf({ board, directory, rules, recorder, mayStop, clock, replica: writer.replica }, entry)
+  }
+  return {
+    tell,
+    async stops(): Promise<boolean> {
+      const told = await tell()
+      return told.kind === 'at' && clock.now() - told.at > 30 * minute
+    },
+    async [Symbol.asyncDispose]() {
+      ending.abort()
+      await work
+    },
+  }
+}
+type ActivityBoardStops = ConstructorParameters<typeof ActivityBoard>[0]['stops']
+
+describe('the replica that decides', () => {
+  test('says when somebody worked last, and after a timeout that it is idle, by which the operator stops it; Gatehouse does not', async () => {
+    await using world = await openWorld()
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    await world.pass(5)
+    replica.type()
+    const typed = world.clock.now()
+    await world.pass(10)
+    expect(await operator.tell()).toEqual({ kind: 'at', at: typed })
+    await world.pass(19)
+    expect(await operator.stops()).toBe(false)
+    await world.pass(3)
+    expect(await operator.tell()).toEqual({ kind: 'at', at: typed })
+    expect(await operator.stops()).toBe(true)
+    await world.pass(30)
+    expect(await world.desired()).toBe('Running')
+    expect(world.resources.calls('patchSpec')).toBe(0)
+    expect([...world.events, ...world.audited]).toEqual([])
+    replica.type()
+    expect(await operator.stops()).toBe(false)
+  })
+
+  test('is not kept from it by policies that bound what Gatehouse itself may stop', async () => {
+    await using world = await openWorld()
+    world.answers.mayStop = false
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    await world.pass(35)
+    expect(await operator.stops()).toBe(true)
+  })
+
+  test('an app that can not be asked keeps it, and nobody is told a time', async () => {
+    await using world = await openWorld()
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    world.answers.app = { kind: 'failed', problem: 'it answered 500 to /api/kernels' }
+    await world.pass(60)
+    expect(await operator.tell()).toEqual({ kind: 'unknown', message: expect.stringContaining('500') })
+    world.answers.app = { kind: 'busy', source: 'app:kernel-busy' }
+    await world.pass(2)
+    expect(await operator.tell()).toMatchObject({ kind: 'at' })
+    expect(await operator.stops()).toBe(false)
+  })
+
+  test('a run begun later is told nothing of the one before, and has a timeout of its own', async () => {
+    await using world = await openWorld()
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    await world.pass(40)
+    expect(await operator.stops()).toBe(true)
+    world.run(world.workspace, 'run-2')
+    expect(await operator.tell()).toMatchObject({ kind: 'unknown' })
+    for (let passed = 0; passed < 29; passed += 1) {
+      expect(await operator.stops()).toBe(false)
+      await world.pass(1)
+    }
+    await world.pass(4)
+    expect(await operator.stops()).toBe(true)
+  })
+
+  test('its longest life is over: the operator stops it, however long somebody keeps it', async () => {
+    await using world = await openWorld({}, { templateRef: 'limits' })
+    const metadata = { namespace: ref.namespace, name: 'limits' }
+    await world.store.create(templateKind, { metadata, spec: { idleShutdownRules: { maxLifetimeInMinutes: 90 } } })
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    await world.pass(35)
+    replica.recorder.keep({ ...ref, uid: world.uid }, world.clock.now() + 60 * minute, 'alice')
+    await world.pass(50)
+    expect(await operator.stops()).toBe(false)
+    await world.pass(8)
+    expect(await operator.stops()).toBe(true)
+  })
+})
+
+describe('a replica that does not decide', () => {
+  test('says that it is idle once whoever decides has found it so, and not any more when anybody works anywhere', async () => {
+    await using world = await openWorld()
+    const [a, b, c] = [world.openReplica('a'), world.openReplica('b'), world.openReplica('c')]
+    await using _leader = world.lead(a)
+    await using operator = asked(world, b)
+    // It was never asked, so that it has heard of nothing yet.
+    await world.pass(40)
+    expect(await operator.tell()).toMatchObject({ kind: 'unknown' })
+    await world.pass(4)
+    expect(await operator.stops()).toBe(true)
+    c.type()
+    await world.pass(0.1)
+    expect(await operator.stops()).toBe(false)
+    await world.pass(36)
+    expect(await operator.stops()).toBe(true)
+  })
+
+  test('follows what is written from one question to the next, though they be far apart', async () => {
+    await using world = await openWorld()
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    await using _leader = world.lead(a)
+    await using operator = asked(world, b)
+    for (let passed = 0; passed < 60 && !(await operator.stops()); passed += 20) await world.pass(20)
+    expect(await operator.stops()).toBe(true)
+  })
+
+  test('nobody decides any more: what was found before counts for two more minutes, and for no later time', async () => {
+    await using world = await openWorld()
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    const leader = world.lead(a)
+    await using operator = asked(world, b)
+    await operator.tell()
+    await world.pass(40)
+    expect(await operator.stops()).toBe(true)
+    {
+      // As if it was killed: it takes nothing back.
+      using _ = world.resources.fail('replace', 'create')
+      await leader[Symbol.asyncDispose]()
+      await world.pass(1)
+      expect(await operator.stops()).toBe(true)
+      await world.pass(3)
+      expect(await operator.tell()).toMatchObject({ kind: 'unknown' })
+    }
+  })
+
+  test('what was found before it began to follow counts for nothing until it is found again', async () => {
+    await using world = await openWorld()
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    {
+      await using _leader = world.lead(a)
+      await world.pass(40)
+      using _ = world.resources.fail('replace', 'create')
+    }
+    expect((await world.store.list(activityKind)).items.length).toBeGreaterThan(0)
+    await using operator = asked(world, b)
+    await operator.tell()
+    for (let passed = 0; passed < 10; passed += 1) {
+      expect(await operator.stops()).toBe(false)
+      await world.pass(1)
+    }
+  })
+
+  test('a store that can not be read is a fault, and no time', async () => {
+    await using world = await openWorld()
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    await using _leader = world.lead(a)
+    await using operator = asked(world, b)
+    await operator.tell()
+    await world.pass(40)
+    using _ = world.resources.fail('get')
+    await expect(operator.tell()).rejects.toMatchObject({ code: 'store_unavailable' })
+  })
+})
+
+test('a workspace that asks something else is told nothing', async () => {
+  for (const detection of [{}, { httpGet: { path: '/api/idle', port: 8888 } }]) {
+    await using world = await openWorld({ detection })
+    await using operator = asked(world, world.openReplica('a'))
+    expect(await operator.tell()).toEqual({ kind: 'not-told' })
+  }
+})
