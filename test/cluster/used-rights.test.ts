@@ -15,7 +15,7 @@ import { workspaceManifest } from '#test/support/pod-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openServed, type ServedCluster } from '#test/support/served-cluster.ts'
 
-const patience = { timeout: 150_000, interval: 250 }
+const patience = { timeout: 90_000, interval: 250 }
 const audience = 'gatehouse.test'
 const ends = { command: ['python3', '-c', 'print("its last words", flush=True); raise SystemExit(1)'], args: [] }
 
@@ -80,6 +80,10 @@ async function doEverything(world: ServedCluster): Promise<void> {
   expect(first.lines.join('')).not.toContain('store_refused')
 }
 
+interface RecordOfActivity {
+  readonly spec: { readonly workspace: { readonly uid: string }; readonly verdict?: object }
+}
+
 interface Named {
   readonly metadata: { readonly name: string; readonly uid: string }
 }
@@ -103,7 +107,10 @@ async function leaveAlone(world: ServedCluster, name: string): Promise<void> {
   await record(uid, { instance, since: new Date(Date.now() - 600_000).toISOString() })
   await eventually(async () => {
     const { spec } = await readObject<{ readonly spec: { readonly desiredStatus: string } }>(workspace)
-    expect(spec.desiredStatus).toBe('Stopped')
+    // With the reason that is given, where it is not.
+    const records = await listObjects<RecordOfActivity>({ ...kind, namespace: world.namespace })
+    const verdicts = records.filter((one) => one.spec.workspace.uid === uid).map((one) => one.spec.verdict)
+    expect({ ...spec, verdicts }).toMatchObject({ desiredStatus: 'Stopped' })
   })
   const events = { apiVersion: 'v1', kind: 'Event', namespace: team, fieldSelector: 'reason=IdleShutdown' }
   await eventually(async () => expect(await listObjects(events)).toHaveLength(1))
@@ -167,7 +174,7 @@ describeWith('cluster', "the rights of the gateway's account", () => {
     ['in one namespace', false],
   ])(
     'installed %s are used, every verb of them, and nothing is asked for beyond them',
-    { timeout: 420_000 },
+    { timeout: 300_000 },
     async (_, everywhere) => {
       await using opened = await openWorld(everywhere)
       const { world } = opened

@@ -93,6 +93,21 @@ describeAtOnceWith('cluster', 'a reader of the API server', () => {
     beating[Symbol.dispose]()
   }, 60_000)
 
+  test('has what a watch left out as soon as that breaks, from where it was before', async () => {
+    await using world = await openWorld()
+    const reader = world.read()
+    await reader.synced()
+    await world.create('before', {})
+    await vi.waitFor(() => expect(reader.names()).toEqual(['before']), { timeout: 10_000 })
+    const muted = world.proxy.mute()
+    await world.create('missed', {})
+    await new Promise((resolve) => setTimeout(resolve, 500))
+    expect(reader.names()).toEqual(['before'])
+    muted[Symbol.dispose]()
+    await vi.waitFor(() => expect(reader.names()).toEqual(['before', 'missed']), { timeout: 5_000 })
+    expect(reader.count('synced')).toBe(1)
+  })
+
   test('is not disturbed when the last one who wrote heartbeats stops', async () => {
     await using world = await openWorld()
     const reader = world.read()

@@ -43,7 +43,10 @@ export interface FaultProxy extends AsyncDisposable {
   latency: number
   /** Answers instead of the server, until it is disposed. */
   refuse(status: number, options?: { readonly which?: Which; readonly retryAfter?: number }): Disposable
-  /** Watches are open and end as they should, and bring nothing. */
+  /**
+   * Watches are open and end as they should, and bring nothing. Those that have left something out by then are reset when it is disposed, since no server
+   * goes on behind what it never sent.
+   */
   mute(): Disposable
   /** Not a byte passes any more, in either direction, over what is open and what is opened. */
   blackHole(): Disposable
@@ -58,6 +61,8 @@ export interface FaultProxy extends AsyncDisposable {
 interface Exchange {
   readonly request: SeenRequest
   hangs: boolean
+  /** It has left something out, and brings nothing any more. */
+  isTorn: boolean
   readonly incoming: IncomingMessage
   stop(): void
 }
@@ -93,14 +98,20 @@ export async function faultProxy(): Promise<FaultProxy> {
     if (refusal) return refuse(outgoing, refusal)
     forward(incoming, outgoing, request)
   }
+  /** Where something was left out nothing follows. */
+  const isPassing = (exchange: Exchange): boolean => {
+    if (faults.isBlackHole) exchange.hangs = true
+    if (faults.isMute && exchange.request.isWatch) exchange.isTorn = true
+    return !exchange.hangs && !exchange.isTorn
+  }
   const forward = (incoming: IncomingMessage, outgoing: ServerResponse, request: SeenRequest) => {
-    const { isWatch, token } = request
+    const { token } = request
     const { cert, key, ...rest } = target.tls
     const identity = token === undefined ? { cert, key } : {}
     const headers = { ...incoming.headers, host: new URL(target.origin).host }
     const options = { ...rest, ...identity, method: incoming.method, headers }
     const far = sendRequest(target.origin + target.prefix + incoming.url, options)
-    const exchange: Exchange = { request, hangs: false, incoming, stop: () => far.destroy() }
+    const exchange: Exchange = { request, hangs: false, isTorn: false, incoming, stop: () => far.destroy() }
     exchanges.add(exchange)
     outgoing.once('close', () => {
       exchanges.delete(exchange)
@@ -114,7 +125,7 @@ export async function faultProxy(): Promise<FaultProxy> {
       answer.on('error', () => outgoing.destroy())
       const body = time.rewriter()
       answer.on('data', (chunk: Buffer) => {
-        if (!faults.isBlackHole && !exchange.hangs && !(faults.isMute && isWatch)) outgoing.write(body.take(chunk))
+        if (isPassing(exchange)) outgoing.write(body.take(chunk))
       })
       answer.on('end', () => faults.isBlackHole || exchange.hangs || outgoing.end(body.rest()))
     })
@@ -163,7 +174,15 @@ export async function faultProxy(): Promise<FaultProxy> {
       refusals.add(refusal)
       return { [Symbol.dispose]: () => void refusals.delete(refusal) }
     },
-    mute: () => during('isMute'),
+    mute() {
+      const muting = during('isMute')
+      return {
+        [Symbol.dispose]: () => {
+          muting[Symbol.dispose]()
+          for (const { isTorn, incoming } of exchanges) if (isTorn) incoming.socket.destroy()
+        },
+      }
+    },
     blackHole: () => during('isBlackHole'),
     outage() {
       const ending = during('isOut')
