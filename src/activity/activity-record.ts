@@ -75,6 +75,7 @@ export const activityKind: ResourceKind<WorkspaceActivity> = {
   version: 'v1alpha1',
   kind: 'WorkspaceActivity',
   plural: 'workspaceactivities',
+  isDated: true,
   parseSpec(value) {
     try {
       return readSpec(value)

@@ -28,7 +28,7 @@ export interface ObjectMeta {
   readonly generation: number
   /** RFC 3339. */
   readonly creationTimestamp: string
-  /** When anything in it was changed last, by the store's own clock; up to a second later than that. Absent where the store does not say. */
+  /** When anything in it was changed last, by the store's own clock; up to a second later than that. Absent where the store does not say, or the kind is none that is dated. */
   readonly updatedAt?: Timestamp
   readonly labels: Readonly<Record<string, string>>
   readonly annotations: Readonly<Record<string, string>>
@@ -68,6 +68,8 @@ export interface ResourceKind<T extends Resource> {
   readonly version: string
   readonly kind: string
   readonly plural: string
+  /** Its objects are to have {@link ObjectMeta.updatedAt}, where the store knows it. */
+  readonly isDated?: true
   parseSpec(value: unknown, annotations?: Readonly<Record<string, string>>): T['spec']
   parseStatus(value: unknown): T['status']
 }

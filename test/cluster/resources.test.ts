@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { activityKind, activityName } from '#activity/activity-record.ts'
 import { systemClock } from '#lib/clock.ts'
 import type { Resources } from '#resources/contract.ts'
 import { kubeconfigAccess } from '#resources/kubernetes/api-access.ts'
@@ -63,5 +64,20 @@ describeWith('cluster', 'the API server as a store', () => {
     expect(events.filter((event) => event.startsWith('deleted'))).toHaveLength(1)
     ending.abort()
     await reading
+  })
+
+  test('of records by which it is judged how long ago something was it is told when they were written; of nothing else, for nobody asks', async () => {
+    await using world = open()
+    const { resources } = world
+    const namespace = namespaces[0]
+    const wish = { namespace, name: activityName('some-uid', 'some-replica') }
+    const spec = { workspace: { namespace, name: 'nb', uid: 'some-uid' }, replica: 'some-replica' }
+    const made = await resources.create(activityKind, { metadata: wish, spec })
+    const { items } = await resources.list(activityKind, { namespace })
+    const listed = items.find(({ metadata }) => metadata.uid === made.metadata.uid)
+    const earliest = Date.parse(made.metadata.creationTimestamp)
+    for (const { metadata } of [made, ...(listed ? [listed] : [])]) expect(metadata.updatedAt).toBe(earliest + 1_000)
+    expect(listed).toBeDefined()
+    expect((await resources.create(shareKind, newShare([]))).metadata).not.toHaveProperty('updatedAt')
   })
 })

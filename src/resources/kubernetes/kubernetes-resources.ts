@@ -26,7 +26,7 @@ import { apiVersionOf, type ResourcePlace, resourcePath } from './resource-path.
 import { severalSources } from './several-sources.ts'
 import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
 import { plainForm, type WireForm } from './wire-form.ts'
-import { parseWireObject, type WireObject } from './wire-object.ts'
+import { parseWireObject, updatedAt, type WireObject } from './wire-object.ts'
 
 /** How a kind is kept that is not `spec` and `status`. */
 export interface Keeping {
@@ -215,18 +215,30 @@ class KubernetesResources implements Resources {
     const { namespaces = [] } = this.#options
     const places = namespace === undefined ? namespaces : [namespace]
     if (places.length === 0) return this.#sourceIn(kind, undefined)
-    return severalSources(places.map((place) => this.#sourceIn(kind, place)))
+    const sources = places.map((place) => this.#sourceIn(kind, place))
+    const beatsIn = this.#heartbeatOf(kind)?.namespace
+    // Where it is in none of them it is followed by itself: what the server does not bring of a kind, it brings of no namespace.
+    const isElsewhere = namespace === undefined && beatsIn !== undefined && !places.includes(beatsIn)
+    return severalSources(isElsewhere ? [...sources, this.#sourceIn(kind, beatsIn, heartbeatName)] : sources)
   }
 
-  #sourceIn<T extends Resource>(kind: ResourceKind<T>, namespace: string | undefined): Source<T> {
-    const { client, heartbeats } = this.#options
-    const only = this.#options.keeping?.get(kind)?.only
-    const hasHeartbeat = heartbeats?.kinds.some((one) => one.group === kind.group && one.plural === kind.plural)
+  /** `only` is the one name that is listed and watched. */
+  #sourceIn<T extends Resource>(
+    kind: ResourceKind<T>,
+    namespace: string | undefined,
+    only = this.#options.keeping?.get(kind)?.only,
+  ): Source<T> {
     return apiSource({
-      ...{ client, type: kind, read: (object) => this.#read(kind, object), namespace },
+      ...{ client: this.#options.client, type: kind, read: (object) => this.#read(kind, object), namespace },
       ...(only === undefined ? {} : { fieldSelector: `metadata.name=${only}` }),
-      heartbeat: hasHeartbeat ? { namespace: heartbeats?.namespace ?? '', name: heartbeatName } : undefined,
+      heartbeat: this.#heartbeatOf(kind),
     })
+  }
+
+  #heartbeatOf(kind: ResourceKind<Resource>): ObjectName | undefined {
+    const { heartbeats } = this.#options
+    const isWritten = heartbeats?.kinds.some((one) => one.group === kind.group && one.plural === kind.plural)
+    return isWritten ? { namespace: heartbeats?.namespace ?? '', name: heartbeatName } : undefined
   }
 
   /** Somebody has deleted it, and that counts from then on: nothing may live on by a finalizer, whoever put one there. */
@@ -242,7 +254,7 @@ class KubernetesResources implements Resources {
     const metadata = form.keeps?.(object.metadata) ?? object.metadata
     const resource: Resource<T['spec'], T['status']> = {
       ...typeOf(kind),
-      metadata: { ...metadata, generation },
+      metadata: { ...metadata, ...(kind.isDated ? updatedAt(object) : {}), generation },
       spec: parsed(() => kind.parseSpec(spec, metadata.annotations)),
       status: parsed(() => kind.parseStatus(status)),
     }

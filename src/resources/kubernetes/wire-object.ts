@@ -1,6 +1,5 @@
 /** Objects as the API server sends them: metadata that is checked, and the rest as it came. */
 import { GatewayError } from '#errors.ts'
-import type { Timestamp } from '#lib/clock.ts'
 import { isJsonObject } from '#lib/merge-patch.ts'
 import type { ObjectMeta, OwnerReference, ResourceVersion, Uid } from '#resources/contract.ts'
 
@@ -28,7 +27,6 @@ export function parseWireObject(value: unknown): WireObject {
       // Kinds of the core group have none.
       generation: typeof metadata.generation === 'number' ? metadata.generation : 1,
       creationTimestamp: textOf(metadata, 'creationTimestamp'),
-      ...updatedAt(metadata.managedFields),
       labels: strings(metadata.labels),
       annotations: strings(metadata.annotations),
       ownerReferences: owners(metadata.ownerReferences),
@@ -58,9 +56,10 @@ function strings(value: unknown): Readonly<Record<string, string>> {
 
 /**
  * The server notes beside the fields of each writer when they were changed last, in whole seconds, of which the rest is cut off. Several servers are
- * taken for one.
+ * taken for one. Apart from the rest of the metadata, since of thousands of objects nobody asks for it.
  */
-function updatedAt(managers: unknown): { readonly updatedAt?: Timestamp } {
+export function updatedAt({ body: { metadata } }: WireObject): Pick<ObjectMeta, 'updatedAt'> {
+  const { managedFields: managers } = isJsonObject(metadata) ? metadata : {}
   const times = (Array.isArray(managers) ? managers : []).map((one: unknown) =>
     isJsonObject(one) && typeof one.time === 'string' ? Date.parse(one.time) : Number.NaN,
   )

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { parseWireObject } from '#resources/kubernetes/wire-object.ts'
+import { parseWireObject, updatedAt } from '#resources/kubernetes/wire-object.ts'
 
 const metadata = {
   name: 'n',
@@ -8,17 +8,17 @@ const metadata = {
   resourceVersion: '1',
   creationTimestamp: '2026-01-01T00:00:00Z',
 }
-const updatedAt = (managedFields?: unknown) =>
-  parseWireObject({ metadata: { ...metadata, managedFields } }).metadata.updatedAt
+const updateOf = (managedFields?: unknown) =>
+  updatedAt(parseWireObject({ metadata: { ...metadata, managedFields } })).updatedAt
 
 test('an object was changed when the last of its writers changed it, or up to a second later, since the server cuts off the rest', () => {
   const times = ['2026-01-01T00:00:05Z', '2026-01-01T00:10:00Z', '2026-01-01T00:09:59Z']
-  expect(updatedAt(times.map((time) => ({ manager: 'gatehouse', time })))).toBe(Date.parse('2026-01-01T00:10:01Z'))
+  expect(updateOf(times.map((time) => ({ manager: 'gatehouse', time })))).toBe(Date.parse('2026-01-01T00:10:01Z'))
 })
 
 test.each([undefined, null, {}, [], [{}], [null, { time: 5 }, { time: 'yesterday' }]])(
   'what says nothing of its writers was changed nobody knows when: %j',
   (managedFields) => {
-    expect(updatedAt(managedFields)).toBeUndefined()
+    expect(updateOf(managedFields)).toBeUndefined()
   },
 )
