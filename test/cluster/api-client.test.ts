@@ -165,6 +165,30 @@ describeAtOnceWith('cluster', "a heartbeat, written with the gateway's own right
     expect(await next).toEqual({ done: true, value: undefined })
   })
 
+  test('is noticed where Gatehouse may see some namespaces alone, and its own is none of them', async () => {
+    await using world = await openWorld()
+    const elsewhere = await openNamespace('gh-own')
+    await using _ = elsewhere
+    const { namespace, client, signal } = world
+    const heartbeats = { namespace: elsewhere.name, kinds: [shareKind] }
+    const resources = kubernetesResources({ client, namespaces: [namespace], heartbeats, onUnreadable: fail })
+    const freshness = new Freshness(systemClock)
+    const facts = reflect(resources, shareKind, { clock: systemClock, freshness, signal })
+    expect(await facts.next()).toMatchObject({ value: { type: 'synced', objects: [] } })
+    const next = facts.next()
+    const place = { client, namespace: elsewhere.name, clock: systemClock }
+    await beat(place, { kind: shareKind, spec: nobody })
+    await beat(place, { kind: shareKind, spec: nobody })
+    await vi.waitFor(() => expect(freshness.heartbeatAwaited()).toBeDefined(), { timeout: 5_000 })
+    // Nothing else of that namespace is seen.
+    const made = (of: string, name: string) =>
+      resources.create(shareKind, { metadata: { namespace: of, name }, spec: shareKind.parseSpec(nobody) })
+    await made(elsewhere.name, 'not-ours')
+    await made(namespace, 'a-share')
+    expect(await next).toMatchObject({ value: { type: 'applied', object: { metadata: { name: 'a-share' } } } })
+    world.end()
+  })
+
   test("is no share to another gateway of the cluster either, and no sign of that one's own", async () => {
     await using world = await openWorld()
     const { namespace, client, signal } = world

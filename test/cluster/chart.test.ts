@@ -107,6 +107,19 @@ describeWith('helm', 'the chart', () => {
     const namespaced = objectsIn<RoleObject>(await kubectl(['kustomize', 'config/rbac/namespaced']))
     const all = () => true
     expect(rightsOf(inOne, 'Role', all)).toEqual(rightsOf(namespaced, 'Role', all))
+    const beside = { ...values, namespaces: ['team'] }
+    const inAnother = await render<RoleObject>({ release: 'gatehouse', namespace: 'gatehouse', values: beside })
+    // The heartbeat of shares is in none of the namespaces then.
+    const heartbeat = {
+      apiGroups: ['workspace.jupyter.org'],
+      resources: ['workspaceshares'],
+      resourceNames: ['gatehouse-heartbeat'],
+    }
+    const withHeartbeat = [
+      ...rightsOf(namespaced, 'Role', all),
+      JSON.stringify(sorted({ ...heartbeat, verbs: ['list', 'watch'] })),
+    ]
+    expect(rightsOf(inAnother, 'Role', all)).toEqual(withHeartbeat.sort())
     const asking = { ...defaultValues, settings: { cluster: { accessReview: 'connection' } } }
     const further = objectsIn<RoleObject>(await kubectl(['kustomize', 'config/rbac/connection-review']))
     const withReview = await render<RoleObject>({ release: 'gatehouse', namespace: 'gatehouse', values: asking })

@@ -9,6 +9,12 @@
 - apiGroups: [workspace.jupyter.org]
   resources: [workspaceshares]
   verbs: [create, patch]
+{{- if .beatsElsewhere }}
+- apiGroups: [workspace.jupyter.org]
+  resources: [workspaceshares]
+  resourceNames: [gatehouse-heartbeat]
+  verbs: [list, watch]
+{{- end }}
 - apiGroups: [gatehouse.dev]
   resources: [workspacesessions]
   verbs: [get, list, watch, create, patch, delete]
