@@ -2,63 +2,20 @@
  * What it costs to see who is working: bytes kept for each WebSocket at rest, and time of the processor for each message and request that passes.
  * `node --expose-gc test/bench/activity.ts`.
  */
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import { activityKind, activityName, activitySpec } from '#activity/activity-record.ts'
 import type { AppProfile } from '#activity/profile.ts'
 import { ActivityRecorder } from '#activity/recorder.ts'
-import type { SocketActivity } from '#activity/socket-activity.ts'
 import { systemClock } from '#lib/clock.ts'
 import { ActivityBook } from '#operator/activity-book.ts'
 import type { Resources } from '#resources/contract.ts'
 import { frameBytes } from '#test/support/websocket-frames.ts'
+import { heldBytes, keptFor, restingSockets } from './resting-sockets.ts'
 
 const workspace = { namespace: 'team', name: 'nb', uid: 'u1' }
 const kernelProtocol = 'v1.kernel.websocket.jupyter.org'
-const sockets = 10_000
 
 const recorder = new ActivityRecorder({ clock: systemClock })
 const onlooker = recorder.onlookerOf(workspace, 'alice')
-const ping = frameBytes({ opcode: 9, payload: Buffer.from('ping'), mask: 0x01_02_03_04 })
-
-function gc(): void {
-  setFlagsFromString('--expose-gc')
-  runInNewContext('gc')()
-}
-
-function heldBytes(): number {
-  for (let round = 0; round < 4; round++) gc()
-  return process.memoryUsage().heapUsed
-}
-
-/** Bytes for each of many that have been spoken through, and are silent. */
-function atRest(profile: AppProfile, path: string, spoken: readonly Buffer[]): number {
-  const open = (index: number) =>
-    onlooker.opened({ profile, path: path.replace('#', String(index)), protocol: undefined })
-  const speak = (socket: SocketActivity) => {
-    for (const bytes of spoken) {
-      socket.observe('client', bytes)
-      socket.observe('client', ping)
-      socket.observe('upstream', frameBytes({ opcode: 1, payload: Buffer.from('{}') }))
-    }
-  }
-  const kept: (SocketActivity | undefined)[] = Array.from({ length: sockets }, () => undefined)
-  // The engine settles on the layout of an object after it has seen some.
-  for (let index = 0; index < 1_000; index++) {
-    const socket = open(index)
-    speak(socket)
-    socket.end()
-  }
-  const before = heldBytes()
-  for (let index = 0; index < sockets; index++) {
-    const socket = open(index)
-    speak(socket)
-    kept[index] = socket
-  }
-  const bytes = (heldBytes() - before) / sockets
-  for (const socket of kept) socket?.end()
-  return bytes
-}
 
 /** Bytes of a record that somebody else wrote, for as long as somebody looks at any, or this process decides. */
 function ofRecord(): number {
@@ -123,19 +80,11 @@ function kernelMessage(type: string, parent: string, content: object, mask?: num
 }
 
 const mask = 0x01_fe_7f_80
-const execute = frameBytes({
-  opcode: 1,
-  payload: Buffer.from(JSON.stringify({ header: { msg_type: 'execute_request' }, content: {} })),
-  mask,
-})
 const text = frameBytes({ opcode: 1, payload: Buffer.from('x'.repeat(100)), mask })
 const lines: string[] = []
 const say = (what: string, value: number, unit: string) => lines.push(`${what.padEnd(64)} ${value.toFixed(2)} ${unit}`)
 
-say('kept for a kernel socket at rest', atRest('jupyterlab', '/api/kernels/#/channels', [execute]), 'bytes')
-say('kept for a socket of VS Code at rest, not compressed', atRest('code-editor', '/?reconnectionToken=#', []), 'bytes')
-say('kept for any other socket at rest', atRest('generic', '/ws/#', [text]), 'bytes')
-
+for (const [kind, socket] of restingSockets) say(`kept for ${kind} at rest`, keptFor(socket, onlooker), 'bytes')
 say('kept of a record of activity while somebody looks', ofRecord(), 'bytes')
 
 const generic = onlooker.opened({ profile: 'generic', path: '/ws', protocol: undefined })
