@@ -2,6 +2,7 @@
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { paths } from '#surface/urls.ts'
 import { cookieFor } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { kubectl, tryKubectl } from '#test/support/cluster.ts'
@@ -44,7 +45,8 @@ describeWith('helm', 'replicas', () => {
   }, 120_000)
   afterAll(() => site[Symbol.asyncDispose]())
 
-  test('#81 [JK23.1] a new one is alive at once, and ready when its caches and keys are there, with an issuer that is down; its counters are by route and name nobody', async () => {
+  test('#81 [JK2.4] [JK23.1] a new one is alive at once, and ready when its caches and keys are there, with an issuer that is down: whoever is logged in goes on at all, and nobody logs in; its counters are by route and name nobody', async () => {
+    const late = await comesBack()
     const bindings = await takeAway('clusterrolebinding', 'rolebinding')
     await site.ours(['scale', `deployment/${site.namespace}`, '--replicas=4'])
     const newcomer = await until(async () => (await addresses()).find((one) => !isKnown(one)))
@@ -58,6 +60,7 @@ describeWith('helm', 'replicas', () => {
     await until(async () => (await readiness(newcomer))?.status === 200 || undefined)
     // The issuer is still away, and the others may remember what it said of itself.
     expect((await site.through(newcomer, site.browser()).open(`${site.origin}/`)).status).toBe(503)
+    expect((await late.browser.navigate(late.callback)).status).toBe(503)
     for (const replica of await site.findReplicas(4)) {
       expect(await readiness(replica)).toEqual({ status: 200 })
       expect((await operations(replica, '/healthz'))?.status).toBe(200)
@@ -127,6 +130,17 @@ describeWith('helm', 'replicas', () => {
     await site.findReplicas(3)
     expect(await statusesEverywhere(site, alice, url)).toEqual([200, 200, 200])
   }, 120_000)
+
+  /** Somebody whom the issuer has just let in, and who comes back from there with a code. */
+  async function comesBack(): Promise<{ readonly browser: ScriptedBrowser; readonly callback: URL }> {
+    const browser = site.browser()
+    await browser.open(`${site.origin}/`)
+    let page = await browser.submitOnly({ username: 'bob', password: site.password })
+    while (page.redirect && page.redirect.pathname !== paths.callback)
+      page = await browser.navigate(page.redirect, { from: page })
+    if (!page.redirect) throw new Error(`no way back from ${page.url}`)
+    return { browser, callback: page.redirect }
+  }
 
   const ours = (name: string) => ({ namespace: site.namespace, name })
   const lease = () => ({

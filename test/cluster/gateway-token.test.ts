@@ -1,4 +1,6 @@
 /** The policy gatehouse-gateway-account, as somebody meets it who has stolen the gateway's token: RBAC lets it patch Workspaces. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { openPolicyWorld, type PolicyWorld } from '#test/support/policy-world.ts'
 import { describeWith } from '#test/support/real-parts.ts'
@@ -57,6 +59,14 @@ describeWith('cluster', "the gateway's token and a Workspace", () => {
     expect(await world.asGateway(merge({ spec: { desiredStatus: 'Running' } }))).toMatchObject({ code: 0 })
     expect(await world.asGateway(merge({ spec: { desiredStatus: 'Stopped' } }))).toMatchObject({ code: 0 })
     expect(await world.asGateway(merge({ spec: { desiredStatus: 'Running' } }))).toMatchObject({ code: 0 })
+  })
+
+  test('is of the group that the README names for the CLUSTER_ADMIN_GROUP of jupyter-k8s, whose webhook else lets the owner alone', async () => {
+    const { code, stdout } = await world.asGateway(['auth', 'whoami', '-o', 'json'])
+    expect(code).toBe(0)
+    expect(JSON.parse(stdout).status.userInfo.groups).toContain(`system:serviceaccounts:${world.namespace}`)
+    const readme = await readFile(join(import.meta.dirname, '../../README.md'), 'utf8')
+    expect(readme).toMatch(/`CLUSTER_ADMIN_GROUP` \(such as\s`system:serviceaccounts:gatehouse`\)/)
   })
 
   /** Every field of the schema that is not the wish, with a value that it may have. */

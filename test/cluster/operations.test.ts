@@ -5,7 +5,7 @@ import { kubectl, openNamespace, type TestNamespace } from '#test/support/cluste
 import { apply, readObject } from '#test/support/cluster-api.ts'
 import { helm } from '#test/support/cluster-site/helm.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
-import { echoContainer, testImage } from '#test/support/echo-container.ts'
+import { type EchoAnswer, echoContainer, testImage } from '#test/support/echo-container.ts'
 import { type PlainAnswer, plainRequest } from '#test/support/plain-request.ts'
 import { type Names, readmeCommands, runCommands } from '#test/support/readme.ts'
 import { describeWith } from '#test/support/real-parts.ts'
@@ -127,6 +127,25 @@ describeWith('helm', 'an installed chart', () => {
     const dave = await site.as('dave')
     expect((await dave.open(site.url('notebook'))).status).toBe(403)
     expect(await run('First share', (command) => command.includes(' get '))).toMatchObject(done)
+  })
+
+  test('[SO2.1] speaks for a person, by an account of its own, to a pod of another one: three subjects, and the pod is given no token but the one that is signed for it', {
+    timeout: 60_000,
+  }, async () => {
+    const page = await openWhenRunning(await site.as('alice'), site.url('notebook'))
+    const { headers }: EchoAnswer = JSON.parse(page.body)
+    const file = '/var/run/secrets/kubernetes.io/serviceaccount/token'
+    const read = `process.stdout.write(require('node:fs').readFileSync('${file}'))`
+    const ofPod = await site.kubectl(['exec', 'deployment/workspace-notebook', '--', 'cat', file])
+    const ofGateway = await site.ours(['exec', `deployment/${site.namespace}`, '--', 'node', '--eval', read])
+    const ofPerson = headers['X-Gatehouse-Assertion'] ?? ''
+    expect([ofPerson, ofGateway, ofPod].map(subjectOf)).toEqual([
+      'alice',
+      `system:serviceaccount:${site.namespace}:${site.namespace}`,
+      `system:serviceaccount:${site.team}:default`,
+    ])
+    const tokens = Object.entries(headers).filter(([, value]) => /eyJ[\w-]+\./.test(value))
+    expect(tokens.map(([name]) => name)).toEqual(['X-Gatehouse-Assertion'])
   })
 
   test('[SO3.1] [SO3.3] [SO3.4] lets a ServiceAccount in by the commands of the README, with the keys of the cluster alone', {
@@ -303,6 +322,11 @@ describeWith('helm', 'an installed chart', () => {
     await site.findReplicas()
   })
 })
+
+/** Of a JWT. */
+function subjectOf(token: string): unknown {
+  return JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()).sub
+}
 
 function urlIn(site: ClusterSite, namespace: string, name: string): string {
   const { hostname: domain } = new URL(site.origin)

@@ -124,14 +124,24 @@ describeWith('helm', 'places in a cluster', () => {
         expect(second.asked.get(secret)).not.toBe(first.asked.get(secret))
     })
 
-    test('[SP1.2] after the login the pod answers at the original deep link; a script, curl and a WebSocket without a cookie get 401, never 302', async () => {
+    test('[SP1.2] [JK2.1] after the login, by a code and the proof of who asked for it, the pod answers at the original deep link; a script, curl and a WebSocket without a cookie get 401, never 302', async () => {
       const deep = `${own.url}lab/tree/a%20b.ipynb?reset&x=%2F`
       const browser = site.browser()
-      await browser.open(deep)
-      const page = await browser.login('alice', site.password)
+      const exchanges = async () => (await site.provider.asked())['/token'] ?? 0
+      const before = await exchanges()
+      const pages = await wayIn(browser, deep, site.password)
+      const { page } = browser
       expect([page.status, page.url.href]).toEqual([200, deep])
       const { pathname, search } = new URL(deep)
       expect(echoOf(page)).toMatchObject({ url: pathname + search, headers: { 'X-Forwarded-User': 'alice' } })
+      const back = pages.find(({ url }) => url.pathname === paths.callback)
+      expect([...(back?.url.searchParams.keys() ?? [])].sort()).toEqual(['code', 'iss', 'state'])
+      expect(await exchanges()).toBe(before + 1)
+      // That issuer gives nobody a code who has no proof to come.
+      const unproved = new URL(pages.find(({ url }) => url.searchParams.has('code_challenge'))?.url ?? deep)
+      for (const name of ['code_challenge', 'code_challenge_method']) unproved.searchParams.delete(name)
+      const { redirect } = await site.browser().navigate(unproved)
+      expect(redirect?.searchParams.get('error_description')).toContain('PKCE')
 
       const stranger = site.browser()
       await stranger.navigate(site.origin + paths.loggedOut)
