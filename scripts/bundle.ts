@@ -4,9 +4,28 @@
  */
 import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
-import { rolldown } from 'rolldown'
+import { type Plugin, rolldown } from 'rolldown'
 
 const root = join(import.meta.dirname, '..')
+
+const whenNeeded = '\0when-needed:'
+
+/**
+ * Each module of Node's own is loaded with the first of ours that needs it. Otherwise all of them stand at the top of the file, and whoever waits for a
+ * certificate that is there already waits for TLS, HTTP and processes too.
+ */
+const nodeWhenNeeded: Plugin = {
+  name: 'node-when-needed',
+  resolveId(source, importer) {
+    if (!source.startsWith('node:')) return null
+    return importer?.startsWith(whenNeeded) ? { id: source, external: true } : whenNeeded + source
+  },
+  load(id) {
+    if (!id.startsWith(whenNeeded)) return null
+    const code = `module.exports = require('${id.slice(whenNeeded.length)}')`
+    return { code, moduleType: 'js', moduleSideEffects: false }
+  },
+}
 
 /** The path of the file. Whoever reads it meanwhile has the one before. */
 export async function bundleCommandLine(folder: string): Promise<string> {
@@ -14,6 +33,7 @@ export async function bundleCommandLine(folder: string): Promise<string> {
     input: join(root, 'src/cli/main.ts'),
     cwd: root,
     platform: 'node',
+    plugins: [nodeWhenNeeded],
     transform: { target: 'node22' },
     // What could not be found would be missing on the other machine.
     onLog(_level, log) {

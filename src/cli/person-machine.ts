@@ -1,9 +1,7 @@
-/** This machine, as commands of a person see it. */
-import { spawn } from 'node:child_process'
+/** This machine, as commands of a person see it. What few of them ask for is loaded when they do: ssh waits for one that asks for none of it. */
 import { existsSync, realpathSync } from 'node:fs'
 import { homedir, hostname } from 'node:os'
 import { delimiter, isAbsolute, join } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { systemClock } from '#lib/clock.ts'
 
@@ -16,20 +14,26 @@ export function personMachine(program: NodeJS.Process): { readonly io: PersonIo 
   }
   const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
   for (const name of signals) program.on(name, stop)
-  const { stdout, stderr, stdin, env, platform } = program
-  // Whoever reads the results may have seen enough: `gatehouse list | head -1`.
-  stdout.on('error', () => program.exit(0))
+  const { env, platform } = program
+  let isWritten = false
+  const stdout = () => {
+    // Whoever reads the results may have seen enough: `gatehouse list | head -1`.
+    if (!isWritten) program.stdout.on('error', () => program.exit(0))
+    isWritten = true
+    return program.stdout
+  }
   const io: PersonIo = {
-    ...{ stdout, stderr, env, platform },
+    stdout: { write: (text) => stdout().write(text) },
+    stderr: { write: (text) => program.stderr.write(text) },
+    ...{ env, platform },
     homeFolder: homedir(),
     machine: hostname(),
     program: () => startOf(program),
     cwd: () => program.cwd(),
     clock: systemClock,
     signal: ending.signal,
-    isTerminal: stdin.isTTY === true,
     readLine: () => readLine(program),
-    pipe: () => ({ input: stdin, output: stdout }),
+    pipe: () => ({ input: program.stdin, output: stdout() }),
     openBrowser: (url) => openBrowser(url, { platform, env }),
   }
   return {
@@ -60,7 +64,8 @@ export function startOf({
   return [own ?? execPath, script]
 }
 
-function readLine({ stdin }: NodeJS.Process): Promise<string | undefined> {
+async function readLine({ stdin }: NodeJS.Process): Promise<string | undefined> {
+  const { createInterface } = await import('node:readline')
   return new Promise((resolve) => {
     const lines = createInterface({ input: stdin })
     lines.once('line', (line) => {
@@ -77,6 +82,7 @@ function readLine({ stdin }: NodeJS.Process): Promise<string | undefined> {
 async function openBrowser(url: string, { platform, env }: Pick<PersonIo, 'platform' | 'env'>): Promise<boolean> {
   const [program, ...args] = browserCommand(url, { platform, env }) ?? []
   if (program === undefined) return false
+  const { spawn } = await import('node:child_process')
   return new Promise((resolve) => {
     const child = spawn(program, args, { stdio: 'ignore', detached: true, windowsHide: true })
     child.once('error', () => resolve(false))

@@ -3,50 +3,23 @@
  * beside `node -e 0`, in turns. `npm run bench:alias`; `--rounds`.
  */
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs, promisify } from 'node:util'
-import { personMachine } from '#test/support/person-command.ts'
-import { tokenGiver } from '#test/support/pod-token.ts'
-import { createTestCa } from '#test/support/test-ca.ts'
-import { tunnelScene } from '#test/support/tunnel-scene.ts'
-import { workspaceSshd } from '#test/support/workspace-sshd.ts'
-import { bundleCommandLine } from '../../scripts/bundle.ts'
+import { type AliasScene, aliasScene } from '#test/support/alias-scene.ts'
 import { figureOf } from './figures.ts'
 
 const run = promisify(execFile)
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '15' } } })
-const alias = 'nb.team.prod.gatehouse'
 
 async function main(): Promise<void> {
-  await using stack = new AsyncDisposableStack()
-  const within = stack.use(await workspaceSshd('/usr/sbin/sshd', ['sh', 'true']))
-  const ca = createTestCa(join(within.folder, 'ca'))
-  const pem = await readFile(ca.caFile, 'utf8')
-  const giver = await tokenGiver()
-  const scene = stack.use(
-    await tunnelScene({
-      ...{ app: within.app, podTokens: giver.podTokens },
-      tls: { domain: 'localhost', ...ca.issue(['localhost', '*.localhost']), ca: pem },
-      settings: (settings) => ({ ...settings, ssh: { deployment: 'prod', user: userInfo().username } }),
-    }),
-  )
-  await within.start(scene, giver, pem)
-  const program = await bundleCommandLine(within.folder)
-  const machine = stack.use(await personMachine({ program: [process.execPath, program] }))
-  await mkdir(join(machine.home, '.ssh'), { mode: 0o700 })
-  const flags = [scene.world.origin, '--name', 'prod', '--ca-file', ca.caFile]
-  await machine.login(await scene.world.as('alice'), flags)
-  await machine.run(['config-ssh'])
-  const config = join(machine.home, '.ssh', 'config')
+  await using scene = await aliasScene('/usr/sbin/sshd', ['sh', 'true'])
+  const { alias, machine, config, env } = scene
   const owned = await readFile(join(machine.configFolder, 'ssh', 'ssh_config'), 'utf8')
   const [, command = ''] = / exec "([^"]+)"/.exec(owned) ?? []
   const [first = '', ...rest] = command.split(' ').map((word) => word.replaceAll("'", '').replace('%h', alias))
-  const straight = await straightConfig(join(machine.home, 'straight'), machine.configFolder, within.app.port)
-  const env = { HOME: machine.home, PATH: '/usr/bin:/bin' }
-  // The certificate is there from then on.
-  await run('ssh', ['-F', config, alias, 'true'], { env })
+  const straight = await straightConfig(join(machine.home, 'straight'), scene)
   const spans = { node: [] as number[], mint: [] as number[], ssh: [] as number[], alias: [] as number[] }
   for (let round = 0; round < Number(values.rounds); round += 1) {
     spans.node.push(await timed(process.execPath, ['-e', '0'], env))
@@ -63,8 +36,9 @@ async function main(): Promise<void> {
 }
 
 /** The same keys, certificates and trust, and no command of ours. */
-async function straightConfig(path: string, configFolder: string, port: number): Promise<string> {
-  const keys = join(configFolder, 'ssh', 'prod')
+async function straightConfig(path: string, { alias, machine, within }: AliasScene): Promise<string> {
+  const { port } = within.app
+  const keys = join(machine.configFolder, 'ssh', 'prod')
   const lines = [
     ...[`Host ${alias}`, 'HostName 127.0.0.1', `Port ${port}`, `HostKeyAlias ${alias}`],
     ...[`User ${userInfo().username}`, `IdentityFile ${keys}/id_ed25519`, `CertificateFile ${keys}/${alias}-cert.pub`],

@@ -24,8 +24,6 @@ export interface PersonIo {
   readonly clock: Clock
   /** Aborted by Ctrl-C and by the end of whoever started it. */
   readonly signal: AbortSignal
-  /** Whether somebody sits in front of it who can be asked. */
-  readonly isTerminal: boolean
   /** What the person types, up to the end of a line; `undefined` at the end of the input. Once: the rest of it is not read. */
   readonly readLine: () => Promise<string | undefined>
   /** Standard input and output as bytes, for a command that is a pipe and prints nothing else there. */

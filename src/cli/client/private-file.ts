@@ -1,12 +1,11 @@
 /** Files that are for one person alone: written whole or not at all, and not believed when somebody else can read or write them. */
-import { randomBytes } from 'node:crypto'
 import { mkdir, open, readFile, rename, rm, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CliFault } from './cli-fault.ts'
 
 /** Makes the folder too, for its owner alone. Whoever reads meanwhile sees the old content or the new one (rename(2)). Throws `not_written`. */
 export async function writePrivateFile(path: string, content: string): Promise<void> {
-  const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`
+  const draft = `${path}.${process.pid}.${crypto.randomUUID().slice(0, 8)}`
   try {
     await mkdir(dirname(path), { recursive: true, mode: 0o700 })
     const file = await open(draft, 'wx', 0o600)

@@ -64,7 +64,7 @@ async function run(args: readonly string[], { output, signal }: { output?: Writa
     stdout: { write: (text) => (said.stdout += text) },
     stderr: { write: (text) => (said.stderr += text) },
     env: { GATEHOUSE_CLI_CONFIG: home, PATH: `${home}:${process.env.PATH}` },
-    ...{ platform: 'linux', homeFolder: home, machine: 'm', isTerminal: false, clock: systemClock },
+    ...{ platform: 'linux', homeFolder: home, machine: 'm', clock: systemClock },
     program: () => ['/usr/bin/node', '/opt/gatehouse.cjs'],
     cwd: () => home,
     signal: signal ?? new AbortController().signal,

@@ -17,7 +17,6 @@ async function run(args: readonly string[]) {
     cwd: () => '/',
     clock: systemClock,
     signal: new AbortController().signal,
-    isTerminal: false,
     readLine: async () => undefined,
     openBrowser: async () => false,
     pipe: () => {

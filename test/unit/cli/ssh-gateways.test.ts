@@ -80,7 +80,7 @@ async function machine(...all: readonly Deployment[]) {
     stderr: { write: (text) => (said.stderr += text) },
     ...{ env: { PATH: join(home, 'none') }, platform: 'linux', homeFolder: home, machine: 'm', cwd: () => home },
     program: () => ['/usr/bin/node', '/opt/gatehouse.cjs'],
-    ...{ clock: systemClock, signal: new AbortController().signal, isTerminal: false },
+    ...{ clock: systemClock, signal: new AbortController().signal },
     ...{ readLine: async () => 'a-code', openBrowser: async () => false, pipe: unused },
   }
   await writeDeployments(io, { current: undefined, all })

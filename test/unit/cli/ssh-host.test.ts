@@ -53,7 +53,7 @@ async function scene() {
   const io: PersonIo = {
     ...{ stdout: { write: unused }, stderr: { write: (text) => void told.push(text) } },
     ...{ env: {}, platform: 'linux', homeFolder: '/nowhere', machine: 'nb-0', cwd: unused, program: unused },
-    ...{ clock, signal: ending.signal, isTerminal: false, readLine: unused, pipe: unused, openBrowser: unused },
+    ...{ clock, signal: ending.signal, readLine: unused, pipe: unused, openBrowser: unused },
   }
   const reloads: number[] = []
   const in_ = (name: string) => join(folder, name)
