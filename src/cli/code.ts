@@ -8,12 +8,12 @@ import { workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { machineProbes } from '#cli/doctor/machine-probes.ts'
 import { checkFirst, demand } from '#cli/ssh/checks.ts'
 import { type ConfigBlock, hasHostsOf } from '#cli/ssh/config-text.ts'
-import { type Ide, ides } from '#cli/ssh/deep-link.ts'
 import { checkImage } from '#cli/ssh/image-check.ts'
 import { hasInclude, includeLine } from '#cli/ssh/include-line.ts'
 import { ownedConfig, userConfig } from '#cli/ssh/places.ts'
 import { findTarget } from '#cli/ssh/target.ts'
 import { readUserConfig } from '#cli/ssh/user-config.ts'
+import { type Folder, type Ide, ides, parseFolder } from '#surface/ide-link.ts'
 import { wake } from './start.ts'
 import { parseWaitLimit, waitOptions } from './wait-options.ts'
 
@@ -33,9 +33,8 @@ export async function code(args: readonly string[], io: PersonIo): Promise<numbe
   const format = parseFormat(values.output)
   const limit = parseWaitLimit(values.timeout)
   const ide = parseIde(values.ide)
-  const [name, folder] = positionals
-  if (folder !== undefined && !folder.startsWith('/'))
-    throw usageFault('the folder is an absolute path of the workspace')
+  const [name, text] = positionals
+  const folder = text === undefined ? undefined : demandFolder(text)
   const target = await findTarget(io, name, values)
   await demandConfig(io, target.block)
   if (!values['no-checks']) await checkFirst(io, target.client.deployment, { needsVsCode: ide.isVsCode })
@@ -45,7 +44,7 @@ export async function code(args: readonly string[], io: PersonIo): Promise<numbe
   const image = looks ? await checkImage(io, machineProbes(io), target, ide.connectionType) : undefined
   if (image && !values['no-checks']) demand(io, image.findings, () => true)
   const { alias, block } = target
-  const link = ide.link({ alias, user: block.user, path: folder ?? image?.home ?? '/' })
+  const link = ide.link({ alias, user: block.user, path: folder ?? demandFolder(image?.home ?? '/') })
   if (format === 'json') printJson(io.stdout, { ide: values.ide, alias, link })
   else io.stdout.write(`${link}\n`)
   if (!values.print && !(await io.openBrowser(link)))
@@ -57,6 +56,13 @@ function parseIde(text: string): Ide {
   const ide = ides.get(text)
   if (ide) return ide
   throw usageFault(`--ide is one of ${[...ides.keys()].join(', ')}, not '${text}'`)
+}
+
+/** Throws `usage`. */
+function demandFolder(text: string): Folder {
+  const folder = parseFolder(text)
+  if (folder) return folder
+  throw usageFault(`the folder is an absolute path of the workspace, without '.' or '..', and not '${text}'`)
 }
 
 /** The IDE reads the person's own configuration of ssh, and knows no workspace without our line in it and the hosts of this deployment behind that. */

@@ -6,6 +6,7 @@ import type { PodTokens } from '#identity/pod-token.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { RateLimiter } from '#lib/rate-limiter.ts'
 import { type LinkClosing, linkCodes } from '#link/link-socket.ts'
+import { LinkVisits } from '#link/link-visits.ts'
 import { Links } from '#link/links.ts'
 import type { StreamIndex } from '#live/streams.ts'
 import type { ConnectByAgent } from '#runtime/pods/pod-dial.ts'
@@ -22,6 +23,10 @@ export interface Agents {
   readonly isFor: (namespace: string) => boolean
   readonly connect: ConnectByAgent
   readonly links: Links
+  /** When they came and left. */
+  readonly visits: LinkVisits
+  /** Whether another replica has links of it. Throws `store_unavailable`. */
+  readonly isElsewhere: (instance: string) => Promise<boolean>
   /** How often one pod may come, by its UID. */
   readonly perPod: RateLimiter
   /** The other replicas; absent where there is one alone. */
@@ -58,6 +63,8 @@ export async function openAgents(parts: AgentsParts): Promise<Agents | undefined
         ? peers.open(instance, port, dialling, hold)
         : links.open(instance, port, dialling, hold),
     links,
+    visits: new LinkVisits(clock),
+    isElsewhere: async (instance) => (await peers?.isElsewhere(instance)) ?? false,
     perPod: new RateLimiter({ ...comings, clock }),
     ...(peers ? { peers, replica: randomBytes(12).toString('base64url') } : {}),
   }

@@ -31,6 +31,8 @@ export interface Peers {
   readonly address: string
   /** Through a link that another replica has. Throws `upstream_unreachable`, `store_unavailable`. */
   open(instance: string, port: number, signal: AbortSignal, hold?: HoldWish): Promise<Duplex>
+  /** Whether another replica has links of it, as the store has it. Throws `store_unavailable`. */
+  isElsewhere(instance: string): Promise<boolean>
   /** Other replicas are sent elsewhere from now on. */
   leave(): void
   /** Their connections on which something has moved lately. To be asked again and again. */
@@ -72,6 +74,7 @@ export async function openPeers(parts: PeersParts): Promise<Peers> {
   }
   return {
     address,
+    isElsewhere: async (instance) => (await holders.find(instance)).some((one) => one !== address),
     leave: () => listener.leave(),
     busy: () => listener.busy(),
     async open(instance, port, asking, hold) {

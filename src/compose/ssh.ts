@@ -1,5 +1,5 @@
 /** Wires SSH: its authority and how much of it one may ask for, which live as long as the process, and the desk of the settings in force. */
-
+import { IdeDesk, type IdeDeskParts } from '#gateway/ide-desk.ts'
 import { SshDesk, type SshDeskParts } from '#gateway/ssh-desk.ts'
 import { SshHostDesk } from '#gateway/ssh-host-desk.ts'
 import type { PodTokens } from '#identity/pod-token.ts'
@@ -10,6 +10,7 @@ import { RateLimiter } from '#lib/rate-limiter.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
+import type { IdeRoutes } from '#routes/ide.ts'
 import type { SshRoutes } from '#routes/ssh.ts'
 import type { Settings } from '#settings/settings.ts'
 import { notFound } from '#surface/problem.ts'
@@ -82,4 +83,15 @@ export function sshSurface(parts: SshSurfaceParts): SshRoutes {
     certify: desk.certify.bind(desk),
     certifyHost: (...asked) => hosts?.certify(...asked) ?? { ok: false, problem: notFound },
   }
+}
+
+export interface IdeParts extends Omit<IdeDeskParts, 'deployment' | 'user'> {
+  readonly settings: Settings
+}
+
+/** For the page that opens a workspace in a desktop IDE. */
+export function ideDesk(parts: IdeParts): IdeRoutes['readIdes'] {
+  const { settings } = parts
+  const desk = new IdeDesk({ ...parts, deployment: deploymentOf(settings), user: settings.ssh.user })
+  return desk.view.bind(desk)
 }

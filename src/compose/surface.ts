@@ -1,6 +1,6 @@
 /** Wires Gatehouse's own pages and API: each plugin gets the functions it needs. */
-import { hasCode } from '#errors.ts'
 import { ActivityDesk, type ActivityDeskParts } from '#gateway/activity-desk.ts'
+import { type AgentStandingParts, withAgent } from '#gateway/agent-standing.ts'
 import { credentialsOf } from '#gateway/credentials.ts'
 import { Desk } from '#gateway/desk.ts'
 import { ticketLocation } from '#gateway/handover.ts'
@@ -10,15 +10,13 @@ import type { TunnelPolicy } from '#gateway/tunnel-policy.ts'
 import { actorOf } from '#gateway/witness.ts'
 import type { CookieScope } from '#identity/authentication.ts'
 import { receiveLogoutToken } from '#identity/back-channel-logout.ts'
-import { openBrowserSession } from '#identity/browser-session.ts'
 import { clearSessionCookie } from '#identity/cookie-names.ts'
-import type { LoginFinish } from '#identity/login.ts'
 import type { PodTokens } from '#identity/pod-token.ts'
 import { parseReturnTo } from '#identity/return-to.ts'
 import type { Session } from '#identity/session.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { StreamIndex } from '#live/streams.ts'
-import type { Audit, AuditActor } from '#observe/audit.ts'
+import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Metrics } from '#observe/metrics.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -30,9 +28,10 @@ import { consoleRoutes } from '#routes/console.ts'
 import { eventRoutes } from '#routes/events.ts'
 import { explainRoutes } from '#routes/explain.ts'
 import { handoverRoutes } from '#routes/handover.ts'
+import { ideRoutes } from '#routes/ide.ts'
 import { jwksRoutes } from '#routes/jwks.ts'
 import { lastActiveRoutes } from '#routes/last-active.ts'
-import { type Browser, type LoginCompletion, loginRoutes } from '#routes/login.ts'
+import { loginRoutes } from '#routes/login.ts'
 import { logoutRoutes } from '#routes/logout.ts'
 import { openRoutes } from '#routes/open.ts'
 import { problemRoutes } from '#routes/problems.ts'
@@ -47,6 +46,7 @@ import { workspaceRoutes } from '#routes/workspaces.ts'
 import type { Instances } from '#runtime/contract.ts'
 import type { Settings } from '#settings/settings.ts'
 import type { MissingPolicy } from '#surface/messages.ts'
+import type { WorkspaceRef } from '#surface/workspace-ref.ts'
 import { loadAssets } from '#ui/assets.ts'
 import { problemPages } from '#ui/pages/problem.ts'
 import { type AccessPolicy, isAdministrator } from '#workspace/access.ts'
@@ -57,8 +57,9 @@ import type { Reviews } from '#workspace/reviews.ts'
 import { loadCliFile } from './cli-file.ts'
 import type { Identities } from './identity.ts'
 import { lastActiveSurface } from './last-active.ts'
+import { denied, finishLogin, strangerAt } from './login-end.ts'
 import { sessionDesk } from './session-desk.ts'
-import { type Ssh, sshSurface } from './ssh.ts'
+import { ideDesk, type Ssh, sshSurface } from './ssh.ts'
 
 export interface SurfaceParts {
   readonly settings: Settings
@@ -67,6 +68,7 @@ export interface SurfaceParts {
   readonly ssh: Ssh
   readonly podTokens?: PodTokens
   readonly directory: Directory
+  readonly agents?: NonNullable<AgentStandingParts['agents']>
   readonly policy: AccessPolicy
   readonly tunnels: TunnelPolicy
   readonly reviews?: Reviews
@@ -138,10 +140,10 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
   const activity = new ActivityDesk(parts)
   const workspaces = {
     listWorkspaces: (actor: Actor) => desk.list(actor),
-    viewWorkspace: desk.view.bind(desk),
+    viewWorkspace: async (actor: Actor, ref: WorkspaceRef) => withAgent(parts, await desk.view(actor, ref)),
     watchWorkspace: desk.watch.bind(desk),
-    startWorkspace: (actor: Actor, ref: Parameters<Desk['view']>[1]) => desk.setDesiredStatus(actor, ref, 'Running'),
-    stopWorkspace: (actor: Actor, ref: Parameters<Desk['view']>[1]) => desk.setDesiredStatus(actor, ref, 'Stopped'),
+    startWorkspace: (actor: Actor, ref: WorkspaceRef) => desk.setDesiredStatus(actor, ref, 'Running'),
+    stopWorkspace: (actor: Actor, ref: WorkspaceRef) => desk.setDesiredStatus(actor, ref, 'Stopped'),
     readLogs: desk.logs.bind(desk),
     listShares: shares.list.bind(shares),
     createShare: shares.create.bind(shares),
@@ -149,6 +151,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     explain: desk.explain.bind(desk),
     readActivity: activity.view.bind(activity),
     keepWorkspace: activity.keep.bind(activity),
+    readIdes: ideDesk(parts),
     // On a laptop everybody who may log in is the person whose files they are.
     manifestProblems: () => parts.manifestProblems(),
     missingPolicies: ({ session }: Actor) =>
@@ -220,6 +223,7 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     workspaceRoutes,
     eventRoutes,
     activityRoutes,
+    ideRoutes,
     shareRoutes,
     sharePageRoutes,
     explainRoutes,
@@ -227,76 +231,4 @@ async function register(app: App, parts: SurfaceParts, scope: CookieScope): Prom
     problemRoutes,
   ]
   for (const plugin of plugins) await app.register(plugin, workspaces)
-}
-
-function strangerAt({ requestId, client }: { readonly requestId: string; readonly client: string }): AuditActor {
-  return { user: undefined, session: undefined, requestId, client }
-}
-
-function denied({ audit }: SurfaceParts, actor: AuditActor, reason: string): void {
-  audit.record({ event: 'deny', ...actor, workspace: undefined, port: undefined, reason })
-}
-
-/** Back from the issuer: a session for this browser, or for the command line that asked for it. */
-async function finishLogin(
-  parts: SurfaceParts,
-  scope: CookieScope,
-  query: URLSearchParams,
-  browser: Browser,
-): Promise<LoginCompletion> {
-  const { identities, metrics, log } = parts
-  const { requestId, address: client } = browser
-  const finish = await identities.logins.finish(query, browser.cookieHeader)
-  const refused = (reason: string) => denied(parts, strangerAt({ requestId, client }), `login:${reason}`)
-  if (finish.kind !== 'ok') {
-    metrics.logins(finish.kind === 'refused' ? 'refused' : 'failed').add()
-    if (finish.kind === 'refused') refused(finish.reason)
-    return finish
-  }
-  try {
-    return await keepLogin(parts, scope, finish, browser)
-  } catch (error) {
-    if (!hasCode(error, 'store_unavailable')) throw error
-    metrics.logins('failed').add()
-    log.warnOfMany({ component: 'identity', reason: 'login:store_unavailable', error }, 'a login could not be kept')
-    const { issuer, returnTo, setCookies } = finish
-    return { kind: 'unavailable', away: 'store', issuer, returnTo, setCookies }
-  }
-}
-
-/** Throws `store_unavailable`. */
-async function keepLogin(
-  parts: SurfaceParts,
-  scope: CookieScope,
-  finish: Extract<LoginFinish, { kind: 'ok' }>,
-  browser: Browser,
-): Promise<LoginCompletion> {
-  const { identities, metrics, audit, log } = parts
-  const { requestId, address: client } = browser
-  const { login, attachment, setCookies } = finish
-  const said = (session: Session) => ({
-    user: session.identity.username,
-    session: session.name,
-    requestId,
-    client,
-    issuer: session.issuer,
-  })
-  if (identities.cliLogins.isCliAttachment(attachment)) {
-    const callback = await identities.cliLogins.finish(login, attachment)
-    metrics.logins(callback.kind === 'refused' ? 'refused' : 'ok').add()
-    if (callback.kind === 'refused') {
-      denied(parts, strangerAt({ requestId, client }), `login:${callback.reason}`)
-      return { kind: 'refused', reason: callback.reason, returnTo: finish.returnTo, setCookies }
-    }
-    audit.record({ event: 'login', ...said(callback.session), kind: 'cli' })
-    return { kind: 'done', location: callback.location, setCookies }
-  }
-  const { userAgent, previous } = browser
-  const opened = await openBrowserSession({ ...identities, scope, log }, finish, {
-    userAgent,
-    previous: previous?.session,
-  })
-  metrics.logins('ok').add()
-  audit.record({ event: 'login', ...said(opened.session), kind: 'browser' })
-  return { kind: 'done', location: finish.returnTo, setCookies: [...setCookies, opened.setCookie] }
 }

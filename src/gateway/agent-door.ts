@@ -13,6 +13,7 @@ import { holdProtocol, linkProtocol } from '#link/frames.ts'
 import { GatewayEnd } from '#link/gateway-end.ts'
 import { acceptLink, butNotHeader } from '#link/handshake.ts'
 import { LinkSocket, linkCodes } from '#link/link-socket.ts'
+import type { LinkVisits } from '#link/link-visits.ts'
 import type { HeldLink, Links } from '#link/links.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
@@ -34,6 +35,7 @@ export interface AgentDoorParts {
   /** Are the workspaces of this namespace reached through agents? No other pod has any business here. */
   readonly isFor: (namespace: string) => boolean
   readonly links: Links
+  readonly visits: Pick<LinkVisits, 'came' | 'left'>
   /** How often one pod may come. */
   readonly perPod: RateLimiter
   /** Where other replicas find the link; absent where there are none. Throws `store_unavailable`. */
@@ -138,16 +140,18 @@ export class AgentDoor {
 
   /** `false`: it has left, or its pod is gone meanwhile. */
   #begin(coming: AgentComing, { entry, pod }: Known, taken: (Taken & { kind: 'taken' }) | undefined): boolean {
-    const { directory, links, clock, log, replica } = this.#parts
+    const { directory, links, visits, clock, log, replica } = this.#parts
     if (!directory.findByInstance(entry.ref.namespace, pod)) return false
     const accepted = acceptLink({ ...coming, head: coming.rest, replica })
     if (!accepted) return false
+    const canHold = accepted.protocol === holdProtocol
     const about = { component: 'agents', workspace: refKey(entry.ref), instance: pod, requestId: coming.requestId }
     const link: LinkSocket<GatewayEnd> & HeldLink = new LinkSocket({
       ...{ socket: accepted, clock },
-      endBy: (wire) => new GatewayEnd(wire, accepted.protocol === holdProtocol),
+      endBy: (wire) => new GatewayEnd(wire, canHold),
       onClosed: ({ code, reason }) => {
         links.delete(pod, link)
+        if (!links.has(pod)) visits.left(pod)
         taken?.slot.lost.removeEventListener('abort', onLost)
         taken?.slot.leave()
         log.info({ ...about, reason: `${code} ${printable(reason)}` }, 'an agent has left')
@@ -159,6 +163,7 @@ export class AgentDoor {
     }
     taken?.slot.lost.addEventListener('abort', onLost, { once: true })
     links.add(pod, link)
+    visits.came(pod, canHold)
     log.info(about, 'an agent has come')
     return true
   }

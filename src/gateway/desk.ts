@@ -15,6 +15,7 @@ import { type Outcome, problemOfError } from '#surface/problem.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { type AccessPolicy, decideAccess, grantsOf, isAdministrator, mayModify, mayShare } from '#workspace/access.ts'
 import { type Site, urlOf } from '#workspace/address.ts'
+import { sshRemote } from '#workspace/connections.ts'
 import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import { type DesiredStatus, wish } from '#workspace/lifecycle.ts'
 import { mayConnect, mayConnectIn } from '#workspace/reviewing.ts'
@@ -24,12 +25,15 @@ import { endsOf } from './activity-view.ts'
 import { type Actor, acquaint, auditActor, decideRight, permit, type Right } from './actor.ts'
 import { explainAccess } from './explain.ts'
 import type { SessionChange } from './revocation.ts'
+import { refusalOfWay } from './ssh-way.ts'
 import { reviewEvery } from './status-news.ts'
+import type { TunnelPolicy } from './tunnel-policy.ts'
 
 export interface DeskParts {
   readonly site: Site
   readonly directory: Directory
   readonly policy: AccessPolicy
+  readonly tunnels: TunnelPolicy
   readonly reviews?: Reviews
   readonly resources: Resources
   readonly runtime: Pick<Instances, 'logs'>
@@ -239,6 +243,7 @@ export class Desk {
         stop: modify && entry.workspace.spec.desiredStatus === 'Running',
         share,
         logs: modify,
+        ssh: refusalOfWay(this.#parts, entry, identity, sshRemote) === undefined,
       },
       ...(share ? { connected: this.#connected(entry) } : {}),
       url: ports[0]?.url ?? urlOf(site, entry.ref, undefined),

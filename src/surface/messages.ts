@@ -86,11 +86,23 @@ export const WorkspaceSchema = Type.Object({
     stop: Type.Boolean(),
     share: Type.Boolean(),
     logs: Type.Boolean(),
+    /** Come by SSH, desktop IDEs among them, while it runs. A gateway of before says nothing of it. */
+    ssh: Type.Optional(Type.Boolean()),
   }),
   /** Who has streams open now; absent for those who may not know. */
   connected: Type.Optional(Type.Array(Type.Object({ user: text, streams: Type.Integer() }))),
   /** Where people open it: the main port's URL. */
   url: text,
+  /** Where it is reached through an agent, and runs; as far as it is known. */
+  agent: Type.Optional(
+    Type.Object({
+      connected: Type.Boolean(),
+      /** When its first link came, or its last one left; absent where another replica has them, or none ever came. */
+      since: Type.Optional(text),
+      /** Whether connections outlive their links; an agent of an earlier version can't keep them. */
+      holds: Type.Optional(Type.Boolean()),
+    }),
+  ),
   /** When it stops by itself, as far as is known: `…/activity` says why. */
   ends: Type.Optional(
     Type.Object({

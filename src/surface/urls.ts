@@ -84,6 +84,12 @@ export function activityPath(ref: WorkspaceRef): string {
   return `/.gatehouse/activity/${ref.namespace}/${ref.name}`
 }
 
+/** The page that opens a workspace in a desktop IDE. `folder`: which one of the workspace. */
+export function idePath(ref: WorkspaceRef, folder?: string): string {
+  const tail = folder === undefined ? '' : `?${new URLSearchParams({ folder })}`
+  return `/.gatehouse/ide/${ref.namespace}/${ref.name}${tail}`
+}
+
 /** Paths of the HTTP API below `/.gatehouse/api/v1`. */
 export const api = {
   whoami: `${paths.api}/whoami`,

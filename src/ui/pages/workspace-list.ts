@@ -1,6 +1,6 @@
 /** The list of workspaces, as the console shows it and refreshes it piece by piece: each item has a key, and its markup alone says what it shows. */
 import type { ManifestProblem, MissingPolicy, WorkspacePortView, WorkspaceView } from '#surface/messages.ts'
-import { activityPath, api, openPath, sharePath } from '#surface/urls.ts'
+import { activityPath, api, idePath, openPath, sharePath } from '#surface/urls.ts'
 import { type Html, html, linkTarget } from '#ui/html.ts'
 import { initialOf } from '#ui/page.ts'
 import { endWarning } from './activity.ts'
@@ -140,6 +140,7 @@ function actions(view: WorkspaceView): Html {
   const title = titleOf(view)
   return html`${primary(view, title)}
 ${can.stop && html`<form method="post" action="${api.stop(view)}" data-action="stop" data-name="${title}"><button class="button quiet" aria-label="Stop ${title}"${state === 'Stopping' && html` disabled`}>Stop</button></form>`}
+${can.ssh === true && state === 'Running' && html`<a class="button quiet" href="${idePath(view)}" data-dialog aria-label="Open ${title} in a desktop IDE">Open in …</a>`}
 ${state === 'Running' && html`<a class="button quiet" href="${activityPath(view)}" data-dialog aria-label="Activity of ${title}">Activity</a>`}
 ${can.share && html`<a class="button quiet" href="${sharePath(view)}" data-dialog aria-label="Share ${title}">Share</a>`}`
 }

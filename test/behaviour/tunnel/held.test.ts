@@ -6,6 +6,7 @@ import { expect, test } from 'vitest'
 import type { Agents } from '#compose/agents.ts'
 import { GatewayError } from '#errors.ts'
 import { RateLimiter } from '#lib/rate-limiter.ts'
+import { LinkVisits } from '#link/link-visits.ts'
 import { Links } from '#link/links.ts'
 import { resumeProtocol, resumeWindow } from '#resume/frames.ts'
 import { HeldStreams } from '#resume/held-streams.ts'
@@ -46,6 +47,8 @@ async function heldScene(): Promise<HeldScene> {
   const agents: Agents = {
     isFor: () => true,
     links: new Links(),
+    visits: new LinkVisits(clock),
+    isElsewhere: async () => false,
     perPod: new RateLimiter({ most: 1, window: 1, clock }),
     connect: (_instance, _port, _signal, hold) => reach(held, app.port, hold),
   }

@@ -11,7 +11,6 @@ import { readTrust } from '#cli/client/ssh-trust.ts'
 import { parseCopy } from '#cli/cp.ts'
 import { startOf } from '#cli/person-machine.ts'
 import { configText } from '#cli/ssh/config-text.ts'
-import { ides } from '#cli/ssh/deep-link.ts'
 import { folderToSay } from '#cli/ssh/given-folder.ts'
 import { findingOf, readPrograms } from '#cli/ssh/image-check.ts'
 import { hasInclude, includeLine, withInclude, withoutInclude } from '#cli/ssh/include-line.ts'
@@ -170,50 +169,6 @@ test('a gateway is believed for names of its own alone', () => {
     expect(trust({ knownHosts: [line] }), line).toBeUndefined()
   for (const over of [{ knownHosts: [] }, { user: 'x y' }, { user: undefined }, { deployment: '*' }])
     expect(trust(over)).toBeUndefined()
-})
-
-test('addresses of IDEs are as they know them, and hold no more than a name and a place', () => {
-  const place = { alias: 'nb.team.prod.gatehouse', user: 'workspace', path: '/home/w/a b#?' }
-  expect([...ides].map(([name, ide]) => [name, ide.link(place)])).toEqual([
-    ['vscode', 'vscode://vscode-remote/ssh-remote+nb.team.prod.gatehouse/home/w/a%20b%23%3F?windowId=_blank'],
-    [
-      'vscode-insiders',
-      'vscode-insiders://vscode-remote/ssh-remote+nb.team.prod.gatehouse/home/w/a%20b%23%3F?windowId=_blank',
-    ],
-    ['vscodium', 'vscodium://vscode-remote/ssh-remote+nb.team.prod.gatehouse/home/w/a%20b%23%3F?windowId=_blank'],
-    ['cursor', 'cursor://vscode-remote/ssh-remote+nb.team.prod.gatehouse/home/w/a%20b%23%3F?windowId=_blank'],
-    ['windsurf', 'windsurf://vscode-remote/ssh-remote+nb.team.prod.gatehouse/home/w/a%20b%23%3F?windowId=_blank'],
-    ['zed', 'zed://ssh/workspace@nb.team.prod.gatehouse/home/w/a%20b%23%3F'],
-    [
-      'jetbrains',
-      'jetbrains-gateway://connect#type=ssh&host=nb.team.prod.gatehouse&port=22&user=workspace&projectPath=%2Fhome%2Fw%2Fa%20b%23%3F&deploy=true',
-    ],
-  ])
-})
-
-test('no address of an IDE has room for a credential: whatever the folder is called, it says an alias, a user and that folder, and nothing else', () => {
-  const [alias, user] = ['nb.team.prod.gatehouse', 'workspace']
-  // What reads addresses here takes such steps itself.
-  const folder = fc.string().map((name) => `/${name}`)
-  const plain = folder.filter((path) => !path.split('/').some((step) => step === '.' || step === '..'))
-  const places = new Map([['zed', { host: 'ssh', search: '', before: `/${user}@${alias}` }]])
-  const ofVsCode = { host: 'vscode-remote', search: '?windowId=_blank', before: `/ssh-remote+${alias}` }
-  fc.assert(
-    fc.property(fc.constantFrom(...ides), plain, ([name, ide], path) => {
-      const { username, password, host, pathname, search, hash } = new URL(ide.link({ alias, user, path }))
-      expect(username + password).toBe('')
-      if (name === 'jetbrains') {
-        const fields = { type: 'ssh', host: alias, port: '22', user, projectPath: path, deploy: 'true' }
-        expect([host, pathname, search]).toEqual(['connect', '', ''])
-        expect([...new URLSearchParams(hash.slice(1))]).toEqual(Object.entries(fields))
-        return
-      }
-      const { before, ...rest } = places.get(name) ?? ofVsCode
-      expect({ host, search, hash, place: decodeURIComponent(pathname) }).toEqual({
-        ...{ ...rest, hash: '', place: before + path },
-      })
-    }),
-  )
 })
 
 test('what is copied is of this machine on one side, and of one workspace on the other', () => {

@@ -6,6 +6,7 @@ import { AgentDoor } from '#gateway/agent-door.ts'
 import type { RequestHead } from '#http/request-head.ts'
 import { RateLimiter } from '#lib/rate-limiter.ts'
 import { linkProtocol } from '#link/frames.ts'
+import { LinkVisits } from '#link/link-visits.ts'
 import { Links } from '#link/links.ts'
 import type { AuditEvent } from '#observe/audit.ts'
 import { createLog } from '#observe/log.ts'
@@ -41,7 +42,15 @@ async function knock(takePlace: (pod: string) => Promise<Taken>, said: readonly 
   const audit: AuditEvent[] = []
   const links = new Links()
   const door = new AgentDoor({
-    ...{ directory, links, clock, takePlace, audience: 'https://ws.example.com/.gatehouse/agent', isFor: () => true },
+    ...{
+      directory,
+      links,
+      visits: new LinkVisits(clock),
+      clock,
+      takePlace,
+      audience: 'https://ws.example.com/.gatehouse/agent',
+      isFor: () => true,
+    },
     replica: 'this-one',
     podTokens: {
       verify: async () =>
