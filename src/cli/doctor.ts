@@ -5,14 +5,17 @@ import { findDeployment } from '#cli/client/client.ts'
 import { type Deployment, readDeployments } from '#cli/client/deployments.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { parseFormat, printJson, printTable } from '#cli/client/printing.ts'
-import { workspaceOptions } from '#cli/client/workspace-argument.ts'
+import { askAbout, workspaceOptions } from '#cli/client/workspace-argument.ts'
 import { checkGateway } from '#cli/doctor/gateway.ts'
 import { machineProbes } from '#cli/doctor/machine-probes.ts'
 import { type Finding, markUntried, type Probes } from '#cli/doctor/probes.ts'
 import { checkPowerShell, checkSsh, checkSystem } from '#cli/doctor/system.ts'
 import { checkVsCode } from '#cli/doctor/vs-code.ts'
+import { checkView } from '#cli/doctor/workspace.ts'
 import { checkImage } from '#cli/ssh/image-check.ts'
 import { findTarget, type TargetNamed } from '#cli/ssh/target.ts'
+import { WorkspaceSchema } from '#surface/messages.ts'
+import { api } from '#surface/urls.ts'
 import { sshRemote } from '#workspace/connections.ts'
 
 /** 1 when anything is missing; what is not known is no fault. */
@@ -40,7 +43,7 @@ export async function checkMachine(probes: Probes): Promise<readonly Finding[]> 
   return [system, ssh, ...powerShell, ...vsCode].map((finding) => markUntried(finding, probes))
 }
 
-/** The image's side, of one that runs: nothing is started by a look. */
+/** The workspace, its agent, and the image of one that runs: nothing is started by a look, and nothing is asked that can't be reached. */
 async function checkWorkspace(
   io: PersonIo,
   probes: Probes,
@@ -50,7 +53,11 @@ async function checkWorkspace(
   if (name === undefined) return []
   try {
     const target = await findTarget(io, name, named)
-    return (await checkImage(io, probes, target, sshRemote)).findings
+    const { client, ref } = target
+    const view = await askAbout(ref, () => client.get(api.workspace(ref), WorkspaceSchema))
+    const findings = checkView(view, io.clock.now())
+    if (findings.some(({ verdict }) => verdict === 'missing')) return findings
+    return [...findings, ...(await checkImage(io, probes, target, sshRemote)).findings]
   } catch (error) {
     if (!isCliFault(error) || error.code === 'usage') throw error
     const { message, code, hint } = error

@@ -26,11 +26,15 @@ export async function status(args: readonly string[], io: PersonIo): Promise<num
 }
 
 function printView({ stdout }: PersonIo, view: WorkspaceView): void {
-  const { state, reason, message, owner, grant, ports, connected, steps, can } = view
+  const { state, reason, message, owner, grant, ports, connected, steps, can, agent } = view
   printFields(stdout, [
     ['workspace', fullName(view)],
     ['name', view.displayName],
     ['state', `${state} (${reason}): ${message}`],
+    [
+      'agent',
+      agent && `${agent.connected ? 'connected' : 'not connected'}${agent.since ? ` since ${agent.since}` : ''}`,
+    ],
     ['owner', owner],
     ['open to you by', grant],
     ...ports.map((port): [string, string] => [

@@ -3,9 +3,11 @@ import { CliFault } from '#cli/client/cli-fault.ts'
 import { tunnelTo } from '#cli/client/open-tunnel.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import type { Finding, Probes, ProgramAnswer } from '#cli/doctor/probes.ts'
+import { agentRemedy } from '#cli/doctor/workspace.ts'
 import type { Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import { printable } from '#observe/printable.ts'
+import { Pulse } from '#tunnel/pulse.ts'
 import { sshRemote } from '#workspace/connections.ts'
 import type { SshTarget } from './target.ts'
 
@@ -19,7 +21,18 @@ export interface ImageFindings {
 const greeting = /^SSH-2\.0-[\x21-\x7e]{1,200}/
 const longest: Milliseconds = 15_000
 const contract = 'The image has to bring it: docs/ssh-image.md of Gatehouse.'
-const agentRemedy = 'It is a container of the pod, whose log says why: docs/agent.md of Gatehouse.'
+
+/** Of what is no fault of the image. */
+const remedies: ReadonlyMap<string, string> = new Map([
+  ['workspace_stopped', 'Start it: gatehouse start WORKSPACE'],
+  ['workspace_starting', 'Wait until it runs: gatehouse start WORKSPACE'],
+  ['agent_needed', 'Whoever runs the gateway sets that up: docs/agent.md of Gatehouse.'],
+  [
+    'memory_too_small',
+    'Ask for more memory in the spec of the workspace (resources), or use another kind of connection.',
+  ],
+  ['too_many_tunnels', 'Close another connection.'],
+])
 
 /** `connectionType`: what an IDE is, with what the gateway asks of that. By an alias whatever comes is {@link sshRemote}, so that this one is needed too. */
 export async function checkImage(
@@ -74,13 +87,14 @@ function sayRefusal({ message, code, hint, status }: CliFault, connectionType: s
       found: `the connection type '${connectionType}' is refused: ${message} (${code})`,
       remedy: `A share that names types has to name ${connectionType} too ("gatehouse share --type"), and the gateway has to offer it.`,
     }
-  return { found: `${message} (${code})`, remedy: hint ?? contract }
+  return { found: `${message} (${code})`, remedy: remedies.get(code) ?? hint ?? contract }
 }
 
 function firstLine(socket: Awaited<ReturnType<typeof tunnelTo>>['socket'], signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     let said = ''
     const done = () => resolve(said)
+    const pulse = new Pulse(socket, () => undefined)
     signal.addEventListener('abort', done, { once: true })
     const hear = (text: string) => {
       said += text
@@ -92,7 +106,7 @@ function firstLine(socket: Awaited<ReturnType<typeof tunnelTo>>['socket'], signa
       // The end of what it says.
       onEmpty: done,
       onReadEnd: () => undefined,
-      onPing: (payload) => socket.pong(payload),
+      onPing: (payload) => pulse.answer(payload),
       onPong: () => undefined,
       onClosed: done,
     })
