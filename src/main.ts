@@ -16,11 +16,16 @@ const ownCommands = `  demo                the laptop mode: gateway, login and w
   idle simulate       what another idle timeout would have saved, and whom it would have hit
 `
 
+const ownNames: readonly string[] = ['demo', 'serve', 'agent', 'check-config', 'idle']
+
 const compiledFolder = 'compile-cache'
 
 /** The exit code: 0 done, 1 failed, 2 not understood; those of people's commands are {@link CliFault}'s. */
 export async function main(argv: readonly string[], program: NodeJS.Process): Promise<number> {
-  const [command, ...args] = argv
+  const [command, ...given] = argv
+  const args = given.map((arg) => (arg === '-h' ? '--help' : arg))
+  const [about = ''] = args
+  if (command === 'help' && ownNames.includes(about)) return main([about, '--help'], program)
   switch (command) {
     case 'demo':
       return runDemo(args, program)
@@ -53,7 +58,7 @@ async function runPerson(argv: readonly string[], program: NodeJS.Process): Prom
   using machine = personMachine(program)
   return await personMain(argv, machine.io, {
     text: ownCommands,
-    names: ['demo', 'serve', 'agent', 'check-config', 'idle'],
+    names: ownNames,
   })
 }
 

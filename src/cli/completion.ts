@@ -47,10 +47,11 @@ async function candidates(typed: readonly string[], io: PersonIo, commands: Comm
   const before = rest.at(-2) ?? ''
   if (before === '--deployment' || before === '-d') return (await readDeployments(io)).all.map((one) => one.name)
   if (before === '--output' || before === '-o') return ['table', 'json']
-  if (before === '--ide') return idesIn(command)
+  const values = command.values?.get(before)
+  if (values) return values
   if (rest.at(-1)?.startsWith('-')) return flagsOf(command)
   if (name === 'completion') return [...scripts.keys()]
-  return takesWorkspace(command) ? workspaces(io) : []
+  return takesWorkspace(command) ? workspaces(io, deploymentIn(rest)) : []
 }
 
 function flagsOf({ help }: PersonCommand): readonly string[] {
@@ -59,12 +60,10 @@ function flagsOf({ help }: PersonCommand): readonly string[] {
   ]
 }
 
-/** Those that its help names. */
-function idesIn({ help }: PersonCommand): readonly string[] {
-  return (/ --ide IDE +(.*)/.exec(help)?.[1] ?? '')
-    .replaceAll(/\(.*?\)/g, '')
-    .split(',')
-    .map((word) => word.trim())
+/** What was typed for it. */
+function deploymentIn(typed: readonly string[]): string | undefined {
+  const at = typed.findIndex((word) => word === '--deployment' || word === '-d')
+  return at === -1 ? undefined : typed[at + 1]
 }
 
 function takesWorkspace({ help }: PersonCommand): boolean {
@@ -72,9 +71,9 @@ function takesWorkspace({ help }: PersonCommand): boolean {
 }
 
 /** Names alone: a shell puts them on the command line as they are. */
-async function workspaces(io: PersonIo): Promise<readonly string[]> {
+async function workspaces(io: PersonIo, deployment: string | undefined): Promise<readonly string[]> {
   try {
-    const client = await openClient(io, undefined)
+    const client = await openClient(io, deployment)
     const { workspaces } = await client.get(api.workspaces, WorkspaceListSchema)
     return workspaces.filter(({ namespace, name }) => parseWorkspaceRef(namespace, name)).map(fullName)
   } catch {

@@ -148,6 +148,10 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
         '      --until TIME        until then, as RFC 3339: 2027-01-31T18:00:00Z\n',
         formatHelp,
       ),
+      values: new Map([
+        ['--access', ['connect', 'modify', 'own']],
+        ['--type', ['web-ui', 'ssh-remote', 'vscode-remote', 'port-forward']],
+      ]),
       load: async () => (await import('./share.ts')).share,
     },
   ],
@@ -198,7 +202,7 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
     },
   ],
   ['logs', logsCommand],
-  ['log', { ...logsCommand, summary: 'the same as logs' }],
+  ['log', { ...logsCommand, isAlias: true }],
   ...sshCommands,
   [
     'port-forward',
@@ -230,6 +234,7 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
   [
     'ssh-host',
     {
+      isForPrograms: true,
       summary: 'beside the SSH server of a pod: who it is, and who may enter',
       help: help(
         'ssh-host --gateway URL [FLAG ...]',

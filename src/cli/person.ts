@@ -24,13 +24,22 @@ export async function personMain(argv: readonly string[], io: PersonIo, others?:
   const command = personCommands.get(name)
   if (command && isHelp(args)) io.stdout.write(command.help)
   else if (command) return run(name, command, args, io)
-  else if (['help', '--help', '-h'].includes(name)) io.stdout.write(usage(others))
+  else if (['help', '--help', '-h'].includes(name)) return help(args, io, others)
   else {
     const nearest = nearestName(name, [...personCommands.keys(), ...(others?.names ?? [])])
     const guess = nearest === undefined ? '' : `; did you mean '${nearest}'?`
-    io.stderr.write(`gatehouse: there is no command '${printable(name)}'${guess}\n${usage(others)}`)
+    io.stderr.write(
+      `gatehouse: there is no command '${printable(name)}'${guess}\n"gatehouse help" lists those that there are.\n`,
+    )
     return 2
   }
+  return 0
+}
+
+/** `gatehouse help COMMAND` is `gatehouse COMMAND --help`. */
+function help([about]: readonly string[], io: PersonIo, others?: OtherCommands): Promise<number> | number {
+  if (about !== undefined && !about.startsWith('-')) return personMain([about, '--help'], io, others)
+  io.stdout.write(usage(others))
   return 0
 }
 
@@ -48,10 +57,19 @@ async function run(name: string, command: PersonCommand, args: readonly string[]
 
 function usage(others: OtherCommands | undefined): string {
   const width = Math.max(...[...personCommands.keys()].map((name) => name.length))
-  const own = [...personCommands].map(([name, { summary }]) => `  ${name.padEnd(width)}   ${summary}\n`).join('')
-  const gateways = others === undefined ? '' : `to run a gateway\n${others.text}\nto work with one\n`
-  return `usage: gatehouse COMMAND\n\n${gateways}${own}\ngatehouse COMMAND --help says more.\n`
+  const listed = [...personCommands].filter(([, { isAlias }]) => isAlias !== true)
+  const lines = (isForPrograms: boolean) =>
+    listed
+      .filter(([, command]) => (command.isForPrograms === true) === isForPrograms)
+      .map(([name, { summary }]) => `  ${name.padEnd(width)}   ${summary}\n`)
+      .join('')
+  const gateways = others === undefined ? '' : `\nto run a gateway\n${others.text}`
+  return `usage: gatehouse COMMAND [ARGUMENT ...]\n\n${lines(false)}\nfor ssh and pods, which run them\n${lines(true)}${gateways}\n${ends}`
 }
+
+const ends = `gatehouse COMMAND --help says more. Exit codes: 0 done, 1 refused or failed, 2 not understood, 3 nobody is logged in, 4 not there or not for you,
+5 the gateway was not reached, 6 the workspace did not get where it was to be, 130 interrupted.
+`
 
 /** What stands behind `--` belongs to somebody else. */
 function isHelp(args: readonly string[]): boolean {

@@ -1,4 +1,5 @@
 /** Commands of OpenSSH and desktop IDEs, as a part of the list of commands. */
+import { ides } from '#surface/ide-link.ts'
 import { deploymentHelp, formatHelp, help, workspaceHelp } from './command-help.ts'
 import type { PersonCommand } from './person-command.ts'
 
@@ -61,18 +62,20 @@ export const sshCommands: readonly (readonly [string, PersonCommand])[] = [
         'Starts it if it is stopped, looks whether all is there, and opens FOLDER (the one of the person within when absent) in the IDE of this machine. Needs "gatehouse config-ssh", once for each gateway. Prints the address.',
         deploymentHelp,
         workspaceHelp,
-        '      --ide IDE           vscode (the default), vscode-insiders, vscodium, cursor, windsurf, zed, jetbrains\n',
+        `      --ide IDE           ${[...ides.keys()].join(', ')}; the first one when absent\n`,
         '      --print             prints the address alone\n',
         timeoutHelp,
         checksHelp,
         formatHelp,
       ),
+      values: new Map([['--ide', [...ides.keys()]]]),
       load: async () => (await import('./code.ts')).code,
     },
   ],
   [
     'tunnel',
     {
+      isForPrograms: true,
       summary: 'the ProxyCommand of OpenSSH',
       help: help(
         'tunnel WORKSPACE [FLAG ...]',
@@ -83,12 +86,14 @@ export const sshCommands: readonly (readonly [string, PersonCommand])[] = [
         '      --type TYPE         the kind of connection, as shares name it: ssh-remote, vscode-remote, port-forward\n',
         '      --config-folder DIR where logins are kept, instead of what GATEHOUSE_CLI_CONFIG says\n',
       ),
+      values: new Map([['--type', ['ssh-remote', 'vscode-remote', 'port-forward']]]),
       load: async () => (await import('./tunnel.ts')).tunnel,
     },
   ],
   [
     'ssh-certificate',
     {
+      isForPrograms: true,
       summary: 'the certificate that ssh needs, as "Match … exec" of OpenSSH',
       help: help(
         'ssh-certificate ALIAS [FLAG ...]',

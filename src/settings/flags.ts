@@ -1,6 +1,7 @@
 /** The settings that a command line may give: what one changes from start to start, and every `insecure…` choice by its name. */
 import { parseArgs } from 'node:util'
 import { messageOf } from '#errors.ts'
+import { type InsecureName, insecureMeanings } from './insecure.ts'
 
 /** A setting given on the command line. */
 export interface Flag {
@@ -22,13 +23,13 @@ const values = {
 } as const
 
 const switches = {
-  'insecure-wide-bind': ['insecureWideBind'],
-  'insecure-http-issuer': ['insecureHttpIssuer'],
-  'insecure-http-external': ['insecureHttpExternal'],
-  'insecure-trust-every-proxy': ['insecureTrustEveryProxy'],
-  'insecure-direct-ssh': ['insecureDirectSsh'],
-  'insecure-shared-origin': ['routing', 'insecureSharedOrigin'],
-} as const
+  'insecure-wide-bind': 'insecureWideBind',
+  'insecure-http-issuer': 'insecureHttpIssuer',
+  'insecure-http-external': 'insecureHttpExternal',
+  'insecure-trust-every-proxy': 'insecureTrustEveryProxy',
+  'insecure-direct-ssh': 'insecureDirectSsh',
+  'insecure-shared-origin': 'routing.insecureSharedOrigin',
+} as const satisfies Readonly<Record<string, InsecureName>>
 
 /** `args`: what follows the command. `--host` may be repeated; `--settings` names the file. */
 export function parseFlags(args: readonly string[]): ParsedFlags {
@@ -66,7 +67,7 @@ function listening(given: { port?: string | undefined; host?: string[] | undefin
 
 function simple(given: Readonly<Record<string, unknown>>): Flag[] {
   const paths: Readonly<Record<string, readonly string[]>> = {
-    ...switches,
+    ...Object.fromEntries(Object.entries(switches).map(([name, choice]) => [name, choice.split('.')])),
     ...Object.fromEntries(Object.entries(values).map(([name, { path }]) => [name, path])),
   }
   return Object.entries(paths).flatMap(([name, path]) => {
@@ -77,11 +78,13 @@ function simple(given: Readonly<Record<string, unknown>>): Flag[] {
 
 /** Lines for `--help`. */
 export function describeFlags(): readonly string[] {
-  return [
-    '--settings FILE  settings as YAML or JSON',
-    '--port N  first of the three ports (8800)',
-    '--host ADDRESS  address to listen on; may be repeated (127.0.0.1 and ::1)',
-    ...Object.entries(values).map(([name, { meaning }]) => `--${name} VALUE  ${meaning}`),
-    ...Object.keys(switches).map((name) => `--${name}  switches off a check; see the settings`),
+  const flags: readonly (readonly [flag: string, meaning: string])[] = [
+    ['--settings FILE', 'settings as YAML or JSON'],
+    ['--port N', 'first of the three ports (8800)'],
+    ['--host ADDRESS', 'address to listen on; may be repeated (127.0.0.1 and ::1)'],
+    ...Object.entries(values).map(([name, { meaning }]) => [`--${name} VALUE`, meaning] as const),
+    ...Object.entries(switches).map(([name, choice]) => [`--${name}`, insecureMeanings[choice]] as const),
   ]
+  const width = Math.max(...flags.map(([flag]) => flag.length))
+  return flags.map(([flag, meaning]) => `  ${flag.padEnd(width)}  ${meaning}`)
 }

@@ -98,14 +98,20 @@ test('bash completes commands, flags and shells by the script that it prints', {
   await mkdir(folder)
   await symlink(join(root, 'bin/gatehouse.js'), join(folder, 'gatehouse'))
   await using bash = await personMachine({ program: ['bash', '--norc', '-c'] })
-  const lines = [['exp'], ['share', '--a'], ['list', '-o', 'j']]
+  const lines = [
+    ['exp'],
+    ['share', '--a'],
+    ['list', '-o', 'j'],
+    ['code', 'nb', '--ide', 'cu'],
+    ['share', 'nb', '--access', 'm'],
+  ]
   const ask = lines.map((words) => {
     const typed = words.map((word) => `'${word}'`).join(' ')
     return `COMP_WORDS=(gatehouse ${typed}); COMP_CWORD=${words.length}; _gatehouse; echo "\${COMPREPLY[@]}"`
   })
   const script = ['source <(gatehouse completion bash)', ...ask].join('\n')
   const ran = await bash.run([script], { PATH: [folder, process.env.PATH].join(delimiter) })
-  expect(ran.stdout.trimEnd().split('\n')).toEqual(['explain', '--access', 'json'])
+  expect(ran.stdout.trimEnd().split('\n')).toEqual(['explain', '--access', 'json', 'cursor', 'modify'])
   for (const shell of ['zsh', 'fish', 'powershell'])
     expect((await machine.run(['completion', shell])).stdout).toContain('gatehouse completion words')
 })

@@ -55,7 +55,22 @@ test.each([
 
 test('a name that is nearly one is guessed, help is no fault, and nobody is logged in at first', async () => {
   expect((await run(['statsu'])).stderr).toContain("did you mean 'status'?")
-  for (const args of [['--help'], ['help'], [], ['share', '--help'], ['logs'], ['list', '-h']])
+  const helping = [['--help'], ['-h'], ['help'], ['help', '--help'], [], ['share', '--help'], ['logs'], ['list', '-h']]
+  for (const args of helping)
     expect(await run(args)).toMatchObject({ code: 0, stderr: '', stdout: expect.stringMatching(/^usage: gatehouse /) })
   expect(await run(['list'])).toMatchObject({ code: 3, stderr: expect.stringContaining('gatehouse login https://') })
+})
+
+test('help of a command is that command’s own; what ssh and pods run stands apart from what people run, and nothing stands twice', async () => {
+  expect(await run(['help', 'share'])).toEqual(await run(['share', '--help']))
+  expect(await run(['help', 'shar'])).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("did you mean 'share'?"),
+  })
+  const { stdout } = await run(['help'])
+  const [people = '', programs = ''] = stdout.split('\nfor ssh and pods')
+  expect(people).toMatch(/^ {2}login +log this machine in/m)
+  expect(people).not.toMatch(/^ {2}(?:tunnel|ssh-certificate|ssh-host|log) /m)
+  expect(programs).toMatch(/^ {2}tunnel +the ProxyCommand/m)
+  expect(stdout).toContain('3 nobody is logged in')
 })
