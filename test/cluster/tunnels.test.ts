@@ -11,12 +11,19 @@ import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import type { SshCertificateView } from '#surface/ssh-messages.ts'
-import { paths } from '#surface/urls.ts'
-import { revocationBound, share, withBob } from '#test/behaviour/gateway/scene.ts'
+import { api, paths } from '#surface/urls.ts'
+import { callApi, share, withBob } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { apply } from '#test/support/cluster-api.ts'
+import {
+  presentEverywhere,
+  revocationBound,
+  statusesEverywhere,
+  untilEverywhere,
+} from '#test/support/cluster-site/everywhere.ts'
 import { gatewayImage } from '#test/support/cluster-site/gateway-image.ts'
 import { helm } from '#test/support/cluster-site/helm.ts'
+import { logOf } from '#test/support/cluster-site/insight.ts'
 import {
   type ClusterSite,
   openSite,
@@ -24,7 +31,7 @@ import {
   type SiteReplica,
   type SiteWorkspace,
 } from '#test/support/cluster-site/site.ts'
-import { shellContainer } from '#test/support/echo-container.ts'
+import { echoContainer, shellContainer } from '#test/support/echo-container.ts'
 import { type PersonMachine, personMachine } from '#test/support/person-command.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { scanByNode, scanByPython } from '#test/support/port-scan.ts'
@@ -37,8 +44,11 @@ const run = promisify(execFile)
 const samples = join(import.meta.dirname, '../../config/samples/ssh')
 const launcher = join(import.meta.dirname, '../../bin/gatehouse.js')
 
+const [, , app] = echoContainer().command
 /** As docs/ssh-image.md has it, beside an app. */
-const image = `python3 -m http.server 8888 >/dev/null 2>&1 &
+const image = `python3 - 8888 >/dev/null 2>&1 <<'APP' &
+${app}
+APP
 cd /run/gatehouse-ssh
 trap 'kill "$(cat sshd.pid)"; exit' TERM
 until [ -s host_key-cert.pub ]; do sleep 0.2; done
@@ -96,9 +106,14 @@ describeWith('helm', 'in a cluster', () => {
       close(tunnels)
     }, 60_000)
 
-    test('a share that is taken back closes the tunnels of its grantee at both replicas with 1008 within two seconds, and nobody else’s', async () => {
+    test('[JK5.1] a share lets bob in at both replicas within two seconds; when it is taken back, his next requests are refused and his WebSockets and tunnels closed with 1008 within two seconds, and nobody else’s', async () => {
       const replicas = bothReplicas()
-      const { name } = await share(site, browsers.alice, workspace.ref, withBob)
+      const { alice, bob } = browsers
+      expect((await bob.open(workspace.url)).status).toBe(403)
+      for (const replica of replicas) expect(await ask('bob', replica)).toMatchObject({ kind: 'refused', status: 403 })
+      const { name } = await share(site, alice, workspace.ref, withBob)
+      expect(await untilEverywhere(site, bob, workspace.url, { status: 200 })).toBeLessThan(revocationBound)
+      using present = await presentEverywhere(site, bob, workspace.url)
       const [his, hers] = [
         await Promise.all(replicas.map((replica) => opens('bob', replica))),
         await Promise.all(replicas.map((replica) => opens('alice', replica))),
@@ -106,14 +121,55 @@ describeWith('helm', 'in a cluster', () => {
       await Promise.all([...his, ...hers].map(greeted))
       await site.kubectl(['delete', 'workspaceshares.workspace.jupyter.org', name])
       const deleted = performance.now()
+      await present.closedWith({ code: 1008, reason: 'access ended' }, deleted)
       for (const { closed } of his) {
         const end = await closed
         expect(end).toMatchObject({ code: 1008, reason: 'access ended' })
         expect(end.at - deleted).toBeLessThan(revocationBound)
       }
+      expect(await statusesEverywhere(site, bob, workspace.url)).toEqual([403, 403])
       for (const replica of replicas) expect(await ask('bob', replica)).toMatchObject({ kind: 'refused', status: 403 })
       expect(hers.map(({ ws }) => ws.readyState)).toEqual(hers.map(({ ws }) => ws.OPEN))
       close(hers)
+    }, 60_000)
+
+    test('[JK23.3] their logs have one JSON line each for a login, the first allow of a session on a workspace, a refusal, a start, a stop and a tunnel, with who, which workspace, why and how many bytes', async () => {
+      const [here, there] = bothReplicas()
+      const { ref } = await site.workspace('resting', { owner: 'alice', spec: { desiredStatus: 'Stopped' } })
+      const began = new Date()
+      const alice = await site.as('alice', here)
+      for (const url of [workspace.url, `${workspace.url}again`]) expect((await alice.open(url)).status).toBe(200)
+      expect((await site.through(there, browsers.bob).open(workspace.url)).status).toBe(403)
+      for (const act of [api.start(ref), api.stop(ref)])
+        expect((await callApi(site, browsers.alice, 'POST', act)).status).toBeLessThan(300)
+      const tunnel = await opens('alice', there)
+      await greeted(tunnel)
+      close([tunnel])
+      await tunnel.closed
+
+      // Told by the second alone is since when the log is wanted.
+      const lines = async () => {
+        const all = await Promise.all(site.replicas.map((one) => logOf(site, one.pod, began)))
+        return all.flat().filter(({ time }) => Date.parse(String(time)) >= began.getTime())
+      }
+      const told = async (event: string) => (await lines()).filter((line) => line.event === event)
+      const who = { requestId: expect.any(String), client: expect.any(String), session: expect.any(String) }
+      const [named, user] = [`${site.team}/nb`, 'alice']
+      const stream = { ...who, user, workspace: named, port: 2222, grant: 'owner', kind: 'tunnel' }
+      const counted = { bytesIn: expect.any(Number), bytesOut: tunnel.received().length }
+      const [opened, ...others] = await told('stream-opened')
+      expect([opened, others]).toMatchObject([stream, []])
+      const closings = async () => (await told('stream-closed')).filter((one) => one.requestId === opened?.requestId)
+      await expect.poll(closings).toMatchObject([{ ...stream, reason: 'closed', ...counted }])
+      expect(await told('login')).toMatchObject([{ ...who, user, kind: 'browser' }])
+      const [{ session } = {}] = await told('login')
+      const allows = (await told('allow')).filter((line) => line.session === session)
+      expect(allows).toMatchObject([{ ...who, user, workspace: named, port: 8888, grant: 'owner' }])
+      expect(await told('deny')).toMatchObject([{ ...who, user: 'bob', workspace: named, reason: 'no-grant' }])
+      for (const event of ['start', 'stop'])
+        expect(await told(event)).toMatchObject([
+          { ...who, user, workspace: `${site.team}/resting`, reason: expect.any(String) },
+        ])
     }, 60_000)
 
     test('[SP4.3] a scan of all ports of a replica finds those of HTTP, and each of them speaks it', async () => {
