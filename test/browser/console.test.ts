@@ -1,8 +1,10 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { systemClock } from '#lib/clock.ts'
 import { activityPath, loginPath, openPath, paths, sharePath } from '#surface/urls.ts'
 import { launchChromium, logIn, takePicture } from '#test/support/chromium.ts'
 import { echoApp } from '#test/support/echo-app.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { createWorld, type World } from '#test/support/world.ts'
 import { templateKind } from '#workspace/template.ts'
@@ -185,6 +187,49 @@ describeWith('browser', 'in a real Chromium', (program) => {
     await page.getByText('Kept until').waitFor()
     expect(await faultsOf(page)).toEqual([])
     await takePicture(page, 'activity-page')
+    expect(violations).toEqual([])
+  })
+
+  test('one that stops soon since nobody works in it says so in the console, and on the page that waits for a part of it; kept there with one click, it says so no more', async () => {
+    const clock = leapingClock(systemClock)
+    await using later = await createWorld({ clock })
+    await using main = await echoApp('editor')
+    const part = await echoApp('app')
+    // Nobody listens there any more.
+    await part[Symbol.asyncDispose]()
+    const ports = [
+      { name: 'editor', port: 8888 },
+      { name: 'app', port: 8501, label: 'App' },
+    ]
+    const both = { 8888: main, 8501: part }
+    const idleShutdown = { enabled: true, idleTimeoutInMinutes: 30 }
+    const spec = { displayName: 'Quiet', ports, idleShutdown }
+    await later.workspace({ namespace: 'alice', owner: 'alice', name: 'quiet', spec, apps: both })
+    const { page, violations } = await newPage({ colorScheme: 'light' })
+    await page.goto(`${later.origin}/`)
+    await logIn(page, 'alice', later.identityProvider.password)
+    const item = page.locator('[data-key="alice/quiet"]')
+    const warning = page.getByText('unless somebody works in it or something runs')
+    const keep = page.getByRole('button', { name: 'Keep quiet for an hour' })
+    await item.waitFor()
+    expect([await item.getAttribute('data-said'), await warning.count()]).toEqual(['Running', 0])
+    clock.leap(26 * 60_000)
+    await expect
+      .poll(async () => {
+        await page.goto(`${later.origin}/`)
+        return item.getAttribute('data-said')
+      })
+      .toBe('Running, but stops soon')
+    expect([await warning.count(), await keep.count()]).toEqual([1, 1])
+    await page.goto(later.url(ref('quiet'), 8501))
+    await page.getByText('waiting for App to answer').waitFor()
+    await warning.waitFor()
+    expect(await faultsOf(page)).toEqual([])
+    await keep.click()
+    await warning.waitFor({ state: 'detached' })
+    await page.goto(`${later.origin}/`)
+    await item.waitFor()
+    expect([await item.getAttribute('data-said'), await warning.count()]).toEqual(['Running', 0])
     expect(violations).toEqual([])
   })
 })
