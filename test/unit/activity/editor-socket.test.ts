@@ -116,6 +116,20 @@ test('when all inflaters are in use messages are judged by their size: what is m
   expect(pool.lent).toBe(0)
 })
 
+test('there are 256 of them at most, for all sockets together, and one that ends makes room for another', () => {
+  const pool = new InflaterPool()
+  const take = () =>
+    pool.take(
+      () => undefined,
+      () => undefined,
+    )
+  const taken = Array.from({ length: 300 }, take).filter((one) => one !== undefined)
+  expect([taken.length, pool.lent]).toEqual([256, 256])
+  taken[0]?.end()
+  expect([take() === undefined, take() === undefined]).toEqual([false, true])
+  for (const one of taken) one.end()
+})
+
 test.each([
   ['no deflate at all', async () => [Buffer.from([0xff, 0xff, 0xff, 0xff])]],
   ['another protocol', () => compressed([Buffer.from('GET / HTTP/1.1\r\n')])],

@@ -1,5 +1,9 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { type AddressInfo, connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import type { IdleEndpoint } from '#activity/idle-shutdown.ts'
 import { type Clock, systemClock } from '#lib/clock.ts'
@@ -7,6 +11,7 @@ import { timeIn } from '#operator/activity-time.ts'
 import { askApp } from '#operator/app-inquiry.ts'
 import type { Endpoint } from '#runtime/contract.ts'
 import { instance, workspace } from '#test/support/objects.ts'
+import { createTestCa } from '#test/support/test-ca.ts'
 import type { WorkspaceEntry } from '#workspace/directory.ts'
 import { portsOf } from '#workspace/workspace.ts'
 
@@ -30,15 +35,19 @@ interface World extends AsyncDisposable {
 }
 
 /** An app that answers these paths, by a body or a status; everything else is not found. */
-async function appWith(answers: Answers | ((response: ServerResponse) => void)): Promise<World> {
+async function appWith(
+  answers: Answers | ((response: ServerResponse) => void),
+  tls?: { readonly cert: Buffer; readonly key: Buffer },
+): Promise<World> {
   const seen: IncomingMessage[] = []
-  const server = createServer((request, response) => {
+  const answerTo = (request: IncomingMessage, response: ServerResponse) => {
     seen.push(request)
     if (typeof answers === 'function') return answers(response)
     const answer = answers[request.url ?? ''] ?? 404
     response.statusCode = typeof answer === 'number' ? answer : 200
     response.end(typeof answer === 'number' ? '{}' : answer)
-  })
+  }
+  const server = tls ? createTlsServer(tls, answerTo) : createServer(answerTo)
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   // An address of a listening server is no text and not null.
   const { port } = server.address() as AddressInfo
@@ -64,6 +73,32 @@ async function appWith(answers: Answers | ((response: ServerResponse) => void)):
 }
 
 describe('the endpoint of the owner', () => {
+  test('is asked over TLS where its scheme is https, by whatever certificate it has, and only there', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'gatehouse-app-'))
+    try {
+      const { certFile, keyFile } = createTestCa(folder).issue(['elsewhere.example.test'])
+      const tls = { cert: readFileSync(certFile), key: readFileSync(keyFile) }
+      const answers = { '/api/idle': `{"lastActiveTimestamp": ${at}}` }
+      await using safe = await appWith(answers, tls)
+      await using plain = await appWith(answers)
+      // No Jupyter, so that nothing else is asked of it.
+      const ask = async (app: World, scheme: 'http' | 'https') => app.ask({ ...idle, scheme }, { appType: 'streamlit' })
+      for (const [app, scheme] of [
+        [safe, 'https'],
+        [plain, 'http'],
+      ] as const)
+        expect(await ask(app, scheme)).toMatchObject({ kind: 'said', evidence: [{ at, source: 'endpoint' }] })
+      for (const [app, scheme] of [
+        [safe, 'http'],
+        [plain, 'https'],
+      ] as const)
+        expect(await ask(app, scheme)).toMatchObject({ kind: 'failed' })
+      expect([safe.seen.length, plain.seen.length]).toEqual([1, 1])
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
   test.each<[claim: string, body: string, field: readonly string[]]>([
     ['RFC 3339', '{"lastActiveTimestamp": "2026-11-21T10:00:00Z"}', ['lastActiveTimestamp']],
     ['a lower-case z', '{"lastActiveTimestamp": "2026-11-21t10:00:00.000z"}', ['lastActiveTimestamp']],
