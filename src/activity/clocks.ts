@@ -82,18 +82,32 @@ function orderOf({ source, user = '' }: Evidence): string {
 export interface ActivityPolicy {
   /** An open stream is activity, whatever passes through it. */
   readonly connectedCounts: boolean
+  /** Work counts for no longer than this after the last gesture; for as long as it goes on if absent. */
+  readonly maxBusy?: Milliseconds | undefined
 }
 
 /**
  * The last moment that counts as activity; in the future while work counts as running. `startedAt`: somebody wanted it then, so it counts as a
  * gesture where there is none.
  */
-export function lastActive(clocks: Clocks, startedAt: Timestamp, { connectedCounts }: ActivityPolicy): Evidence {
-  const gesture = laterOf(clocks.interactive, { at: startedAt, source: 'start' }) ?? { at: startedAt, source: 'start' }
+export function lastActive(clocks: Clocks, startedAt: Timestamp, policy: ActivityPolicy): Evidence {
+  const gesture = lastGesture(clocks, startedAt)
   const { unknown, busy, connected } = clocks
-  const bounded = unknown && { ...unknown, at: Math.min(unknown.at, gesture.at + longestUnknown) }
-  return [busy, bounded, connectedCounts ? connected : undefined].reduce<Evidence>(
+  const until = (one: Evidence | undefined, end: Timestamp) => one && { ...one, at: Math.min(one.at, end) }
+  const work = until(busy, workEnds(clocks, startedAt, policy))
+  const unclear = until(unknown, gesture.at + longestUnknown)
+  return [work, unclear, policy.connectedCounts ? connected : undefined].reduce<Evidence>(
     (latest, one) => (one && one.at > latest.at ? one : latest),
     gesture,
   )
+}
+
+/** Whatever works after that counts for nothing. Infinite where the policy names no end. */
+export function workEnds(clocks: Clocks, startedAt: Timestamp, { maxBusy }: ActivityPolicy): Timestamp {
+  return lastGesture(clocks, startedAt).at + (maxBusy ?? Number.POSITIVE_INFINITY)
+}
+
+function lastGesture({ interactive }: Clocks, startedAt: Timestamp): Evidence {
+  const start = { at: startedAt, source: 'start' }
+  return laterOf(interactive, start) ?? start
 }

@@ -3,7 +3,7 @@
  * not to stop it, and says so.
  */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
-import { type Clocks, type Evidence, lastActive, longestKeep, merge } from './clocks.ts'
+import { type Clocks, type Evidence, lastActive, longestKeep, merge, workEnds } from './clocks.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import { type Load, leadOf } from './load.ts'
 import { unheardLease } from './workspace-record.ts'
@@ -195,7 +195,8 @@ function decideUnseen(seen: Evidence, question: IdleQuestion): IdleDecision {
     case 'failed':
       return unknown('app-failed', `It could not be asked what it is doing: ${app.problem}.`)
     case 'busy': {
-      const last = { at: now, source: app.source }
+      const last = { at: Math.min(now, endOfWork(question)), source: app.source }
+      if (last.at < now) return decideSaid(seen, { kind: 'said', evidence: [last] }, question)
       return { kind: 'not-idle', reason: 'busy', message: sayActive(last), last, idleAt: now + policy.timeout }
     }
     case 'said':
@@ -205,15 +206,22 @@ function decideUnseen(seen: Evidence, question: IdleQuestion): IdleDecision {
 
 function decideSaid(seen: Evidence, app: AppAnswer & { kind: 'said' }, question: IdleQuestion): IdleDecision {
   const { now, ahead = 0, load } = question
+  const end = endOfWork(question)
+  // An endpoint tells of people as well, and of whom it tells is its own affair.
+  const latest = ({ source }: Evidence) => (source === 'endpoint' ? now : Math.min(now, end))
   // Never moved back: the app's clock is its node's, which may be right where the store's is ahead of both.
-  const said = app.evidence.map((one) => ({ ...one, at: Math.min(now, one.at + Math.max(0, ahead)) }))
-  const used = load.kind === 'busy' ? { at: load.at, source: 'load:cpu' } : undefined
+  const said = app.evidence.map((one) => ({ ...one, at: Math.min(latest(one), one.at + Math.max(0, ahead)) }))
+  const used = load.kind === 'busy' ? { at: Math.min(load.at, end), source: 'load:cpu' } : undefined
   const unseen = unclearIn(question, app.unclear ?? unseenProgram(app, question))
   const last = [...said, used, unseen].reduce<Evidence>(
     (latest, one) => (one && one.at > latest.at ? one : latest),
     seen,
   )
   return stillActive(last, question) ?? { kind: 'idle', because: 'inactivity', last, idleFor: now - last.at }
+}
+
+function endOfWork({ clocks = {}, startedAt = 0, policy }: IdleQuestion): Timestamp {
+  return workEnds(clocks, startedAt, policy)
 }
 
 /**

@@ -54,6 +54,7 @@ const Rules = Type.Object(
     /** An open stream is activity, whatever passes through it. */
     connectedCounts: Type.Boolean({ default: false }),
     maxLifetimeInMinutes: Type.Optional(minutes),
+    maxBusyInMinutes: Type.Optional(minutes),
     /** RFC 3339. */
     pausedUntil: Type.Optional(Type.String({ maxLength: 40 })),
   },
@@ -71,7 +72,7 @@ interface Bounds {
   readonly max: Milliseconds
 }
 
-interface TemplateRules extends Pick<IdlePolicy, 'connectedCounts' | 'maxLifetime' | 'pausedUntil'> {
+interface TemplateRules extends Pick<IdlePolicy, 'connectedCounts' | 'maxLifetime' | 'maxBusy' | 'pausedUntil'> {
   readonly fallback: IdleWish | undefined
   readonly bounds: Bounds
 }
@@ -124,8 +125,8 @@ function ruleOf(wish: IdleWish | undefined, rules: TemplateRules, refused?: stri
   const told = refused === undefined ? {} : { refused }
   if (!wish?.enabled) return { kind: 'off', ...told }
   const { timeout, endpoint } = wish
-  const { connectedCounts, maxLifetime, pausedUntil } = rules
-  const policy = { timeout, endpoint, connectedCounts, maxLifetime, pausedUntil, operatorTimeout: undefined }
+  const { connectedCounts, maxLifetime, maxBusy, pausedUntil } = rules
+  const policy = { timeout, endpoint, connectedCounts, maxLifetime, maxBusy, pausedUntil, operatorTimeout: undefined }
   return { kind: 'on', policy, ...told }
 }
 
@@ -142,11 +143,12 @@ function readTemplate(spec: TemplateSpec): TemplateRules | string {
   if (typeof bounds === 'string') return `idleShutdownOverrides: ${bounds}`
   const rules = checkRules(idleShutdownRules)
   if (!rules.ok) return `idleShutdownRules: ${sayFaults(rules.faults)}`
-  const { connectedCounts, maxLifetimeInMinutes: lifetime, pausedUntil } = rules.value
+  const { connectedCounts, maxLifetimeInMinutes: lifetime, maxBusyInMinutes: busy, pausedUntil } = rules.value
   const paused = pausedUntil === undefined ? undefined : Date.parse(pausedUntil)
   if (Number.isNaN(paused)) return 'idleShutdownRules: /pausedUntil is no date'
-  const maxLifetime = lifetime === undefined ? undefined : lifetime * minute
-  return { fallback: fallback?.wish, bounds, connectedCounts, maxLifetime, pausedUntil: paused }
+  const span = (of: number | undefined) => (of === undefined ? undefined : of * minute)
+  const limits = { maxLifetime: span(lifetime), maxBusy: span(busy), pausedUntil: paused }
+  return { fallback: fallback?.wish, bounds, connectedCounts, ...limits }
 }
 
 /** A text says why not. */

@@ -47,13 +47,15 @@ function print({ stdout }: PersonIo, view: ActivityView): void {
 }
 
 function ruleOf({ policy }: ActivityView): string {
-  const { kind, timeoutMinutes, connectedCounts, hasEndpoint, maxLifetimeMinutes, pausedUntil, problem } = policy
+  const { kind, timeoutMinutes, connectedCounts, hasEndpoint, maxBusyMinutes, maxLifetimeMinutes } = policy
+  const { pausedUntil, problem } = policy
   const parts = [
     kind === 'off' ? 'nobody asks that it stops when nobody works' : undefined,
     kind === 'unknown' ? 'not known' : undefined,
     timeoutMinutes === undefined ? undefined : `stops after ${timeoutMinutes} min without activity`,
     connectedCounts === true ? 'an open stream is activity' : undefined,
     hasEndpoint === true ? 'its own endpoint is asked' : undefined,
+    maxBusyMinutes === undefined ? undefined : `work counts for ${maxBusyMinutes} min after the last gesture at most`,
     maxLifetimeMinutes === undefined ? undefined : `runs for ${maxLifetimeMinutes} min at most`,
     pausedUntil === undefined ? undefined : `nothing is stopped until ${pausedUntil}`,
     problem,

@@ -70,10 +70,11 @@ function policyView(rule: IdleRule): ActivityView['policy'] {
   if (rule.kind === 'unknown') return { kind: 'unknown', problem: rule.problem }
   const refused = rule.refused === undefined ? {} : { problem: rule.refused }
   if (rule.kind === 'off') return { kind: 'off', ...refused }
-  const { timeout, connectedCounts, endpoint, maxLifetime, pausedUntil } = rule.policy
+  const { timeout, connectedCounts, endpoint, maxLifetime, maxBusy, pausedUntil } = rule.policy
   return {
     ...{ kind: 'on', timeoutMinutes: timeout / minute, connectedCounts, hasEndpoint: endpoint !== undefined },
     ...(maxLifetime === undefined ? {} : { maxLifetimeMinutes: maxLifetime / minute }),
+    ...(maxBusy === undefined ? {} : { maxBusyMinutes: maxBusy / minute }),
     ...time('pausedUntil', pausedUntil),
     ...refused,
   }

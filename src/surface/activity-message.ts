@@ -38,6 +38,8 @@ const IdlePolicySchema = Type.Object({
   hasEndpoint: Type.Optional(Type.Boolean()),
   /** It stops that long after its start, whoever works in it. */
   maxLifetimeMinutes: Type.Optional(Type.Integer()),
+  /** Work counts for that long after somebody did something, and no longer. */
+  maxBusyMinutes: Type.Optional(Type.Integer()),
   /** Until then nothing is stopped. */
   pausedUntil: Type.Optional(text),
   /** What can't be known, or what of the workspace's own wish is refused. */

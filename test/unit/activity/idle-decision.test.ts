@@ -216,6 +216,31 @@ describe('who is idle', () => {
     expect(verdict(asked)).toBe(is)
   })
 
+  describe('where work counts for two hours after a gesture', () => {
+    const gesture = (span: number) => ({ clocks: { interactive: ago(span), busy: ago(-minute, 'kernel:busy') } })
+    const atWork: AppAnswer = { kind: 'busy', source: 'app:kernel-busy' }
+    const printed: AppAnswer = { kind: 'said', evidence: [ago(0, 'app:kernel')] }
+    const told: AppAnswer = { kind: 'said', evidence: [ago(0, 'endpoint')] }
+    const used: Load = { kind: 'busy', at: now }
+    test.each<[claim: string, asked: Asked, is: string]>([
+      ['a kernel that works keeps it until then', gesture(2 * hour - 1), 'not-idle: busy'],
+      ['and for a timeout after that', gesture(2.5 * hour), 'not-idle: active'],
+      ['and no longer', gesture(2.5 * hour + 1), 'idle: inactivity'],
+      ['a start is a gesture', { ...gesture(9 * hour), startedAt: now - 2.5 * hour }, 'not-idle: active'],
+      ['nor does it keep it by the word of its app', { ...gesture(2.5 * hour + 1), app: atWork }, 'idle: inactivity'],
+      ['nor by what it prints', { ...gesture(2.5 * hour + 1), app: printed }, 'idle: inactivity'],
+      ['nor do its processors', { ...gesture(2.5 * hour + 1), load: used }, 'idle: inactivity'],
+      ['an endpoint that tells of somebody does', { ...gesture(2.5 * hour + 1), app: told }, 'not-idle: active'],
+      ['the app is believed until then', { clocks: { interactive: ago(hour) }, app: atWork }, 'not-idle: busy'],
+    ])('%s', (_, asked, is) => {
+      expect(verdict({ ...asked, policy: { maxBusy: 2 * hour } })).toBe(is)
+    })
+
+    test('without that rule it is kept for as long as it works', () => {
+      expect(verdict(gesture(99 * hour))).toBe('not-idle: busy')
+    })
+  })
+
   test('says by which evidence, and when it will be', () => {
     const interactive = { ...ago(10 * minute, 'kernel:execute_request'), user: 'alice' }
     expect(decideIdle(question({ clocks: { interactive } }))).toMatchObject({

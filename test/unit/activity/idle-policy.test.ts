@@ -150,11 +150,13 @@ describe('rules of a template', () => {
     })
   })
 
-  test('a longest life and a pause are read', () => {
-    const rules = { maxLifetimeInMinutes: 600, pausedUntil: '2026-11-22T00:00:00Z' }
+  test('a longest life, a longest work and a pause are read', () => {
+    const rules = { maxLifetimeInMinutes: 600, maxBusyInMinutes: 90, pausedUntil: '2026-11-22T00:00:00Z' }
+    const pausedUntil = Date.parse('2026-11-22T00:00:00Z')
     expect(idleRuleOf(undefined, template(rules))).toMatchObject({
-      policy: { maxLifetime: 600 * minute, pausedUntil: Date.parse('2026-11-22T00:00:00Z') },
+      policy: { maxLifetime: 600 * minute, maxBusy: 90 * minute, pausedUntil },
     })
+    expect(idleRuleOf(undefined, template({ maxBusyInMinutes: 0 }))).toMatchObject({ kind: 'unknown' })
   })
 
   test('beside jupyter-k8s they are an annotation of the template; one that is no JSON stops nothing', () => {
