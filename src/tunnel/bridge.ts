@@ -148,12 +148,15 @@ export class Bridge implements TunnelSocketUser {
     const { socket, stream, observe } = this.#parts
     this.bytesFromStream += bytes.length
     observe?.('stream', bytes)
-    for (let at = 0; at < bytes.length; at += longestMessage) {
-      this.#send(bytes.subarray(at, at + longestMessage))
-    }
+    if (bytes.length <= longestMessage) this.#send(bytes)
+    else socket.together(() => this.#sendEach(bytes))
     if (socket.bufferedAmount < highMark) return
     this.#isHeldBack = true
     stream.readable.pause()
+  }
+
+  #sendEach(bytes: Buffer): void {
+    for (let at = 0; at < bytes.length; at += longestMessage) this.#send(bytes.subarray(at, at + longestMessage))
   }
 
   #send(piece: Buffer): void {

@@ -1,12 +1,17 @@
 /**
- * What a tunnel's other side has said, on its way into the stream. Large pieces pass as they are; small ones of one read are copied together, so that a few
- * bytes neither keep all alive that they were received with, nor are written one by one. What waits is counted with what it takes to have it wait.
+ * What a tunnel's other side has said, on its way into the stream. Large pieces pass as they are, and those of one turn to the system at once, whom each write
+ * costs as much as many bytes do; small ones of one read are copied together, so that a few bytes neither keep all alive that they were received with, nor are
+ * written one by one. What waits is counted with what it takes to have it wait.
  */
 import type { Writable } from 'node:stream'
 import { queuedCost } from './protocol.ts'
 
 /** A piece that is a smaller part of its buffer is copied out of it. */
 const smallest = 1 / 4
+/** Bytes: fewer are somebody's keystrokes, and wait for nothing. */
+const fewestTogether = 4_096
+/** Bytes that wait: two reads. */
+const mostWaiting = 131_072
 
 export interface OutletParts {
   readonly writable: Writable
@@ -22,6 +27,7 @@ export class Outlet {
   /** Writes that are not done. */
   #queued = 0
   #isFull = false
+  #isGathering = false
 
   constructor(parts: OutletParts) {
     this.#parts = parts
@@ -47,11 +53,23 @@ export class Outlet {
   #write(bytes: Buffer): void {
     const { writable, onFull } = this.#parts
     this.#queued += 1
-    const hasRoom = writable.write(bytes, this.#onWritten)
+    if (bytes.length >= fewestTogether) this.#gather()
+    writable.write(bytes, this.#onWritten)
     const waiting = writable.writableLength + this.#queued * queuedCost
-    if (this.#isFull || (hasRoom && waiting < writable.writableHighWaterMark)) return
+    if (this.#isFull || waiting < mostWaiting) return
     this.#isFull = true
     onFull()
+  }
+
+  /** Up to the end of this turn: a read is cut where its frames are, and by TLS where its records are. */
+  #gather(): void {
+    if (this.#isGathering) return
+    this.#isGathering = true
+    this.#parts.writable.cork()
+    setImmediate(() => {
+      this.#isGathering = false
+      this.#parts.writable.uncork()
+    })
   }
 
   /** With an error, too, that the stream tells its owner. */

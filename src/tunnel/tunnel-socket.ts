@@ -108,6 +108,16 @@ export class TunnelSocket {
     else this.#write(frameKinds.binary, message, sent)
   }
 
+  /** What is sent meanwhile goes to the system at once. */
+  together(send: () => void): void {
+    this.#socket.cork()
+    try {
+      send()
+    } finally {
+      this.#socket.uncork()
+    }
+  }
+
   ping(sent?: Sent): void {
     this.#write(frameKinds.ping, nothing, sent)
   }
