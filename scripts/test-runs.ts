@@ -1,7 +1,7 @@
 /**
  * All tests, as `vitest run` does them, on a machine that has a cluster: while those in it wait for the cluster, what needs this machine alone and claims
  * no short times goes on beside them, one file at a time and behind everybody else. What claims times under a load of its own comes when all else is done.
- * One report of it all, as that of `vitest run`; without one, when any of the runs has left none.
+ * One report of it all, as that of `vitest run`; without one, when any of the runs has left none. With arguments it is `vitest run` with them.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -28,7 +28,8 @@ const reportIn = (folder: string) => join(folder, 'test-report.json')
 const unhandledIn = (folder: string) => join(folder, 'unhandled-errors')
 const folderOf = ({ projects }: Run) => join(artefacts, 'parts', projects.join('-'))
 
-async function main(): Promise<number> {
+async function main(chosen: readonly string[]): Promise<number> {
+  if (chosen.length > 0) return (await spawned('vitest', ['run', ...chosen])) ?? 1
   rmSync(join(artefacts, 'parts'), { recursive: true, force: true })
   let isAllRight = true
   for (const row of rows) {
@@ -47,6 +48,10 @@ async function run(one: Run): Promise<number | null> {
   const vitest = ['vitest', 'run', ...one.projects.map((name) => `--project=${name}`)]
   const [program = '', ...args] = one.isBehind ? ['nice', '-n', '5', ...vitest, '--no-file-parallelism'] : vitest
   const env = { ...process.env, GATEHOUSE_TEST_REPORTS: folderOf(one) }
+  return spawned(program, args, env)
+}
+
+async function spawned(program: string, args: readonly string[], env = process.env): Promise<number | null> {
   const [code] = await once(spawn(program, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], env }), 'exit')
   return code
 }
@@ -63,4 +68,4 @@ function whole(reports: readonly TestReport[]): TestReport {
   }
 }
 
-process.exitCode = await main()
+process.exitCode = await main(process.argv.slice(2))
