@@ -6,8 +6,11 @@ import { lookupOf } from '#test/support/cluster-site/names.ts'
 import { type ClusterSite, openWhenRunning, type SiteWorkspace } from '#test/support/cluster-site/site.ts'
 import type { EchoAnswer } from '#test/support/echo-container.ts'
 import { hearing } from '#test/support/hearing-app.ts'
+import { knownOperations, ownOperations } from '#test/support/operation-paths.ts'
+import { plainRequest } from '#test/support/plain-request.ts'
 import { until } from '#test/support/until.ts'
 import { refusedSocket } from '#test/support/workspace-socket.ts'
+import { cookieFor } from '../behaviour/gateway/scene.ts'
 
 const domain = 'ws.example.test'
 
@@ -107,6 +110,41 @@ export function betweenPlaces(siteOf: () => ClusterSite): void {
       }
     }
     expect(pages).toBeGreaterThan(15)
+  })
+
+  test('[JK6.3] no path for debugging or operation is there for anybody who comes by the Service, which leads to no other port; where those who run it look there is health, metrics and nothing else', async () => {
+    const carol = await site.as('carol')
+    await carol.open(open.url)
+    const own = ['/healthz', '/readyz', '/metrics']
+    const reach = { address: site.address, ca: site.caText }
+    const statuses = async (origin: string, targets: readonly string[], headers = {}) => {
+      const asked = targets.flatMap((path) => ['GET', 'POST'].map((method) => ({ method, path })))
+      const answers = asked.map(({ method, path }) => plainRequest(origin + path, { ...reach, method, headers }))
+      return new Set((await Promise.all(answers)).map(({ status }) => status))
+    }
+    expect(await statuses(site.origin, [...knownOperations, ...ownOperations])).toEqual(new Set([404]))
+    const asAdministrator = { Cookie: carol.cookieHeader(site.origin) ?? '', Origin: site.origin }
+    expect(await statuses(site.origin, [...knownOperations, ...ownOperations], asAdministrator)).toEqual(new Set([404]))
+    const { origin } = new URL(open.url)
+    const asVisitor = { ...cookieFor(carol, open.url), Origin: origin }
+    expect(await statuses(origin, ownOperations, asVisitor)).toEqual(new Set([404]))
+    const { spec } = JSON.parse(await site.ours(['get', 'service', site.namespace, '-o', 'json']))
+    expect(spec.ports.map(({ port }: { port: number }) => port)).toEqual([site.port])
+    const [replica] = site.replicas
+    const operations = await Promise.all(
+      [...knownOperations, ...ownOperations].map(async (path) => {
+        const { status } = await plainRequest(`http://${replica?.address}:8802${path}`, {
+          address: replica?.address ?? '',
+        })
+        return { path, status }
+      }),
+    )
+    expect(
+      operations
+        .filter(({ status }) => status !== 404)
+        .map(({ path }) => path)
+        .sort(),
+    ).toEqual([...own].sort())
   })
 
   test('[JK22.6] no cookie of the identity provider or of Gatehouse reaches a workspace, only its own do', async () => {

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { api } from '#surface/urls.ts'
 import { callApi, press, share, withBob } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
-import { kubectl } from '#test/support/cluster.ts'
+import { kubectl, tryKubectl } from '#test/support/cluster.ts'
 import {
   presentEverywhere,
   revocationBound,
@@ -14,6 +14,7 @@ import {
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { until } from '#test/support/until.ts'
+import { managerAnnotation } from '#workspace/annotations.ts'
 
 interface Condition {
   readonly type: string
@@ -58,6 +59,11 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
     return found?.observedGeneration === manager.metadata.generation ? found : undefined
   }
 
+  const said = async () => {
+    const condition = await accepted()
+    return [condition?.reason, condition?.message]
+  }
+
   test('[JK6.1] freshly installed, without shares and with accessType unset, everybody but the owner gets 403', async () => {
     const { url } = await other.workspace('nb', { owner: 'alice' })
     const owner = await other.as('alice')
@@ -96,6 +102,41 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
     expect([await podsOf(site), await podsOf(other)]).toEqual(before)
   }, 90_000)
 
+  test('beside a schema that is not ours an annotation names the manager as well', async () => {
+    const annotations = { [managerAnnotation]: other.namespace }
+    const { url } = await other.workspace('annotated', { owner: 'alice', annotations, spec: { managerRef: undefined } })
+    const there = await other.as('alice')
+    await openWhenRunning(there, url)
+    const named = ['get', 'workspace', 'annotated', '-o', 'jsonpath={.spec.managerRef}']
+    expect(await other.kubectl(named)).toBe('')
+    await other.kubectl(['annotate', 'workspace', 'annotated', '--overwrite', `${managerAnnotation}=${site.namespace}`])
+    await untilEverywhere(other, there, url, { status: 403 })
+  }, 60_000)
+
+  test('a domain and a routing that are changed are in force on the pod that runs, and so are those of before when they are back', async () => {
+    const { ref, url } = await other.workspace('rerouted', { owner: 'alice' })
+    const there = await other.as('alice')
+    await openWhenRunning(there, url)
+    const before = await podsOf(other)
+    const statusAt = async (host: string) => (await other.browser().navigate(`https://${host}:${other.port}/`)).status
+    const { host } = new URL(other.origin)
+    const { hostname: workspaceHost } = new URL(url)
+    await other.manage({ routing: { mode: 'path' } })
+    const byPath = `https://workspaces.${host}/workspaces/${ref.namespace}/${ref.name}/`
+    await openWhenRunning(there, byPath)
+    expect(await statusAt(workspaceHost)).toBe(421)
+    // Below the name that the certificate is for.
+    const [domain, moved] = [new URL(other.origin).hostname, `moved.${new URL(other.origin).hostname}`]
+    await other.manage({ domain: moved })
+    await expect.poll(() => statusAt(moved)).toBe(302)
+    expect(await statusAt(domain)).toBe(421)
+    await other.manage({ domain, routing: { mode: 'host' } })
+    await openWhenRunning(there, url)
+    // A name below the domain again, of no workspace.
+    expect(await statusAt(moved)).toBe(404)
+    expect(await podsOf(other)).toBe(before)
+  }, 60_000)
+
   test('a bad change of the manager is refused in its conditions, and what was in force still is, on all replicas; the next good one counts', async () => {
     const { url } = await site.workspace('settled', { owner: 'alice' })
     await openWhenRunning(alice, url)
@@ -113,6 +154,12 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
     expect(verdict).toMatchObject({ status: 'False', reason: 'Invalid' })
     expect(verdict.message).toContain('overlaps')
     expect(await site.ours(['get', 'workspacemanager', site.namespace])).toContain('False')
+    const [issuer] = spec.oidc
+    await site.manage({ oidc: [{ ...issuer, issuer: 'http://elsewhere.example' }] })
+    await expect.poll(said).toMatchObject(['Invalid', expect.stringContaining('https')])
+    await site.ours(['patch', 'secret', 'gatehouse-oidc', '--type=merge', '-p', weakSecret])
+    await site.manage({ oidc: [{ ...issuer, clientSecretRef: { name: 'gatehouse-oidc', key: 'weak' } }] })
+    await expect.poll(said).toMatchObject(['SecretUnusable', expect.stringContaining('placeholder')])
     await new Promise((resolve) => setTimeout(resolve, revocationBound))
     expect(await statusesEverywhere(site, dave, url)).toEqual(allowed)
     expect(await statusesEverywhere(site, bob, url)).toEqual(refused)
@@ -189,7 +236,14 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
       expect(await statusesEverywhere(site, visitor, open.url)).toEqual(allowed)
     }
     await site.kubectl(['delete', 'rolebinding', 'connects-dave'])
-    await untilEverywhere(site, dave, open.url, { status: 403 })
+    // The API server itself hears of it by a watch.
+    const right = ['create', 'workspaceconnections.connection.workspace.jupyter.org']
+    const maySay = () => tryKubectl(['auth', 'can-i', ...right, '-n', site.team], { as: 'dave' })
+    await expect.poll(maySay).toMatchObject({ stdout: expect.stringMatching(/^no/) })
+    // What it said before stands for a while, and no longer than the workspace is as it was.
+    const renamed = JSON.stringify({ spec: { displayName: 'Another name' } })
+    await site.kubectl(['patch', 'workspace', open.ref.name, '--type=merge', '-p', renamed], { as: 'alice' })
+    expect(await untilEverywhere(site, dave, open.url, { status: 403 })).toBeLessThan(revocationBound)
     // Dave is of the group ds.
     await kubectl(['create', 'rolebinding', 'connects-ds', '--role=connects', '--group=ds', '-n', site.team])
     await untilEverywhere(site, dave, open.url, { status: 200 })
@@ -197,4 +251,5 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
   }, 120_000)
 })
 
+const weakSecret = JSON.stringify({ stringData: { weak: 'changeme' } })
 const podLines = `jsonpath={range .items[*]}{.metadata.name} {.status.containerStatuses[*].restartCount}{"\\n"}{end}`

@@ -1,10 +1,12 @@
 /** The installed chart with three replicas, which no balancer keeps anybody at: their sessions, and their keys. */
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { paths } from '#surface/urls.ts'
 import { press } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { listObjects, mergeObject, readObject } from '#test/support/cluster-api.ts'
 import { askEverywhere, presentEverywhere, statusesEverywhere } from '#test/support/cluster-site/everywhere.ts'
+import { logOf } from '#test/support/cluster-site/insight.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { steadily } from '#test/support/cluster-site/steady-stream.ts'
 import { describeWith } from '#test/support/real-parts.ts'
@@ -75,6 +77,30 @@ describeWith('helm', 'three replicas', () => {
     }
   }, 60_000)
 
+  test('the ticket of a hand-over is good once, at whichever of them: of three that have it at once one gives a session, and none later', async () => {
+    const began = new Date()
+    const alice = await site.as('alice')
+    let page = await alice.navigate(url)
+    while (page.redirect && page.redirect.pathname !== paths.accept)
+      page = await alice.navigate(page.redirect, { from: page })
+    const ticket = page.redirect
+    if (!ticket) throw new Error(`no ticket at ${page.url}`)
+    const Cookie = alice.cookies.header({ url: ticket, isSameSite: true, isSafeNavigation: true }) ?? ''
+    const present = async () => {
+      const tabs = site.replicas.map((replica) => site.through(replica, site.browser()))
+      const answers = await Promise.all(tabs.map((tab) => tab.navigate(ticket, { headers: { Cookie } })))
+      const given = answers.map(({ headers }) => headers['set-cookie']?.some((one) => /^__Host-gatehouse=\w/.test(one)))
+      return given.filter((isGiven) => isGiven).length
+    }
+    expect(await present()).toBe(1)
+    expect(await present()).toBe(0)
+    const refusals = async () => {
+      const lines = await Promise.all(site.replicas.map(({ pod }) => logOf(site, pod, began)))
+      return lines.flat().filter(({ event, reason }) => event === 'deny' && reason === 'ticket:used')
+    }
+    await expect.poll(refusals).toHaveLength(5)
+  }, 60_000)
+
   test('kubectl shows who is in, and throws out: on all of them within 2 s, and nobody else', async () => {
     const [carol, alice] = await Promise.all([site.as('carol'), site.as('alice')])
     await Promise.all([isAt(carol, url), isAt(alice, url)])
@@ -100,7 +126,7 @@ describeWith('helm', 'three replicas', () => {
     expect(await kept.live()).toBe(true)
   }, 60_000)
 
-  test('a logout on one of them is one on all', async () => {
+  test('[JK2.5] a logout on one of them is one on all, and at the issuer, which asks for the password again', async () => {
     const [first, ...others] = site.replicas
     const carol = await site.as('carol')
     await isAt(carol, url)
@@ -113,17 +139,25 @@ describeWith('helm', 'three replicas', () => {
     expect(await sessions('carol')).toEqual([])
     // Whoever still has the cookies of before has nothing.
     expect(await statusesEverywhere(site, carol, url)).toEqual([401, 401, 401])
+    const page = await carol.open(url)
+    expect([page.status, page.url.hostname]).toEqual([200, `idp.${site.namespace}.svc`])
+    expect(page.forms[0]?.fields.has('password')).toBe(true)
   }, 60_000)
 
-  test('fifty requests at once, on all of them, when a session has to be renewed: the issuer is asked once', async () => {
-    const dave = await site.as('dave')
-    await isAt(dave, url)
-    const expiry = async () => Date.parse((await sessions('dave'))[0]?.spec.expiresAt ?? '')
-    const expiresAt = await expiry()
+  test('[JK11.4] [JK11.5] fifty requests at once, on all of them, when a session has to be renewed: the issuer is asked once, and all go on by what came of it; where it refuses, the session ends when it would have ended', async () => {
     const asked = async () => (await site.provider.asked())['/token'] ?? 0
-    const before = await asked()
+    const expiry = async (username: string) => Date.parse((await sessions(username))[0]?.spec.expiresAt ?? '')
     // Within the last sixth of its life.
-    await new Promise((resolve) => setTimeout(resolve, expiresAt - 3_000 - Date.now()))
+    const untilDue = (expiresAt: number) => delay(Math.max(0, expiresAt - 3_500 - Date.now()))
+    const [bob, dave] = [await site.as('bob'), await site.as('dave')]
+    await Promise.all([isAt(bob, url), isAt(dave, url)])
+    await site.provider.revoke('bob')
+    const [bobsEnd, expiresAt] = [await expiry('bob'), await expiry('dave')]
+    const before = await asked()
+    await untilDue(bobsEnd)
+    expect((await bob.fetch(url)).status).toBe(200)
+    await expect.poll(asked).toBe(before + 1)
+    await untilDue(expiresAt)
     const wave = async () => {
       const rounds = await Promise.all(Array.from({ length: 17 }, () => askEverywhere(site, dave, url)))
       return rounds.flat().map(({ status }) => status)
@@ -131,9 +165,13 @@ describeWith('helm', 'three replicas', () => {
     const statuses = await wave()
     expect(statuses).toHaveLength(51)
     expect(new Set(statuses)).toEqual(new Set([200]))
-    await until(async () => (await expiry()) > expiresAt || undefined)
+    await until(async () => (await expiry('dave')) > expiresAt || undefined)
+    const renewedUntil = await expiry('dave')
     expect(new Set(await wave())).toEqual(new Set([200]))
-    expect(await asked()).toBe(before + 1)
+    expect(await asked()).toBe(before + 2)
+    expect((await sessions('dave')).map(({ spec }) => Date.parse(spec.expiresAt))).toEqual([renewedUntil])
+    await delay(Math.max(0, bobsEnd - Date.now()))
+    expect(await statusesEverywhere(site, bob, url)).toEqual([401, 401, 401])
   }, 150_000)
 
   test('#82 #84 an update that replaces one after the other, while the keys are rotated, costs nobody a request or his login; sockets are told to come back', async () => {

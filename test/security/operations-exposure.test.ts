@@ -8,62 +8,9 @@ import { createLog } from '#observe/log.ts'
 import { createMetrics } from '#observe/metrics.ts'
 import { listenForOperations } from '#server/operations.ts'
 import { loadSettings } from '#settings/load.ts'
+import { knownOperations as known, ownOperations as ours } from '#test/support/operation-paths.ts'
 import { askRaw } from '#test/support/raw-http.ts'
 import { requestText, type Tenants, useTenants } from '#test/support/tenants.ts'
-
-const known = [
-  ...['/metrics', '/healthz', '/readyz', '/livez', '/health', '/status', '/server-status', '/stats', '/version'],
-  ...[
-    '/debug',
-    '/debug/pprof/',
-    '/debug/pprof/heap',
-    '/debug/vars',
-    '/debug/requests',
-    '/trace',
-    '/heapdump',
-    '/inspect',
-  ],
-  ...[
-    '/json',
-    '/json/list',
-    '/json/version',
-    '/__debug__/',
-    '/_profiler',
-    '/actuator',
-    '/actuator/env',
-    '/admin',
-    '/_admin',
-  ],
-  ...[
-    '/api/routes',
-    '/api/proxy',
-    '/config',
-    '/config_dump',
-    '/env',
-    '/.env',
-    '/.git/config',
-    '/package.json',
-    '/swagger.json',
-  ],
-]
-const ours = [
-  ...[
-    'metrics',
-    'healthz',
-    'readyz',
-    'debug',
-    'debug/pprof/',
-    'admin',
-    'config',
-    'env',
-    'log',
-    'logs',
-    'state',
-    'keys',
-    'key-ring',
-  ],
-  ...['api/v1/debug', 'api/v1/metrics', 'api/v1/log', 'api/v1/config', 'api/v1/audit', 'api/v2/', 'api/', ''],
-].map((path) => `/.gatehouse/${path}`)
 
 const paths = [...known, ...ours]
 const methods = ['GET', 'POST', 'OPTIONS']

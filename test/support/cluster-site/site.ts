@@ -65,6 +65,8 @@ export interface NewSiteWorkspace {
   readonly container?: ContainerConfig
   /** Beside `desiredStatus: Running`. */
   readonly spec?: object
+  /** Beside the one that names its owner. */
+  readonly annotations?: Readonly<Record<string, string>>
 }
 
 export interface SiteWorkspace {
@@ -212,11 +214,11 @@ export async function openSite(options: SiteOptions = {}): Promise<ClusterSite> 
     through: browserBy,
     socket: (browser, to, replica) =>
       openSocket(browser, to, { lookup: lookupOf((name) => addressOf(name, replica)), ws: { ca: caText } }),
-    async workspace(name, { owner, namespace: of = team, container = echoContainer(), spec = {} }) {
+    async workspace(name, { owner, namespace: of = team, container = echoContainer(), spec = {}, annotations = {} }) {
       const workspace = {
         apiVersion: `${group}/v1alpha1`,
         kind: 'Workspace',
-        metadata: { namespace: of, name, annotations: { [`${group}/created-by`]: owner } },
+        metadata: { namespace: of, name, annotations: { ...annotations, [`${group}/created-by`]: owner } },
         spec: {
           ...{ displayName: name, image: testImage, desiredStatus: 'Running', managerRef: { name: namespace } },
           ...{ containerConfig: container, ...spec },
