@@ -12,7 +12,7 @@ import { text } from 'node:stream/consumers'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { parse } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { openLink } from '#link/handshake.ts'
 import { resumeWindow } from '#resume/frames.ts'
 import { paths } from '#surface/urls.ts'
@@ -87,7 +87,7 @@ describeWith('helm', 'in a cluster', () => {
       const container = onLoopback((await readFile(join(folder, 'own.pub'), 'utf8')).trim())
       site = opened.use(await openSite({ replicas: 2, hasAgents: true }))
       await applySamples()
-      const spec = { accessStrategy: { name: 'gatehouse-agent' } }
+      const spec = { accessStrategy: { name: 'gatehouse-agent' }, idleShutdown: (await idleSample()).idleShutdown }
       workspace = await site.workspace('nb', { owner: 'alice', container, spec })
       bare = await site.workspace('bare', { owner: 'alice', container })
       alice = await site.as('alice')
@@ -157,6 +157,21 @@ describeWith('helm', 'in a cluster', () => {
       expect(replica && (await enter(replica, right))).toBe(101)
     }, 60_000)
 
+    test('an operator that asks in the pod when the workspace was last active is told so by the agent, with the token of the sample', async () => {
+      const { path, port } = (await idleSample()).idleShutdown.detection.httpGet
+      const before = Date.now()
+      await openWhenRunning(alice, workspace.url)
+      const told = await until(async () => {
+        // As an operator's `curl` asks, in the container of the app.
+        const asked = `import urllib.request as u; print(u.urlopen('http://localhost:${port}/workspaces/x${path}').read().decode())`
+        const answer = await site
+          .kubectl(['exec', pod, '-c', 'workspace', '--', 'python3', '-c', asked])
+          .catch(() => '')
+        return answer === '' ? undefined : Date.parse(JSON.parse(answer).lastActiveTimestamp)
+      })
+      expect(Math.abs(told - before)).toBeLessThan(120_000)
+    }, 60_000)
+
     test('what is copied in by a replica that is killed goes on by another one, and at most the window of it is sent twice', async () => {
       const [first, second] = site.replicas
       const content = randomBytes(copied)
@@ -187,6 +202,22 @@ describeWith('helm', 'in a cluster', () => {
       expect(sent).toBeLessThan(copied * 1.1 + resumeWindow)
     }, 120_000)
 
+    /** What it adds to the agent, and what it asks of a workspace. */
+    async function idleSample() {
+      const text = (await readFile(join(samples, 'idle.yaml'), 'utf8')).replaceAll(
+        'https://ws.example.com',
+        site.origin,
+      )
+      const [template, strategy] = parseAllDocuments(text).map((document) => document.toJS())
+      const { volumes, additionalContainers } = strategy.spec.deploymentModifications.podModifications
+      const args: readonly string[] = additionalContainers[0].args
+      return {
+        idleShutdown: template.spec.defaultIdleShutdown,
+        args: args.slice(args.indexOf('--idle-port')),
+        token: volumes[0].projected.sources[0],
+      }
+    }
+
     /** The samples with the names of this site. */
     async function applySamples(): Promise<void> {
       const strategy = parse(
@@ -197,6 +228,9 @@ describeWith('helm', 'in a cluster', () => {
       )
       const { volumes, additionalContainers } = strategy.spec.deploymentModifications.podModifications
       const [agent] = additionalContainers
+      const { args, token } = await idleSample()
+      agent.args.push(...args)
+      volumes[0].projected.sources.push(token)
       const mount = { name: 'authority', mountPath: '/etc/authority', readOnly: true }
       agent.image = gatewayImage
       // Nobody but this test resolves the name of the site.
