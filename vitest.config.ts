@@ -11,9 +11,9 @@ const reports = process.env.GATEHOUSE_TEST_REPORTS ?? (isFullRun ? 'artefacts' :
 const inCluster = ['test/cluster/**/*.test.ts']
 /** It stops the cluster's control plane, which every other test in a cluster needs; those that need this machine alone go on meanwhile. */
 const freezing = ['test/cluster/freezing/**/*.test.ts']
-/** They claim times under a load of their own. */
+/** They claim times under a load of their own; or, with a metrics API, the cluster tells meanwhile of all pods how busy they are. */
 const alone = [
-  ...['replica-faults', 'many-workspaces'].map((name) => `test/cluster/${name}.test.ts`),
+  ...['replica-faults', 'many-workspaces', 'load'].map((name) => `test/cluster/${name}.test.ts`),
   'test/bench/**/*.test.ts',
 ]
 

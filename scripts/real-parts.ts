@@ -1,4 +1,4 @@
-/** Installs the real programs that tests use into the cache folder, once: `npm run real-parts -- jupyter code-server`, or all of them. */
+/** Installs the real programs that tests use into the cache folder, once: `npm run real-parts -- jupyter code-server metrics-server`, or all of them. */
 import { spawnSync } from 'node:child_process'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -21,13 +21,15 @@ function installJupyter(): void {
   writeFileSync(join(folder, 'installed'), '')
 }
 
-function installCodeServer(): void {
-  run('bash', [join(import.meta.dirname, '..', 'test', 'real', 'install-code-server.sh')])
+/** By the script of its name. */
+function install(part: string): void {
+  run('bash', [join(import.meta.dirname, '..', 'test', 'real', `install-${part}.sh`)])
 }
 
-const installers: { readonly [Part in 'jupyter' | 'code-server']: () => void } = {
+const installers: { readonly [Part in 'jupyter' | 'code-server' | 'metrics-server']: () => void } = {
   jupyter: installJupyter,
-  'code-server': installCodeServer,
+  'code-server': () => install('code-server'),
+  'metrics-server': () => install('metrics-server'),
 }
 
 function isInstallable(name: string): name is keyof typeof installers {

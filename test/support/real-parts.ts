@@ -10,11 +10,14 @@ import { describe, test } from 'vitest'
 export const jupyterLabVersion = '4.6.6'
 /** The one that `test/real/install-code-server.sh` installs. */
 export const codeServerVersion = '4.139.1'
+/** The one that `test/real/install-metrics-server.sh` builds. */
+export const metricsServerVersion = '0.9.0'
 
 export type RealPart =
   | 'jupyter'
   | 'browser'
   | 'code-server'
+  | 'metrics-server'
   | 'openssl'
   | 'cluster'
   | 'helm'
@@ -49,6 +52,10 @@ const parts: { readonly [Name in RealPart]: Part } = {
       ...onPath('code-server', env),
     ],
     command: 'npm run real-parts -- code-server',
+  },
+  'metrics-server': {
+    candidates: (env) => [join(cacheFolder(env), `metrics-server-${metricsServerVersion}`, 'metrics-server')],
+    command: 'npm run real-parts -- metrics-server',
   },
   browser: {
     candidates: (env) =>
