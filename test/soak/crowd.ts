@@ -2,6 +2,7 @@
  * Thousands of clients as a process of their own, so that what they cost is not taken for somebody else's latency. Whoever started it asks for things by
  * messages, see `crowds.ts`.
  */
+import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import type { CrowdAnswer, CrowdOrder } from './crowds.ts'
 import { shakeHands } from './sockets.ts'
@@ -76,6 +77,36 @@ async function slowloris({ port, count }: Extract<CrowdOrder, { kind: 'slowloris
   return { statuses: {}, took: performance.now() - began, open: open.size }
 }
 
+/** One request, read to the head of its answer. */
+async function idler({ port, request }: Extract<CrowdOrder, { kind: 'idle' }>): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  open.add(socket)
+  socket.on('error', () => undefined)
+  socket.once('close', () => open.delete(socket))
+  socket.write(request)
+  const head = await once(socket, 'data').then(
+    ([piece]) => String(piece),
+    () => 'broken',
+  )
+  socket.resume().once('end', () => socket.end())
+  return head.slice(9, 12)
+}
+
+/** All at once, as far as the machine takes them. */
+async function idle(order: Extract<CrowdOrder, { kind: 'idle' }>): Promise<CrowdAnswer> {
+  const began = performance.now()
+  const statuses: Record<string, number> = {}
+  const remaining = Array.from({ length: order.count }).values()
+  const worker = async () => {
+    for (const _ of remaining) {
+      const status = await idler(order)
+      statuses[status] = (statuses[status] ?? 0) + 1
+    }
+  }
+  await Promise.all(Array.from({ length: 64 }, worker))
+  return { statuses, took: performance.now() - began, open: open.size }
+}
+
 async function leave(): Promise<CrowdAnswer> {
   isDripping = false
   const statuses = { cut: dripsCut }
@@ -92,6 +123,8 @@ function carryOut(order: CrowdOrder): Promise<CrowdAnswer> {
       return refused(order)
     case 'slowloris':
       return slowloris(order)
+    case 'idle':
+      return idle(order)
     case 'count':
       return Promise.resolve({ statuses: { cut: dripsCut }, took: 0, open: open.size })
     case 'leave':

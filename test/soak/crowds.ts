@@ -10,11 +10,13 @@ export type CrowdOrder =
   | { readonly kind: 'refused'; readonly handshake: Handshake; readonly count: number }
   /** So many connections whose header never ends, until they are told to leave. */
   | { readonly kind: 'slowloris'; readonly port: number; readonly count: number }
+  /** So many connections that have had an answer to this, a request as text, and say nothing more until they are sent away. */
+  | { readonly kind: 'idle'; readonly port: number; readonly request: string; readonly count: number }
   | { readonly kind: 'count' }
   | { readonly kind: 'leave' }
 
 export interface CrowdAnswer {
-  /** Statuses of handshakes, and how often; `cut`: connections that the gateway has ended. */
+  /** Statuses of handshakes or requests, and how often; `cut`: connections that the gateway has ended. */
   readonly statuses: Readonly<Record<string, number>>
   /** Milliseconds. */
   readonly took: number

@@ -1,8 +1,10 @@
 /**
- * A whole gateway as a process of its own, with people who are logged in and workspaces whose apps are elsewhere. Arguments: the ports of the apps.
+ * A whole gateway as a process of its own, with people who are logged in and workspaces whose apps are elsewhere. Arguments: the ports of the apps, and `--keep-alive`.
  * Whoever started it asks for things by messages, see `orders.ts`. Run with `--expose-gc`.
  */
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import type { Settings } from '#settings/settings.ts'
 import { api } from '#surface/urls.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { createWorld } from '#test/support/world.ts'
@@ -10,8 +12,13 @@ import { placeOf, urlOf } from '#workspace/address.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import type { Answers, Figures, Order, Visiting } from './orders.ts'
 
-const ports = process.argv.slice(2).map(Number)
-const world = await createWorld({ isForgetful: true })
+const { values, positionals } = parseArgs({ allowPositionals: true, options: { 'keep-alive': { type: 'string' } } })
+const ports = positionals.map(Number)
+const settings = (of: Settings): Settings => {
+  const keepAlive = Number(values['keep-alive'] ?? of.limits.keepAlive)
+  return { ...of, limits: { ...of.limits, keepAlive } }
+}
+const world = await createWorld({ isForgetful: true, settings })
 const [alice, bob] = await Promise.all([world.as('alice'), world.as('bob')])
 const refs = ports.map((_, index) => ({ namespace: 'team', name: `app${index}` }))
 const [shared = { namespace: 'team', name: 'none' }] = refs

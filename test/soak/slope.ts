@@ -3,6 +3,9 @@
 /** Bytes a minute that are no growth yet. */
 export const mostGrowth = 2 ** 20
 
+/** Descriptors a minute that are no growth yet: whatever part of the load left one behind each time would leave more. */
+export const mostOpened = 60
+
 export interface Sample {
   /** Minutes. */
   readonly at: number

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { mixedLoad, roles, type Tally } from './load.ts'
 import type { Figures } from './orders.ts'
-import { floorsOf, mostGrowth, slopeOf } from './slope.ts'
+import { floorsOf, mostGrowth, mostOpened, slopeOf } from './slope.ts'
 import { openMany } from './sockets.ts'
 import { openStage, type Stage } from './stage.ts'
 
@@ -67,7 +67,8 @@ export async function soak(options: SoakOptions): Promise<SoakReport> {
     }
     return slopesOf(samples, end)
   }
-  const seemsToGrow = ({ own, heap }: Slopes) => own >= mostGrowth || heap >= mostGrowth
+  const seemsToGrow = ({ own, heap, fds, sockets }: Slopes) =>
+    Math.max(own, heap) >= mostGrowth || Math.max(fds, sockets) >= mostOpened
   let slopes = await lookUntil(options.minutes)
   for (const times of furtherLooks) {
     if (seemsToGrow(slopes)) slopes = await lookUntil(options.minutes * times)

@@ -27,9 +27,11 @@ export interface StageOptions {
   readonly apps: number
   /** Apps that thousands come to, and that stand aside for everybody else. */
   readonly elsewhere?: readonly number[]
+  /** Milliseconds that an idle connection is kept; the gateway's own default when absent. */
+  readonly keepAlive?: number
 }
 
-export async function openStage({ apps, elsewhere = [] }: StageOptions): Promise<Stage> {
+export async function openStage({ apps, elsewhere = [], keepAlive }: StageOptions): Promise<Stage> {
   await using opened = new AsyncDisposableStack()
   const ports = [await freePort(apps)].flatMap((first) => Array.from({ length: apps }, (_, index) => first + index))
   const running: ChildProcess[] = []
@@ -44,7 +46,11 @@ export async function openStage({ apps, elsewhere = [] }: StageOptions): Promise
   await Promise.all(ports.map((_, app) => start(app)))
   // One heap of malloc, not one for each thread: what bursts leave in pieces all over them looks like growth for the first minutes.
   const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
-  const gateway = fork(programs('gateway'), ports.map(String), { execArgv: ['--expose-gc', ...imageOptions()], env })
+  const gateway = fork(
+    programs('gateway'),
+    [...ports.map(String), ...(keepAlive === undefined ? [] : [`--keep-alive=${keepAlive}`])],
+    { execArgv: ['--expose-gc', ...imageOptions()], env },
+  )
   opened.defer(() => ended(gateway))
   const [ready] = await once(gateway, 'message')
   const ask: Stage['ask'] = asker(gateway)
