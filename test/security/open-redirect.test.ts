@@ -5,7 +5,7 @@
 import { describe, expect, test } from 'vitest'
 import { api, openPath, paths } from '#surface/urls.ts'
 import { faultyIssuerWorld } from '#test/support/faulty-issuer-world.ts'
-import { openRedirects } from '#test/support/open-redirects.ts'
+import { openRedirects, openRedirectVariants } from '#test/support/open-redirects.ts'
 import { type PlainAnswer, plainRequest } from '#test/support/plain-request.ts'
 import { navigationFields } from '#test/support/three-ways.ts'
 
@@ -13,9 +13,10 @@ const origin = 'https://console.test'
 /** Hundreds of logins and pages, one after the other; how long they take is no claim. */
 const timeout = 90_000
 /** Longer ones don't get as far as that: the whole target is refused with 414. */
-const payloads = Object.values(openRedirects)
-  .flat()
-  .filter((payload) => encodeURIComponent(payload).length < 6_000)
+const fits = (payload: string) => encodeURIComponent(payload).length < 6_000
+const payloads = Object.values(openRedirects).flat().filter(fits)
+/** The same in every spelling, where a request is all that it takes. */
+const spellings = openRedirectVariants().filter(fits)
 const navigation: Record<string, string> = {}
 for (let index = 0; index < navigationFields.length; index += 2)
   navigation[navigationFields[index] ?? ''] = navigationFields[index + 1] ?? ''
@@ -110,8 +111,9 @@ describe('somebody who is logged in', () => {
     const nonce = 'A'.repeat(43)
     const handover = (to: string) => s.ask(`${origin}${paths.handover}?${new URLSearchParams({ to, nonce })}`, s.Cookie)
     const label = new URL(url).hostname.split('.')[0]
+    expect(spellings.length).toBeGreaterThanOrEqual(558)
     const foreign = [
-      ...payloads,
+      ...spellings,
       ...[`${origin}/`, `${origin}${paths.whoami}`, 'https://evil.test/', `https://${label}.evil.test/`],
       ...[`https://${label}.console.test.evil.test/`, `https://${label}.console.test@evil.test/`],
       ...[

@@ -247,3 +247,20 @@ export const openRedirects: Readonly<Record<string, readonly string[]>> = {
   'broken escapes in the path': ['/%', '/%z', '/%2', '/x%zzy', '/%u002f/evil.test', '/x/%e0%a4%a%'],
   'too long': [`/${'x'.repeat(2048)}`, `/?${'x'.repeat(4096)}`, `https://console.test/${'x'.repeat(100_000)}`],
 }
+
+/** Spellings of a host that a check of names may not know for what it is: numbers, brackets, letters that fold, a root dot, another case. */
+const otherHosts = ['2130706433', '0x7f.1', '[::1]', 'evil\u3002test', 'EVIL.TEST', 'evil.test.', 'evil%2etest']
+
+/** Each target of the table in every way that a browser or a hop may take for the same one; all are as foreign as it is, and none stands twice. */
+export function openRedirectVariants(): readonly string[] {
+  const all = Object.values(openRedirects)
+    .flat()
+    .flatMap((target) => [
+      target,
+      // Browsers drop what comes before the scheme, and hops may decode once more.
+      ` ${target}`,
+      encodeURIComponent(target),
+      ...(target.includes('evil.test') ? otherHosts.map((host) => target.replaceAll('evil.test', host)) : []),
+    ])
+  return [...new Set(all)]
+}

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseReturnTo } from '#identity/return-to.ts'
-import { openRedirects } from '#test/support/open-redirects.ts'
+import { openRedirects, openRedirectVariants } from '#test/support/open-redirects.ts'
 
 const own = new Set(['console.test', 'nb-abc.console.test', 'nb-abc--8080.console.test'])
 const rules = { externalScheme: 'https', isOwnAuthority: (authority: string) => own.has(authority) } as const
@@ -45,6 +45,12 @@ test('the table of open redirects is large, and holds nothing twice', () => {
   const all = Object.values(openRedirects).flat()
   expect(all.length).toBeGreaterThan(200)
   expect(new Set(all).size).toBe(all.length)
+})
+
+test('each of them is refused in every spelling, more than the 558 of the longest list that is known', () => {
+  const all = openRedirectVariants()
+  expect(all.length).toBeGreaterThanOrEqual(558)
+  expect(all.filter((target) => parseReturnTo(target, rules) !== undefined)).toEqual([])
 })
 
 describe.each(Object.entries(openRedirects))('refused: %s', (_class, targets) => {
