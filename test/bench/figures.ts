@@ -12,6 +12,12 @@ export function figureOf(values: readonly number[], digits = 2): Figure {
   return { median: round(median(values)), least: round(Math.min(...values)), most: round(Math.max(...values)) }
 }
 
+/** Of what was measured; some rounds may lack it. */
+export function figureOfKnown(values: readonly number[], digits = 2): Figure {
+  const known = values.filter(Number.isFinite)
+  return known.length > 0 ? figureOf(known, digits) : { median: Number.NaN, least: Number.NaN, most: Number.NaN }
+}
+
 /** One's figure of each round by the other's of the same round, so that what slows the machine down slows both. */
 export function ratioOf(ones: readonly number[], others: readonly number[]): Figure {
   const pairs = ones.flatMap((one, round) => {

@@ -30,7 +30,7 @@ Written by \`npm run bench -- --report\` from what it found, and not to be edite
 
 ${result.rounds} rounds, medians, in brackets the least and the most; ratios are of the same round. Every process that a contender needs shares
 one core; load and app share the other. Contenders take turns in every round. A run at 32 connections in which the contender's core was less than 90 % busy is
-void (${result.void_runs} were). Gatehouse has everything on: session, decision, assertion, limits, audit, metrics. Sessions and workspaces are asked for in turn over
+void (${result.void_runs} were). Gatehouse has everything on: session, decision, assertion, activity, limits, audit, metrics. Sessions and workspaces are asked for in turn over
 the same 32 connections; with 64 of them, as with thousands, each request has other fields than the one before it on its connection.
 
 | what | found | asked for |
@@ -55,8 +55,8 @@ function row(what: string, found: string, asked: string): string {
   return `| ${what} | ${found} | ${asked} |`
 }
 
-function milliseconds(value: number): string {
-  return Number.isFinite(value) ? `${value} ms` : '–'
+function milliseconds({ median, least, most }: Figure): string {
+  return Number.isFinite(median) ? `${median} ms (${least} to ${most})` : '–'
 }
 
 function said(figure: Figure | undefined): string {
@@ -67,8 +67,8 @@ function said(figure: Figure | undefined): string {
 function contender(name: string, result: Summary): string {
   const cells = [
     said(result.requests_per_second_spread[name]),
-    String(result.p99_ms[name] ?? '–'),
-    String(result.p50_ms_one_connection[name] ?? '–'),
+    said(result.p99_ms[name]),
+    said(result.p50_ms_one_connection[name]),
     said(result.download_mb_per_second[name]),
     said(result.download_cpu_seconds[name]),
     said(result.echo_messages_per_second[name]),

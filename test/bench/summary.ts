@@ -1,6 +1,5 @@
 /** The object of `npm run bench -- --json`: medians, ratios of the same round, and how far they lie apart. */
-import { type Figure, figureOf, ratioOf } from './figures.ts'
-import { median } from './measure.ts'
+import { type Figure, figureOf, figureOfKnown, ratioOf } from './figures.ts'
 import type { Profile } from './profile.ts'
 import { type Gave, type Round, sizes } from './rounds.ts'
 
@@ -36,24 +35,20 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     Object.fromEntries(Object.entries(all).map(([name, one]) => [name, one.median]))
   const ratio = (pick: Pick, to: string) => ratioOf(of('gatehouse', pick), of(to, pick))
   const direct = rounds.map((round) => round.direct?.p50 ?? Number.NaN)
-  const added = (name: string) =>
-    median(rounds.map(({ gave, direct: app }) => addedBy(gave.get(name), single, app?.p50)))
-  const addedP99 = median(rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), singleP99, app?.p99)))
+  const added = (name: string) => rounds.map(({ gave, direct: app }) => addedBy(gave.get(name), single, app?.p50))
+  const addedP99 = rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), singleP99, app?.p99))
   const costs = (name: string) => rounds.map(({ cost }) => cost.get(name) ?? Number.NaN)
   const rates = figures(perSecond)
-  const latencies: Record<string, number> = {
-    direct: Number(median(direct).toFixed(3)),
-    ...medians(figures(single, 3)),
-  }
+  const latencies: Record<string, Figure> = { direct: figureOfKnown(direct, 3), ...figures(single, 3) }
   return {
     contenders: names,
     requests_per_second: medians(rates),
     requests_per_second_spread: rates,
-    p99_ms: medians(figures(p99, 2)),
+    p99_ms: figures(p99, 2),
     p50_ms_one_connection: latencies,
-    added_p50_ms: Number(added('gatehouse').toFixed(3)),
-    added_p50_ms_of_nginx: Number(added('nginx').toFixed(3)),
-    added_p99_ms: Number(addedP99.toFixed(3)),
+    added_p50_ms: figureOfKnown(added('gatehouse'), 3),
+    added_p50_ms_of_nginx: figureOfKnown(added('nginx'), 3),
+    added_p99_ms: figureOfKnown(addedP99, 3),
     download_mb_per_second: figures(megabytes),
     download_cpu_seconds: figures(downloadCpu, 2),
     echo_messages_per_second: figures(messages),
@@ -65,6 +60,7 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
       requests_to_caddy_forward_auth: ratio(perSecond, 'caddy_forward_auth'),
       requests_to_configurable_http_proxy: ratio(perSecond, 'configurable_http_proxy'),
       p99_to_nginx_auth_request: ratio(p99, 'nginx_auth_request'),
+      added_p50_to_nginx: ratioOf(added('gatehouse'), added('nginx')),
       download_to_nginx: ratio(megabytes, 'nginx'),
       echo_to_nginx: ratio(messages, 'nginx'),
       echo_cost_to_nginx: ratio(messageCpu, 'nginx'),
