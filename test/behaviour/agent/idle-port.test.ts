@@ -136,7 +136,7 @@ test('typing keeps a workspace, a timeout without it stops it; unknown stops not
   expect(next.said()).toContain('nobody can say now when the workspace was last active')
 }, 120_000)
 
-test('a pod is told of itself alone, by a token of its own for this alone; the port answers nothing else, and never that there is nothing', async () => {
+test('#159 a pod is told of itself alone, by a token of its own for this alone; the port answers nothing else, and never that there is nothing', async () => {
   await using scene = await openScene()
   const { world, giver } = scene
   const spec = { idleShutdown: idleShutdown(8_790), appType: 'code-editor' }
