@@ -22,6 +22,7 @@ import { ApiFault } from './api-fault.ts'
 import { heartbeatName } from './heartbeat.ts'
 import { apiSource } from './list-watch.ts'
 import { isMissing, ofKnownKind, unknownKind } from './missing.ts'
+import { pulseOf } from './pulse.ts'
 import { apiVersionOf, type ResourcePlace, resourcePath } from './resource-path.ts'
 import { severalSources } from './several-sources.ts'
 import { type OnUnreadable, UnreadableObjects } from './unreadable.ts'
@@ -219,7 +220,7 @@ class KubernetesResources implements Resources {
     const beatsIn = this.#heartbeatOf(kind)?.namespace
     // Where it is in none of them it is followed by itself: what the server does not bring of a kind, it brings of no namespace.
     const isElsewhere = namespace === undefined && beatsIn !== undefined && !places.includes(beatsIn)
-    return severalSources(isElsewhere ? [...sources, this.#sourceIn(kind, beatsIn, heartbeatName)] : sources)
+    return severalSources(isElsewhere ? [...sources, pulseOf(this.#sourceIn(kind, beatsIn, heartbeatName))] : sources)
   }
 
   /** `only` is the one name that is listed and watched. */

@@ -1,0 +1,42 @@
+/**
+ * A source that brings nothing but heartbeats, beside those whose objects count: when it breaks nothing is missing, so that theirs go on. It is
+ * resumed a few times; where that does not help nothing more comes from it, until the watches beside it begin anew.
+ */
+import { once } from 'node:events'
+import type { Listing, ResourceVersion, WatchEvent } from '#resources/contract.ts'
+import type { Followed, Source } from '#resources/source.ts'
+
+/** For each watch of ten seconds at most that it is beside, so that a server that refuses it is not asked without pause. */
+const mostTries = 3
+
+/** Its watch ends with its signal alone, and never throws. */
+export function pulseOf<T extends Followed>(source: Source<T>): Source<T> {
+  return new Pulse(source)
+}
+
+class Pulse<T extends Followed> implements Source<T> {
+  readonly #source: Source<T>
+
+  constructor(source: Source<T>) {
+    this.#source = source
+  }
+
+  list(signal: AbortSignal): Promise<Listing<T>> {
+    return this.#source.list(signal)
+  }
+
+  async *watch(resourceVersion: ResourceVersion, signal: AbortSignal): AsyncGenerator<WatchEvent<T>, void, void> {
+    let version = resourceVersion
+    for (let tries = 0; tries < mostTries && !signal.aborted; tries += 1) {
+      try {
+        for await (const event of this.#source.watch(version, signal)) {
+          version = 'object' in event ? event.object.metadata.resourceVersion : event.resourceVersion
+          yield event
+        }
+      } catch {
+        // Whoever waits for heartbeats notices that none comes.
+      }
+    }
+    if (!signal.aborted) await once(signal, 'abort')
+  }
+}
