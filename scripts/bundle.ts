@@ -29,8 +29,19 @@ const nodeWhenNeeded: Plugin = {
 
 /** The path of the file. Whoever reads it meanwhile has the one before. */
 export async function bundleCommandLine(folder: string): Promise<string> {
+  const [early, whole] = await Promise.all([bundled('src/cli/early.ts'), bundled('src/cli/main.ts')])
+  mkdirSync(folder, { recursive: true })
+  const draft = join(folder, `.gatehouse.${process.pid}.cjs`)
+  const text = `${inOne(early.code, whole.code)}\n${notices([...early.moduleIds, ...whole.moduleIds])}`
+  writeFileSync(draft, text, { mode: 0o755 })
+  const file = join(folder, 'gatehouse.cjs')
+  renameSync(draft, file)
+  return file
+}
+
+async function bundled(input: string): Promise<{ readonly code: string; readonly moduleIds: readonly string[] }> {
   await using bundle = await rolldown({
-    input: join(root, 'src/cli/main.ts'),
+    input: join(root, input),
     cwd: root,
     platform: 'node',
     plugins: [nodeWhenNeeded],
@@ -40,20 +51,38 @@ export async function bundleCommandLine(folder: string): Promise<string> {
       throw new Error(log.message)
     },
   })
-  const { output } = await bundle.generate({
-    format: 'cjs',
-    codeSplitting: false,
-    minify: true,
-    banner: '#!/usr/bin/env node',
-  })
-  const [{ code, moduleIds }, ...others] = output
+  const { output } = await bundle.generate({ format: 'cjs', codeSplitting: false, minify: true })
+  const [first, ...others] = output
   if (others.length > 0) throw new Error('the command line would be more than one file')
-  mkdirSync(folder, { recursive: true })
-  const draft = join(folder, `.gatehouse.${process.pid}.cjs`)
-  writeFileSync(draft, `${code}\n${notices(moduleIds)}`, { mode: 0o755 })
-  const file = join(folder, 'gatehouse.cjs')
-  renameSync(draft, file)
-  return file
+  return first
+}
+
+/** What ends a comment, as it stands in one. */
+const commentEnd = '*@/'
+
+/**
+ * Two parts: what is run first, and all of it as a comment, which is compiled when it is needed. The engine reads over a comment; to read code, even such as is never
+ * run, took more than half of the time in which nothing but a certificate was looked at.
+ */
+function inOne(early: string, whole: string): string {
+  if (whole.includes(commentEnd)) throw new Error(`the command line has '${commentEnd}' in it`)
+  return `#!/usr/bin/env node
+const first = {};
+(function (exports) {
+${early}
+})(first);
+first.early(process).then((isDone) => {
+  if (isDone) return;
+  const { compileFunction, constants } = require('node:vm');
+  const [, rest] = require('node:fs').readFileSync(__filename, 'utf8').split('\\n/*' + ' all of it\\n');
+  const code = rest.slice(0, rest.indexOf('*' + '/')).replaceAll('${commentEnd}', '*' + '/');
+  const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
+  const names = ['exports', 'require', 'module', '__filename', '__dirname'];
+  compileFunction(code, names, { filename: __filename, importModuleDynamically })(exports, require, module, __filename, __dirname);
+});
+/* all of it
+${whole.replaceAll('*/', commentEnd)}
+*/`
 }
 
 /** What the licences of packages that are in it ask of copies. */
