@@ -46,7 +46,7 @@ ${wanted !== undefined && !asked && html`<p class="banner" role="alert" tabindex
 ${view.state === 'Running' ? folder && links(view, open, folder) : notYet(view)}
 ${refusals(ways)}
 ${open.length > 0 && folderForm(view, wanted ?? homeOf(view))}
-${view.sshRefusal === undefined && setUp(view, title)}
+${view.sshRefusal === undefined && setUp(view, title, open.length > 0)}
 </div>`
 }
 
@@ -95,7 +95,7 @@ function folderForm(view: IdeView, folder: string): Html {
 </form>`
 }
 
-function setUp({ origin, alias }: IdeView, title: (text: string) => Html): Html {
+function setUp({ origin, alias }: IdeView, title: (text: string) => Html, isForIdes: boolean): Html {
   const commands = [
     `curl --fail --output ~/.local/bin/gatehouse ${origin}${paths.cliFile} && chmod +x ~/.local/bin/gatehouse`,
     `gatehouse login ${origin}`,
@@ -103,7 +103,7 @@ function setUp({ origin, alias }: IdeView, title: (text: string) => Html): Html 
   ]
   return html`<section class="log">
 ${title('Once on this machine')}
-<p class="soft">The links hold no password: the IDE runs ssh, which these commands teach the way. VS Code needs its Remote-SSH extension; <code>gatehouse doctor</code> says what else is missing.</p>
+<p class="soft">${isForIdes ? html`The links hold no password: the IDE runs ssh, which these commands teach the way. VS Code needs its Remote-SSH extension; <code>gatehouse doctor</code> says what else is missing.` : 'These commands teach ssh the way.'}</p>
 <pre tabindex="0" aria-label="Commands">${commands.join('\n')}</pre>
 <p>Then <code>ssh ${alias}</code> works as well.</p>
 </section>`

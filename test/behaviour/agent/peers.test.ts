@@ -9,6 +9,7 @@ import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Agents, openAgents } from '#compose/agents.ts'
 import { sayAsked } from '#link/peer-words.ts'
+import { api } from '#surface/urls.ts'
 import { type AgentScene, agentScene } from '#test/support/agent-scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
@@ -68,6 +69,16 @@ test('requests and sockets at the replica that has no link get through, with lar
   expect(JSON.parse((await ask('/large', { method: 'POST', body })).body).body.length).toBe(body.length)
   using socket = await openSocket(alice, url, { port: replica.port })
   expect((await socket.ask(Buffer.alloc(100_000, 3))).length).toBe(100_000)
+})
+
+test('the replica that has no link knows that another one has', async () => {
+  const console = new URL(scene.world.origin)
+  const atConsole = await scene.world.as('alice')
+  const headers = { Host: console.host, Cookie: atConsole.cookieHeader(console) ?? '' }
+  const viewAt = async (port: number) =>
+    JSON.parse((await plainRequest(`http://127.0.0.1:${port}${api.workspace(scene.ref)}`, { headers })).body)
+  await expect.poll(async () => (await viewAt(replica.port)).agent, patience).toEqual({ connected: true })
+  expect((await viewAt(scene.world.port)).agent).toMatchObject({ connected: true, since: expect.any(String) })
 })
 
 /** What comes back to whoever asks there for a connection, with this certificate, or none. */
