@@ -3,10 +3,17 @@ import { listObjects } from '../cluster-api.ts'
 import type { ContainerConfig } from '../echo-container.ts'
 import { until } from '../until.ts'
 import type { NodeHand } from './node-hand.ts'
-import type { ClusterSite, SiteWorkspace } from './site.ts'
+import type { ClusterSite, SiteReplica, SiteWorkspace } from './site.ts'
 
+/**
+ * Whoever knew the address must not wait for its pod that is no more, until he asks again whose it is: a machine that comes is asked by nobody, but it
+ * asks for those that it sends something to, and they have heard then.
+ */
 const listener = `
-import socketserver
+import socket, socketserver, sys
+for replica in sys.argv[1:]:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.sendto(b'', (replica, 9))
 class Hear(socketserver.BaseRequestHandler):
     def handle(self):
         while data := self.request.recv(65536):
@@ -17,7 +24,10 @@ class Server(socketserver.ThreadingTCPServer):
 Server(('', 8888), Hear).serve_forever()
 `
 
-const container: ContainerConfig = { command: ['python3', '-c', listener], args: [] }
+const containerBeside = (replicas: readonly SiteReplica[]): ContainerConfig => ({
+  command: ['python3', '-c', listener],
+  args: replicas.map(({ address }) => address),
+})
 const tries = 8
 
 export interface Heir extends SiteWorkspace {
@@ -28,6 +38,7 @@ export interface Heir extends SiteWorkspace {
 /** Bob's, and running. Somebody else's pod may be faster; then that address is waited for again. */
 export async function inherit(site: ClusterSite, hand: NodeHand, address: string): Promise<Heir> {
   await hand.giveNext(address)
+  const container = containerBeside(site.replicas)
   const workspace = await site.workspace('heir', { owner: 'bob', container })
   const { name } = workspace.ref
   for (let attempt = 1; ; attempt++) {
