@@ -148,8 +148,14 @@ test('what comes in one turn, however it is cut, goes to the system at once, and
   const counting = (to: number[]) =>
     new Duplex({
       read: () => undefined,
-      write: (bytes: Buffer, _encoding, done) => void (to.push(bytes.length), done()),
-      writev: (pieces, done) => void (to.push(pieces.reduce((sum, { chunk }) => sum + chunk.length, 0)), done()),
+      write(bytes: Buffer, _encoding, done) {
+        to.push(bytes.length)
+        done()
+      },
+      writev(pieces, done) {
+        to.push(pieces.reduce((sum, { chunk }) => sum + chunk.length, 0))
+        done()
+      },
     })
   const [connection, upstream] = [counting(at.client), counting(at.stream)]
   const clock = fakeClock()
