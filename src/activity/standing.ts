@@ -103,12 +103,15 @@ function standingOf(known: Known, rule: IdleRule, decided: Standing | undefined)
   const own = standingBy(decideByTraffic(known, rule.policy))
   // What remains is known to those who ask the app, and to them alone.
   const isOpen = own.reason === 'not-asked' || own.reason === 'not-heard'
-  return isOpen && decided && decided.kind !== 'idle' && isOfNow(decided, known.now) ? decided : own
+  // What Gatehouse finds idle it stops at once; what somebody else stops stays idle until he does.
+  const isIdleStill = own.reason === 'not-asked' && rule.policy.operatorTimeout !== undefined
+  const isTold = decided?.kind !== 'idle' || isIdleStill
+  return isOpen && decided && isTold && isOfNow(decided, known.now) ? decided : own
 }
 
-/** What held until a moment that is over holds no more. */
-function isOfNow({ idleAt }: Standing, now: Timestamp): boolean {
-  return idleAt === undefined || idleAt >= now
+/** What held until a moment that is over holds no more; of what is idle it is when it was found so. */
+function isOfNow({ kind, idleAt }: Standing, now: Timestamp): boolean {
+  return kind === 'idle' || idleAt === undefined || idleAt >= now
 }
 
 /** What whoever decides has written down. */

@@ -32,6 +32,8 @@ function asked(world: IdleWorld, { recorder, writer }: Replica, stops: ActivityB
   }
   return {
     tell,
+    /** To people. */
+    says: () => [directory.get(ref)].map((entry) => entry && board.reading(entry).standing)[0],
     async stops(): Promise<boolean> {
       const told = await tell()
       return told.kind === 'at' && clock.now() - told.at > 30 * minute
@@ -60,6 +62,7 @@ describe('the replica that decides', () => {
     await world.pass(3)
     expect(await operator.tell()).toEqual({ kind: 'at', at: typed })
     expect(await operator.stops()).toBe(true)
+    expect(operator.says()).toMatchObject({ kind: 'idle', reason: 'inactivity' })
     await world.pass(30)
     expect(await world.desired()).toBe('Running')
     expect(world.resources.calls('patchSpec')).toBe(0)
@@ -136,9 +139,11 @@ describe('a replica that does not decide', () => {
     expect(await operator.tell()).toMatchObject({ kind: 'unknown' })
     await world.pass(4)
     expect(await operator.stops()).toBe(true)
+    expect(operator.says()).toMatchObject({ kind: 'idle', reason: 'inactivity' })
     c.type()
     await world.pass(0.1)
     expect(await operator.stops()).toBe(false)
+    expect(operator.says()).toMatchObject({ kind: 'not-idle', reason: 'active' })
     await world.pass(36)
     expect(await operator.stops()).toBe(true)
   })
