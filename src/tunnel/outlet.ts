@@ -10,6 +10,8 @@ import { queuedCost } from './protocol.ts'
 const smallest = 1 / 4
 /** Bytes: fewer are somebody's keystrokes, and wait for nothing. */
 const fewestTogether = 4_096
+/** Bytes that wait for no more: a read. */
+const enoughTogether = 65_536
 /** Bytes that wait: two reads. */
 const mostWaiting = 131_072
 
@@ -55,6 +57,7 @@ export class Outlet {
     this.#queued += 1
     if (bytes.length >= fewestTogether) this.#gather()
     writable.write(bytes, this.#onWritten)
+    if (writable.writableLength >= enoughTogether) this.#letGo()
     const waiting = writable.writableLength + this.#queued * queuedCost
     if (this.#isFull || waiting < mostWaiting) return
     this.#isFull = true
@@ -66,10 +69,13 @@ export class Outlet {
     if (this.#isGathering) return
     this.#isGathering = true
     this.#parts.writable.cork()
-    setImmediate(() => {
-      this.#isGathering = false
-      this.#parts.writable.uncork()
-    })
+    setImmediate(this.#letGo)
+  }
+
+  readonly #letGo = (): void => {
+    if (!this.#isGathering) return
+    this.#isGathering = false
+    this.#parts.writable.uncork()
   }
 
   /** With an error, too, that the stream tells its owner. */
