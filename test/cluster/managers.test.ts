@@ -41,7 +41,10 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
   beforeAll(async () => {
     const bare = { managerSpec: { administrators: {} } }
     const opening = [openSite(), openSite({ ...bare, replicas: 1 })].map(async (one) => opened.use(await one))
-    const [first, second] = await Promise.all(opening)
+    // Both are waited for, so that one is closed as well where the other fails.
+    const both = await Promise.allSettled(opening)
+    for (const one of both) if (one.status === 'rejected') throw one.reason
+    const [first, second] = both.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
     if (!first || !second) throw new Error('there are not two')
     site = first
     other = second
