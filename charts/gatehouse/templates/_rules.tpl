@@ -46,7 +46,7 @@
 {{- define "gatehouse.workspaceRules" -}}
 - apiGroups: [workspace.jupyter.org]
   resources: [workspaces]
-  verbs: [list, watch, patch]
+  verbs: [get, list, watch, patch]
 - apiGroups: [workspace.jupyter.org]
   resources: [workspacetemplates]
   verbs: [list, watch]

@@ -8,8 +8,9 @@ import type { Followed, Source } from '#resources/source.ts'
 
 /** For each watch of ten seconds at most that it is beside, so that a server that refuses it is not asked without pause. */
 const mostTries = 3
+const fromNowOn = '' as ResourceVersion
 
-/** Its watch ends with its signal alone, and never throws. */
+/** Its watch ends with its signal alone. It throws nothing but what its signal says: a right to it that is missing takes no other one's objects along. */
 export function pulseOf<T extends Followed>(source: Source<T>): Source<T> {
   return new Pulse(source)
 }
@@ -21,8 +22,14 @@ class Pulse<T extends Followed> implements Source<T> {
     this.#source = source
   }
 
-  list(signal: AbortSignal): Promise<Listing<T>> {
-    return this.#source.list(signal)
+  async list(signal: AbortSignal): Promise<Listing<T>> {
+    try {
+      return await this.#source.list(signal)
+    } catch (error) {
+      if (signal.aborted) throw error
+      // Nothing that counts is in it, so nothing is missing. Its watch begins with what comes from now on, as a server reads an empty version.
+      return { items: [], resourceVersion: fromNowOn }
+    }
   }
 
   async *watch(resourceVersion: ResourceVersion, signal: AbortSignal): AsyncGenerator<WatchEvent<T>, void, void> {

@@ -57,6 +57,23 @@ test('a pulse that is refused again and again is asked three times, and says not
   expect(await reading).toBe('ended')
 })
 
+test('a pulse that may not be listed takes no place along: what is there is listed and goes on', async () => {
+  const place = played(['p1'])
+  const pulse = played([broken], [broken], [broken])
+  const refused = { ...pulse.source, list: () => Promise.reject(broken) }
+  const both = severalSources<Followed>([place.source, pulseOf(refused)])
+  const { resourceVersion } = await both.list(new AbortController().signal)
+  const { versions } = await heard(both, resourceVersion, new AbortController().signal)
+  expect(versions).toEqual(['p1'])
+  expect({ place: place.asked, pulse: pulse.asked }).toEqual({ place: ['listed'], pulse: ['', '', ''] })
+})
+
+test('a pulse whose list was given up says so', async () => {
+  const { source } = played()
+  const refused = { ...source, list: () => Promise.reject(broken) }
+  await expect(pulseOf(refused).list(AbortSignal.abort())).rejects.toBe(broken)
+})
+
 test('beside a place a pulse that breaks takes nothing of it along, and all begin anew where the place does', async () => {
   const place = played(['p1'], ['p2'])
   const pulse = played([broken], ['h1'])
