@@ -10,7 +10,18 @@ import { unheardLease } from './workspace-record.ts'
 import { writeEvery, writePeriod } from './write-turn.ts'
 
 /** What the app itself said when it was asked. */
-export type AppAnswer =
+export type AppAnswer = Busy | RestingAnswer
+
+/** Something runs in it now. */
+interface Busy {
+  readonly kind: 'busy'
+  readonly source: string
+  /** All else that it said: it counts where work counts no more. */
+  readonly besides?: RestingAnswer
+}
+
+/** Of no work that runs. */
+export type RestingAnswer =
   /** The last time that somebody did something, or that something ran, as far as it knows. */
   | {
       readonly kind: 'said'
@@ -22,8 +33,6 @@ export type AppAnswer =
       /** What was started in a terminal is known to it, and in what it says. */
       readonly knowsPrograms?: true
     }
-  /** Something runs in it now. */
-  | { readonly kind: 'busy'; readonly source: string }
   /** For people: `it answered 404 to /api/idle`. */
   | { readonly kind: 'failed'; readonly problem: string }
   | { readonly kind: 'not-asked' }
@@ -189,20 +198,22 @@ function decideUnseen(seen: Evidence, question: IdleQuestion): IdleDecision {
     return unknown('not-heard', 'What the other replicas have seen is not known for certain.')
   }
   if (load.kind === 'not-read') return unknown('load-not-read', 'It is not known yet how busy its processors are.')
-  switch (app.kind) {
+  const work = app.kind === 'busy' ? { at: Math.min(now, endOfWork(question)), source: app.source } : undefined
+  if (work?.at === now) {
+    return { kind: 'not-idle', reason: 'busy', message: sayActive(work), last: work, idleAt: now + policy.timeout }
+  }
+  const rest = app.kind === 'busy' ? (app.besides ?? nothingElse) : app
+  switch (rest.kind) {
     case 'not-asked':
       return unknown('not-asked', 'It has not been asked itself yet.')
     case 'failed':
-      return unknown('app-failed', `It could not be asked what it is doing: ${app.problem}.`)
-    case 'busy': {
-      const last = { at: Math.min(now, endOfWork(question)), source: app.source }
-      if (last.at < now) return decideSaid(seen, { kind: 'said', evidence: [last] }, question)
-      return { kind: 'not-idle', reason: 'busy', message: sayActive(last), last, idleAt: now + policy.timeout }
-    }
+      return unknown('app-failed', `It could not be asked what it is doing: ${rest.problem}.`)
     case 'said':
-      return decideSaid(seen, app, question)
+      return decideSaid(seen, work ? { ...rest, evidence: [...rest.evidence, work] } : rest, question)
   }
 }
+
+const nothingElse: RestingAnswer = { kind: 'said', evidence: [] }
 
 function decideSaid(seen: Evidence, app: AppAnswer & { kind: 'said' }, question: IdleQuestion): IdleDecision {
   const { now, ahead = 0, load } = question

@@ -7,7 +7,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { connect as overTls } from 'node:tls'
 import type { Evidence } from '#activity/clocks.ts'
-import type { AppAnswer } from '#activity/idle-decision.ts'
+import type { AppAnswer, RestingAnswer } from '#activity/idle-decision.ts'
 import type { IdleEndpoint } from '#activity/idle-shutdown.ts'
 import { profileOf } from '#activity/profile.ts'
 import { messageOf } from '#errors.ts'
@@ -63,8 +63,14 @@ export async function askApp(
 
 /** Work that is known of counts whatever else failed. */
 function sumOf(answers: readonly AppAnswer[]): AppAnswer {
-  const [worst] = ['busy', 'failed'].flatMap((kind) => answers.filter((answer) => answer.kind === kind))
-  if (worst) return worst
+  const rest = answers.flatMap((answer) => (answer.kind === 'busy' ? (answer.besides ?? []) : answer))
+  const busy = answers.find((answer) => answer.kind === 'busy')
+  return busy ? { ...busy, besides: sumOfRest(rest) } : sumOfRest(rest)
+}
+
+function sumOfRest(answers: readonly RestingAnswer[]): RestingAnswer {
+  const failed = answers.find((answer) => answer.kind === 'failed')
+  if (failed) return failed
   const said = answers.filter((answer) => answer.kind === 'said')
   const unclear = said.find((answer) => answer.unclear !== undefined)?.unclear
   return {
@@ -149,15 +155,15 @@ async function askJupyter(
 
 function told(kernels: List, terminals: List): AppAnswer {
   const states = kernels.map(({ execution_state: state }) => state)
-  if (states.includes('busy')) return { kind: 'busy', source: 'app:kernel-busy' }
   const evidence = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(terminals, 'app:terminal')]
-  const isClear = states.every((state) => state === 'idle' || state === 'dead')
-  return {
+  const isClear = states.every((state) => state === 'idle' || state === 'dead' || state === 'busy')
+  const rest: RestingAnswer = {
     ...{ kind: 'said', evidence },
     // One that never gets ready looks as one that is about to.
     ...(isClear ? {} : { unclear: 'app:kernel-state' }),
     ...(terminals.length > 0 ? { hasTerminals: true } : {}),
   }
+  return states.includes('busy') ? { kind: 'busy', source: 'app:kernel-busy', besides: rest } : rest
 }
 
 async function listOf(

@@ -7,6 +7,7 @@ import {
   type IdleQuestion,
   longestAhead,
   possibleClocks,
+  type RestingAnswer,
   settlingTime,
 } from '#activity/idle-decision.ts'
 import type { IdlePolicy } from '#activity/idle-policy.ts'
@@ -220,7 +221,9 @@ describe('who is idle', () => {
     const gesture = (span: number) => ({ clocks: { interactive: ago(span), busy: ago(-minute, 'kernel:busy') } })
     const atWork: AppAnswer = { kind: 'busy', source: 'app:kernel-busy' }
     const printed: AppAnswer = { kind: 'said', evidence: [ago(0, 'app:kernel')] }
-    const told: AppAnswer = { kind: 'said', evidence: [ago(0, 'endpoint')] }
+    const told: RestingAnswer = { kind: 'said', evidence: [ago(0, 'endpoint')] }
+    const later = gesture(2.5 * hour + 1)
+    const atWorkAnd = (besides: RestingAnswer): Asked => ({ ...later, app: { ...atWork, besides } })
     const used: Load = { kind: 'busy', at: now }
     test.each<[claim: string, asked: Asked, is: string]>([
       ['a kernel that works keeps it until then', gesture(2 * hour - 1), 'not-idle: busy'],
@@ -231,6 +234,15 @@ describe('who is idle', () => {
       ['nor by what it prints', { ...gesture(2.5 * hour + 1), app: printed }, 'idle: inactivity'],
       ['nor do its processors', { ...gesture(2.5 * hour + 1), load: used }, 'idle: inactivity'],
       ['an endpoint that tells of somebody does', { ...gesture(2.5 * hour + 1), app: told }, 'not-idle: active'],
+      ['also beside a kernel that works', atWorkAnd(told), 'not-idle: active'],
+      ['one that fails beside it does', atWorkAnd({ kind: 'failed', problem: 'x' }), 'unknown: app-failed'],
+      ['a terminal beside it does', atWorkAnd({ ...told, evidence: [], hasTerminals: true }), 'not-idle: active'],
+      [
+        'a kernel beside it that is unclear does',
+        atWorkAnd({ ...told, evidence: [], unclear: 'x' }),
+        'not-idle: active',
+      ],
+      ['nothing beside it does not', atWorkAnd({ ...told, evidence: [] }), 'idle: inactivity'],
       ['the app is believed until then', { clocks: { interactive: ago(hour) }, app: atWork }, 'not-idle: busy'],
     ])('%s', (_, asked, is) => {
       expect(verdict({ ...asked, policy: { maxBusy: 2 * hour } })).toBe(is)

@@ -191,7 +191,19 @@ describe("Jupyter's own lists", () => {
     JSON.stringify([{ id: 'a', execution_state: state, last_activity: '2026-11-21T10:00:00.000000Z' }])
   test('a kernel at work is work', async () => {
     await using app = await appWith({ ...quiet, [kernels]: kernel('busy') })
-    expect(await app.ask()).toEqual({ kind: 'busy', source: 'app:kernel-busy' })
+    expect(await app.ask()).toMatchObject({ kind: 'busy', source: 'app:kernel-busy' })
+  })
+
+  test('what else it says is kept beside the work: terminals, kernels that are unclear, and what the endpoint says or fails to', async () => {
+    const list = JSON.stringify([{ execution_state: 'busy' }, { execution_state: 'starting' }])
+    const open = { [kernels]: list, [terminals]: '[{"name": "1"}]' }
+    await using app = await appWith({ ...open, '/api/idle': `{"lastActiveTimestamp": ${at}}` })
+    const evidence = [{ at, source: 'endpoint' }]
+    expect(await app.ask(idle)).toMatchObject({
+      besides: { kind: 'said', evidence, unclear: 'app:kernel-state', hasTerminals: true, knowsPrograms: true },
+    })
+    await using broken = await appWith({ ...open, '/api/idle': 500 })
+    expect(await broken.ask(idle)).toMatchObject({ besides: { kind: 'failed' } })
   })
 
   test('a kernel at rest was last active when it says', async () => {
