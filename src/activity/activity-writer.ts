@@ -47,7 +47,10 @@ interface Draft {
   stored: WorkspaceActivity | undefined
   /** Of {@link stored}. */
   written: Clocks
+  /** That this replica saw first. */
   run: Run | undefined
+  /** The one that goes on, where others have written since when. */
+  knownRun: Run | undefined
   verdict: Activity['verdict']
   /** What others knew who are gone. */
   adopted: Activity | undefined
@@ -105,6 +108,13 @@ export class ActivityWriter {
     if (draft.run?.instance !== run.instance || isLost) draft.run = run
     if (isLost) draft.stored = undefined
     draft.isWanted = true
+  }
+
+  /** This run of it goes on, as is written somewhere: what is said from here on is said of this run. */
+  knowsRun(workspace: WatchedWorkspace, run: Run): void {
+    const draft = this.#draftOf(workspace)
+    draft.knownRun = run
+    if (draft.run?.instance !== run.instance) draft.run = undefined
   }
 
   /**
@@ -171,9 +181,10 @@ export class ActivityWriter {
     const known = this.#drafts.get(workspace.uid)
     if (known) return known
     const { namespace, name, uid } = workspace
-    const nothing = { stored: undefined, written: {}, run: undefined, verdict: undefined, adopted: undefined }
+    const nothing = { stored: undefined, written: {}, verdict: undefined, adopted: undefined }
+    const noRun = { run: undefined, knownRun: undefined }
     const draft: Draft = {
-      ...{ workspace: { namespace, name, uid }, ...nothing },
+      ...{ workspace: { namespace, name, uid }, ...nothing, ...noRun },
       ...{ recent: new Map<number, number>(), recentSince: 0 },
       ...{ isWanted: false, underWay: undefined, turn: neverWritten, retryAt: 0 },
     }
@@ -209,8 +220,9 @@ export class ActivityWriter {
   }
 
   /** What is known here and not yet written. */
-  #newsOf({ workspace, written, stored, run }: Draft, clocks: Clocks): Weight {
+  #newsOf({ workspace, written, stored, run: ownRun, knownRun }: Draft, clocks: Clocks): Weight {
     const connectedCounts = this.#parts.policyOf(workspace.uid)?.connectedCounts === true
+    const run = ownRun ?? knownRun
     const startedAt = (run ?? (stored && activityOf(stored).run))?.since
     return newsOf(clocks, written, { connectedCounts, startedAt })
   }
@@ -273,7 +285,8 @@ export class ActivityWriter {
   }
 
   /** With what was in the store before, so that a process that was restarted takes nothing back. */
-  #specOf({ workspace, stored, run, verdict, adopted }: Draft, recent: History) {
+  #specOf({ workspace, stored, run: ownRun, knownRun, verdict, adopted }: Draft, recent: History) {
+    const run = ownRun ?? knownRun
     const { recorder, replica, accessUrlOf, clock } = this.#parts
     const accessURL = accessUrlOf(workspace.uid)
     const now = clock.now()

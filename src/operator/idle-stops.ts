@@ -179,6 +179,7 @@ export class IdleStops {
     const isUnheardOf = known.written?.run === undefined && fresh === undefined && book.heardSince !== undefined
     if (instance && isUnheardOf && known.isRunning && (known.mayStop || !isOurs(policy)))
       writer.sawRun(watched(entry), { instance: instance.instanceUid, since: known.now })
+    if (known.written?.run) writer.knowsRun(watched(entry), known.written.run)
     return decideKnown(known, policy, app, loads.of({ entry, timeout: policy.timeout }))
   }
 

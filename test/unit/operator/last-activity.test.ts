@@ -206,6 +206,54 @@ describe('a replica that does not decide', () => {
     }
   })
 
+  test.each(['hands over', 'is killed'])('whoever decides %s: the next one is believed', async (how) => {
+    await using world = await openWorld()
+    const [a, b, c] = [world.openReplica('a'), world.openReplica('b'), world.openReplica('c')]
+    const leader = world.lead(a)
+    await using operator = asked(world, c)
+    await operator.tell()
+    await world.pass(5)
+    {
+      const faults = how === 'is killed' ? (['replace', 'create'] as const) : []
+      using _ = world.resources.fail(...faults)
+      await leader[Symbol.asyncDispose]()
+      if (how === 'is killed') await a[Symbol.asyncDispose]()
+    }
+    await using _leader = world.lead(b)
+    await world.pass(10)
+    await operator.tell()
+    await world.pass(14)
+    expect(await operator.stops()).toBe(false)
+    for (let passed = 0; passed < 4; passed += 1) {
+      await world.pass(10)
+      expect(await operator.stops()).toBe(true)
+    }
+    b.type()
+    await world.pass(0.5)
+    expect(await operator.stops()).toBe(false)
+  })
+
+  test('one that is killed had found it idle: once the next one says that it does not know yet, that holds', async () => {
+    await using world = await openWorld()
+    const [a, b, c] = [world.openReplica('a'), world.openReplica('b'), world.openReplica('c')]
+    const leader = world.lead(a)
+    await using operator = asked(world, c)
+    await operator.tell()
+    await world.pass(40)
+    expect(await operator.stops()).toBe(true)
+    {
+      using _ = world.resources.fail('replace', 'create')
+      await leader[Symbol.asyncDispose]()
+      await a[Symbol.asyncDispose]()
+    }
+    await using next = world.lead(b)
+    await world.pass(1 / 6)
+    expect(next.why()).toMatchObject({ kind: 'unknown', reason: 'not-heard' })
+    for (; next.why()?.kind !== 'idle'; await world.pass(1 / 6)) expect(await operator.stops()).toBe(false)
+    await world.pass(0.5)
+    expect(await operator.stops()).toBe(true)
+  })
+
   test('a store that can not be read is a fault, and no time', async () => {
     await using world = await openWorld()
     const [a, b] = [world.openReplica('a'), world.openReplica('b')]
