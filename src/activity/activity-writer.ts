@@ -7,6 +7,7 @@ import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
+import { type Draft, newDraft } from './activity-draft.ts'
 import {
   type Activity,
   activityKind,
@@ -24,7 +25,7 @@ import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
 import { sight } from './sight.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
-import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, type WriteTurn, writePeriod } from './write-turn.ts'
+import { mayWrite, newsOf, turnAfter, type Weight, writePeriod } from './write-turn.ts'
 
 export interface ActivityWriterParts {
   readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget'>
@@ -39,30 +40,6 @@ export interface ActivityWriterParts {
   readonly accessUrlOf: (uid: string) => string | undefined
   readonly clock: Clock
   readonly log: Log
-}
-
-interface Draft {
-  readonly workspace: WatchedWorkspace
-  /** As it is in the store, as far as this replica knows. */
-  stored: WorkspaceActivity | undefined
-  /** Of {@link stored}. */
-  written: Clocks
-  /** That this replica saw first. */
-  run: Run | undefined
-  /** The one that goes on, where others have written since when. */
-  knownRun: Run | undefined
-  verdict: Activity['verdict']
-  /** What others knew who are gone. */
-  adopted: Activity | undefined
-  /** Marks that are not in the store yet, and since when there are some. */
-  recent: Map<number, number>
-  recentSince: Timestamp
-  isWanted: boolean
-  /** A write that has not ended. */
-  underWay: Promise<boolean> | undefined
-  turn: WriteTurn
-  /** After a failure. */
-  retryAt: Timestamp
 }
 
 const lookEvery: Milliseconds = 1_000
@@ -180,15 +157,8 @@ export class ActivityWriter {
   #draftOf(workspace: WatchedWorkspace): Draft {
     const known = this.#drafts.get(workspace.uid)
     if (known) return known
-    const { namespace, name, uid } = workspace
-    const nothing = { stored: undefined, written: {}, verdict: undefined, adopted: undefined }
-    const noRun = { run: undefined, knownRun: undefined }
-    const draft: Draft = {
-      ...{ workspace: { namespace, name, uid }, ...nothing, ...noRun },
-      ...{ recent: new Map<number, number>(), recentSince: 0 },
-      ...{ isWanted: false, underWay: undefined, turn: neverWritten, retryAt: 0 },
-    }
-    this.#drafts.set(uid, draft)
+    const draft = newDraft(workspace)
+    this.#drafts.set(workspace.uid, draft)
     return draft
   }
 

@@ -1,0 +1,39 @@
+/** What one replica is about to write of one workspace, and what it knows to be written. */
+import type { Timestamp } from '#lib/clock.ts'
+import type { Activity, Run, WorkspaceActivity } from './activity-record.ts'
+import type { Clocks } from './clocks.ts'
+import type { WatchedWorkspace } from './workspace-record.ts'
+import { neverWritten, type WriteTurn } from './write-turn.ts'
+
+export interface Draft {
+  readonly workspace: WatchedWorkspace
+  /** As it is in the store, as far as this replica knows. */
+  stored: WorkspaceActivity | undefined
+  /** Of {@link stored}. */
+  written: Clocks
+  /** That this replica saw first. */
+  run: Run | undefined
+  /** The one that goes on, where others have written since when. */
+  knownRun: Run | undefined
+  verdict: Activity['verdict']
+  /** What others knew who are gone. */
+  adopted: Activity | undefined
+  /** Marks that are not in the store yet, and since when there are some. */
+  recent: Map<number, number>
+  recentSince: Timestamp
+  isWanted: boolean
+  /** A write that has not ended. */
+  underWay: Promise<boolean> | undefined
+  turn: WriteTurn
+  /** After a failure. */
+  retryAt: Timestamp
+}
+
+export function newDraft({ namespace, name, uid }: WatchedWorkspace): Draft {
+  const nothing = { stored: undefined, written: {}, verdict: undefined, adopted: undefined }
+  return {
+    ...{ workspace: { namespace, name, uid }, ...nothing, run: undefined, knownRun: undefined },
+    ...{ recent: new Map<number, number>(), recentSince: 0 },
+    ...{ isWanted: false, underWay: undefined, turn: neverWritten, retryAt: 0 },
+  }
+}
