@@ -1,5 +1,6 @@
 /** What lives as long as the process, whatever becomes of its settings: keys, sessions, what is known of workspaces, all that is live. */
 import { ActivityRecorder } from '#activity/recorder.ts'
+import { LeftTunnels } from '#gateway/left-tunnels.ts'
 import { Turnstile } from '#gateway/turnstile.ts'
 import { Witness } from '#gateway/witness.ts'
 import { type MachineSessions, openMachineSessions } from '#identity/machine-sessions.ts'
@@ -43,6 +44,8 @@ export interface State {
   readonly turnstile: Turnstile
   /** Places for what is counted across replicas. */
   readonly slots: Slots
+  /** Tunnels that agents hold: by whatever edition of the settings they go on, they are the same. */
+  readonly left: LeftTunnels
   readonly nextRequestId: () => string
 }
 
@@ -85,7 +88,7 @@ export function openState(ground: Ground): State {
   const witness = new Witness({ audit, metrics, clock })
   return {
     ...{ ground, present, tasks, streams, keeping, ssh, machines, workspaces, client, recorder },
-    ...{ idle, witness, slots },
+    ...{ idle, witness, slots, left: new LeftTunnels(clock) },
     turnstile: new Turnstile({ limits: settings.limits, isExempt: standsForMany(settings), clock }),
     ...(reviews ? { reviews } : {}),
     nextRequestId: createRequestIds(),

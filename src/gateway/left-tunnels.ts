@@ -13,15 +13,18 @@ export class LeftTunnels {
   readonly #clock: Clock
   /** By person and workspace, and by its name there; those that left first come first. */
   readonly #left = new Map<string, Map<string, LeftTunnel>>()
+  /** By its name there: by which connection it goes on here, of several the last one. */
+  readonly #carried = new Map<string, HeldTunnel>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** `rest`: how long it may be open yet, whoever is on it. */
-  add(held: HeldTunnel, { group }: Pass, rest: Milliseconds): void {
+  /** Its connection is gone. One that another connection has taken up meanwhile is that one's. */
+  add(held: HeldTunnel, { group }: Pass, { rest, isOver }: Leaving): void {
+    if (!this.isCarriedBy(held)) return
+    this.drop(held)
     const { person, key } = wordsOf(held)
-    this.delete(held)
     const own = this.#left.get(person) ?? new Map<string, LeftTunnel>()
     this.#left.set(person, own)
     const onDone = () => {
@@ -30,31 +33,62 @@ export class LeftTunnels {
       if (own.get(key) === left) own.delete(key)
       if (own.size === 0 && this.#left.get(person) === own) this.#left.delete(person)
     }
-    const left = new LeftTunnel(held, onDone)
-    const isOver = rest <= longestAway
-    const timer = this.#clock.after(Math.max(0, Math.min(rest, longestAway)), () => (isOver ? left.over() : onDone()))
+    const left = new LeftTunnel(held, isOver, onDone)
+    const isLimited = rest <= longestAway
+    const until = isLimited ? Math.max(0, rest) + untilSaid : longestAway
+    const timer = this.#clock.after(until, () => (isLimited ? left.over() : onDone()))
     own.set(key, left)
     group.add(left)
     // An agent keeps no more of them, and those that left last.
-    for (const oldest of own.values()) if (own.size > mostHeld) oldest.forget()
+    if (own.size > mostHeld) forgettable(own)?.forget()
   }
 
-  /** Its client is here again. */
-  delete(held: HeldTunnel): void {
+  /** Its client is here, by this connection from now on. It is told when that is gone: {@link add} or {@link drop}. */
+  carry(held: HeldTunnel): void {
     const { person, key } = wordsOf(held)
     this.#left.get(person)?.get(key)?.forget()
+    this.#carried.set(key, held)
   }
+
+  /** `false`: by another connection, or by none any more. */
+  isCarriedBy(held: HeldTunnel): boolean {
+    return this.#carried.get(wordsOf(held).key) === held
+  }
+
+  /** Its connection is gone, and nothing is to be ended from here. */
+  drop(held: HeldTunnel): void {
+    if (this.isCarriedBy(held)) this.#carried.delete(wordsOf(held).key)
+  }
+}
+
+export interface Leaving {
+  /** How long it may be open yet, whoever is on it. */
+  readonly rest: Milliseconds
+  /** One end has said that it is over, and the other one has heard it unless the way to it broke just then. */
+  readonly isOver: boolean
+}
+
+/** By then whoever has it now has found out that it was open for as long as it may be, and has told its client so. */
+const untilSaid: Milliseconds = 60_000
+
+/** One of them: rather what is over than what somebody may come back to. */
+function forgettable(own: ReadonlyMap<string, LeftTunnel>): LeftTunnel | undefined {
+  const all = [...own.values()]
+  return all.find(({ isOver }) => isOver) ?? all[0]
 }
 
 class LeftTunnel implements LiveStream {
   readonly kind = 'tunnel'
   readonly isLasting = true
   readonly isAway = true
+  /** As far as is known. */
+  readonly isOver: boolean
   readonly #held: HeldTunnel
   readonly #onDone: () => void
 
-  constructor(held: HeldTunnel, onDone: () => void) {
+  constructor(held: HeldTunnel, isOver: boolean, onDone: () => void) {
     this.#held = held
+    this.isOver = isOver
     this.#onDone = onDone
   }
 

@@ -65,6 +65,8 @@ export class LiveTunnel implements LiveStream {
   #moved = 0
   /** Of one that outlives this connection: bytes that had not passed before. */
   #fresh = 0
+  /** Of such a one. */
+  readonly #meter: Meter | undefined
   /** What was foreseen, and told. */
   readonly #warned = new Set<Notice['why']>()
 
@@ -76,15 +78,17 @@ export class LiveTunnel implements LiveStream {
     this.#movedAt = this.#openedAt - (held?.held?.idle ?? 0)
     this.#sights = parts.sightings?.tunnelled(pass, clock)
     pass.group.add(this)
-    if (held) parts.left.delete(held)
+    if (held) parts.left.carry(held)
+    const meter = held && new Meter()
+    this.#meter = meter
     metrics.streamsOpened('tunnel').add()
     audit.record({ event: 'stream-opened', ...about(visit, pass), kind: 'tunnel' })
     slot.lost.addEventListener('abort', this.#onLost, { once: true })
     this.#bridge = new Bridge({
       ...{ socket, dialect, clock, onBreak: broke },
       stream: { readable: upstream, writable: upstream },
-      observe: held
-        ? this.#meter(new Meter())
+      observe: meter
+        ? this.#measure(meter)
         : (from, bytes) => this.#sights?.observe(from === 'socket' ? 'client' : 'upstream', bytes.length),
       onClosed: (bridge) => this.#closed(bridge),
       reading: intake.reading,
@@ -114,7 +118,7 @@ export class LiveTunnel implements LiveStream {
   }
 
   /** What is sent again is nobody's work. */
-  #meter(meter: Meter): (from: 'socket' | 'stream', bytes: Buffer) => void {
+  #measure(meter: Meter): (from: 'socket' | 'stream', bytes: Buffer) => void {
     return (from, bytes) => {
       const fresh = from === 'socket' ? meter.fromClient(bytes) : meter.fromUpstream(bytes)
       this.#fresh += fresh
@@ -123,8 +127,10 @@ export class LiveTunnel implements LiveStream {
   }
 
   #end(closing: Closing): void {
+    const { held, left } = this.#parts
     this.#bridge.end(closing)
-    this.#parts.held?.endFor(closing.code)
+    // What was taken up by another connection rests on what that one rests on.
+    if (held && left.isCarriedBy(held)) held.endFor(closing.code)
   }
 
   /** Warns ahead of it, once. */
@@ -171,8 +177,14 @@ export class LiveTunnel implements LiveStream {
   /** Its client may come back, by whatever replica; one that ends itself ends nothing else any more. */
   #leave(code: number): void {
     const { held, left, pass, bounds, clock } = this.#parts
-    if (!held || held.isEnded || (this.#bridge.cut === 'ended' && code === closeCodes.restarting)) return
-    left.add(held, pass, bounds.max - (clock.now() - this.#began))
+    if (!held) return
+    const isNobodys = held.isEnded || (this.#bridge.cut === 'ended' && code === closeCodes.restarting)
+    if (isNobodys) left.drop(held)
+    else
+      left.add(held, pass, {
+        rest: bounds.max - (clock.now() - this.#began),
+        isOver: this.#meter?.hasHeardBye === true,
+      })
   }
 }
 

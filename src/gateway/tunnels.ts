@@ -17,7 +17,6 @@ import type { Dialect } from '#tunnel/protocol.ts'
 import { type Bounds, boundsOf, portForward } from '#workspace/connections.ts'
 import type { Room, Slot, Slots } from '#workspace/slots.ts'
 import { HeldTunnel } from './held-tunnel.ts'
-import { LeftTunnels } from './left-tunnels.ts'
 import { LiveTunnel, type LiveTunnelParts } from './live-tunnel.ts'
 import type { Pass } from './passes.ts'
 import { comeAgain } from './reply.ts'
@@ -27,7 +26,7 @@ import { problemOfExcess, retryFields, type Turnstile } from './turnstile.ts'
 import { hasLeft, type Visit } from './visit.ts'
 import type { Witness } from './witness.ts'
 
-export interface TunnelsParts extends Pick<LiveTunnelParts, 'audit' | 'metrics' | 'sightings' | 'endingOf'> {
+export interface TunnelsParts extends Pick<LiveTunnelParts, 'audit' | 'metrics' | 'sightings' | 'endingOf' | 'left'> {
   readonly policy: TunnelPolicy
   readonly slots: Pick<Slots, 'take'>
   readonly turnstile: Pick<Turnstile, 'open'>
@@ -75,11 +74,9 @@ const streamGone: Problem = {
 export class Tunnels {
   readonly #parts: TunnelsParts
   readonly #landing = new Landing()
-  readonly #left: LeftTunnels
 
   constructor(parts: TunnelsParts) {
     this.#parts = parts
-    this.#left = new LeftTunnels(parts.clock)
   }
 
   /** Settles when it is open, or refused. */
@@ -155,7 +152,7 @@ export class Tunnels {
     const accepted = acceptTunnel({ request: visit.request, socket, head, dialect, instance, clock })
     if (!accepted) return false
     const open = this.#parts.turnstile.open(pass.session.identity.username)
-    const rest = { upstream, intake, held, left: this.#left }
+    const rest = { upstream, intake, held }
     new LiveTunnel({ ...this.#parts, ...rest, visit, pass, dialect, bounds, slot, open, socket: accepted })
     return true
   }

@@ -12,6 +12,7 @@ class Direction {
   /** Bytes of the piece that is being read. */
   fresh = 0
   isLost = false
+  hasSaidBye = false
 
   pass(length: number): void {
     const from = Math.max(this.next, this.before)
@@ -23,6 +24,11 @@ class Direction {
 export class Meter {
   readonly #client = new Direction()
   readonly #upstream = new Direction()
+
+  /** One of the two has said that it is over; whether the other one has heard it is not known. */
+  get hasHeardBye(): boolean {
+    return this.#client.hasSaidBye || this.#upstream.hasSaidBye
+  }
 
   /** How many new bytes are in a piece of what the client says. */
   fromClient(bytes: Buffer): number {
@@ -45,7 +51,9 @@ function measured(bytes: Buffer, own: Direction, other: Direction): number {
     data: ({ length }) => own.pass(length),
     ack() {},
     end() {},
-    bye() {},
+    bye() {
+      own.hasSaidBye = true
+    },
   }
   try {
     own.reader.read(bytes, hearing)

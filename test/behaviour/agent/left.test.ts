@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { parseSessionName } from '#identity/session-id.ts'
-import { resumeProtocol, resumeWindow, writeHello } from '#resume/frames.ts'
+import { resumeProtocol, resumeWindow, writeBye, writeHello } from '#resume/frames.ts'
 import { shareFor, unshare } from '#test/behaviour/tunnel/shares.ts'
 import { type AgentScene, agentScene } from '#test/support/agent-scene.ts'
 import { askTunnel, logIn, type OpenTunnel } from '#test/support/tunnel-scene.ts'
@@ -26,6 +26,8 @@ interface Client {
   come(bearer?: string): Promise<OpenTunnel>
   /** Resolves when the gateway knows. */
   goAway(): Promise<void>
+  /** As a command line does that is done; resolves when the gateway knows. */
+  finish(): Promise<void>
 }
 
 function clientOf(bearer: string): Client {
@@ -47,6 +49,12 @@ function clientOf(bearer: string): Client {
       const before = closed()
       tunnel?.ws.terminate()
       await expect.poll(closed, patience).toBe(before + 1)
+    },
+    async finish() {
+      const before = closed()
+      tunnel?.ws.send(writeBye('done'))
+      tunnel?.ws.close(1000)
+      await expect.poll(closed, { ...patience, interval: 5 }).toBe(before + 1)
     },
   }
 }
@@ -97,6 +105,24 @@ test.each([
   },
 )
 
+test('a stream whose client is away ends with its share, however many of the same person have finished meanwhile', async () => {
+  const { world } = scene
+  await shareFor(scene, 'for-bob')
+  const bearer = await logIn(world, 'bob')
+  const away = clientOf(bearer)
+  await away.come()
+  await away.goAway()
+  for (let times = 0; times < 33; times += 1) {
+    const short = clientOf(bearer)
+    await short.come()
+    await short.finish()
+  }
+  await expect.poll(() => scene.ssh.connections.size, patience).toBe(1)
+  const began = performance.now()
+  await unshare(scene, 'for-bob')
+  await leaves(0, began)
+})
+
 test('a stream that its client has taken up again by another login is none of the first one’s', async () => {
   const { world } = scene
   const client = clientOf(await logIn(world, 'alice'))
@@ -112,11 +138,34 @@ test('a stream that its client has taken up again by another login is none of th
   expect(await tunnel.closed).toMatchObject({ code: 1008 })
 })
 
+test('neither is one whose first connection is found to be gone only when the second one carries it', async () => {
+  const { world } = scene
+  const client = clientOf(await logIn(world, 'alice'))
+  const old = await client.come()
+  const [first] = sessionsOf('alice')
+  // As a machine that sleeps: it answers no close.
+  old.ws.pause()
+  const closed = () => world.audit.filter(({ event }) => event === 'stream-closed').length
+  const before = closed()
+  using tunnel = await client.come(await logIn(world, 'alice'))
+  await expect.poll(closed, patience).toBe(before + 1)
+  const name = parseSessionName(first ?? '')
+  if (name) await world.open.sessions.end(name, 'revoked')
+  await pause(500)
+  expect([scene.ssh.connections.size, tunnel.ws.readyState]).toEqual([1, tunnel.ws.OPEN])
+  await client.goAway()
+  const began = performance.now()
+  await endSessions('alice')
+  await leaves(0, began)
+  old.ws.terminate()
+})
+
 test('a stream whose client is away, or on its way back, outlives the end of its gateway', async () => {
   const { world } = scene
   const bearer = await logIn(world, 'alice')
   const client = clientOf(bearer)
   await client.come()
+  const accepted = scene.ssh.accepted()
   await client.goAway()
   const drain = () => {
     for (const group of world.open.streams.all()) group.end({ code: 1012, reason: 'gateway restarting' })
@@ -128,6 +177,6 @@ test('a stream whose client is away, or on its way back, outlives the end of its
   drain()
   await coming
   using tunnel = await client.come()
-  expect([scene.ssh.accepted(), tunnel.ws.readyState]).toEqual([expect.any(Number), tunnel.ws.OPEN])
+  expect([scene.ssh.accepted(), tunnel.ws.readyState]).toEqual([accepted, tunnel.ws.OPEN])
   await endSessions('alice')
 })
