@@ -33,7 +33,7 @@ const heavy = [
   'test/{soak,fuzz,browser}/**/*.test.ts',
   'test/behaviour/{activity,code-server,image,jupyter,laptop}/**/*.test.ts',
   // Days pass in it, second by second: what it takes is the processor, and all of it.
-  'test/behaviour/login/key-ring.test.ts',
+  'test/behaviour/login/{key-ring,session-life}.test.ts',
   // It puts another module in the place of one that all of them load.
   'test/unit/proxy/undici.test.ts',
 ]
@@ -45,7 +45,7 @@ const beside = [
   'test/behaviour/{code-server,image}/**/*.test.ts',
   'test/behaviour/laptop/!(install|manifests).test.ts',
   'test/behaviour/jupyter/{events,idle,kernel-and-terminal}.test.ts',
-  'test/behaviour/login/key-ring.test.ts',
+  'test/behaviour/login/{key-ring,session-life}.test.ts',
 ]
 
 export default defineConfig({

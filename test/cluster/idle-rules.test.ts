@@ -2,6 +2,7 @@
  * By what rule workspaces are idle on the real API server: endpoints of real pods, bounds of a template, and a real JupyterLab. Time passes by leaps, here
  * and at the API server. Nobody takes one of ten seconds for a date that was moved: the clock says nothing of what is steady.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Clock, systemClock } from '#lib/clock.ts'
 import type { ActivityView } from '#surface/activity-message.ts'
@@ -144,7 +145,11 @@ describeWith('cluster', 'in a cluster', () => {
 
     // Behind so large a leap nothing is decided for two minutes, which pass by small ones.
     await leap(later - 200 * seconds - clock.now())
-    while (stops().length < 2 && clock.now() < later + 40 * seconds) await leap(10 * seconds)
+    while (stops().length < 2 && clock.now() < later + 40 * seconds) {
+      await leap(10 * seconds)
+      // Apps and the API server answer by the other clock.
+      await sleep(seconds)
+    }
     expect([...stops()].sort()).toEqual(['named', 'numbered'])
     await expect.poll(() => isKnown('used'), patience).toBe('active')
     expect([await desired('named'), await desired('numbered')]).toEqual(['Stopped', 'Stopped'])

@@ -10,7 +10,9 @@ describe('of a WebSocket that is silent', () => {
   const onlooker = recorder.onlookerOf({ namespace: 'team', name: 'nb', uid: 'u1' }, 'alice')
 
   test.each([...restingSockets])('64 bytes are kept at most: %s', (_, socket) => {
-    expect(keptFor(socket, onlooker)).toBeLessThanOrEqual(64)
+    // Compiled code is on the heap as well, whenever the engine makes it.
+    const [, median] = [1, 2, 3].map(() => keptFor(socket, onlooker)).sort((a, b) => a - b)
+    expect(median).toBeLessThanOrEqual(64)
   })
 })
 

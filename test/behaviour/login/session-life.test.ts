@@ -57,7 +57,7 @@ describe('a session', () => {
     await s.clock.advance(1)
     expect(await s.socket.closed).toMatchObject({ code: 1008, reason: 'session ended' })
     expect((await s.dave.fetch(s.url)).status).toBe(401)
-  })
+  }, 180_000)
 
   test('[JK11.2] is decided about anew when it is renewed: who has lost the group is out, who has got another one is in', async () => {
     await using s = await scene()
