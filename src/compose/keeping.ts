@@ -51,7 +51,7 @@ export function openKeeping(parts: KeepingParts): Keeping {
   const keyRing = openKeyRing({ ...parts, namespace, onInterruption })
   const sessions = openSessions({ ...parts, onInterruption, keyRing, namespace, lifetime, horizon })
   const sealer = createSealer({ keyRing, clock })
-  const isLive = (name: string) => streams.ofSession(name).length > 0
+  const isLive = (name: string) => streams.isInUse(name)
   return {
     ...{ keyRing, sessions, sealer },
     replica: randomUUID(),

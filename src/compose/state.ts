@@ -58,7 +58,7 @@ export function openState(ground: Ground): State {
   const ssh = openSsh(ground)
   const { sessions } = keeping
   const isLocked = (username: string) => sessions.isLocked(username)
-  const isLive = (name: string) => streams.ofSession(name).length > 0
+  const isLive = (name: string) => streams.isInUse(name)
   const machines = openMachineSessions({ ...ground, issuers: ground.machines ?? [], isLocked, isLive })
   const workspaces = openWorkspaces({ ...ground, site: () => present.site, tasks })
   const { directory } = workspaces

@@ -9,19 +9,22 @@ import { longestAway } from '#resume/hold.ts'
 import type { HeldTunnel } from './held-tunnel.ts'
 import type { Pass } from './passes.ts'
 
+/** As much of it as is needed to end it. */
+export type EndableTunnel = Pick<HeldTunnel, 'name' | 'end' | 'endFor'>
+
 export class LeftTunnels {
   readonly #clock: Clock
   /** By person and workspace, and by its name there; those that left first come first. */
   readonly #left = new Map<string, Map<string, LeftTunnel>>()
   /** By its name there: by which connection it goes on here, of several the last one. */
-  readonly #carried = new Map<string, HeldTunnel>()
+  readonly #carried = new Map<string, EndableTunnel>()
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
   /** Its connection is gone. One that another connection has taken up meanwhile is that one's. */
-  add(held: HeldTunnel, { group }: Pass, { rest, isOver }: Leaving): void {
+  add(held: EndableTunnel, { group }: Pick<Pass, 'group'>, { rest, isOver }: Leaving): void {
     if (!this.isCarriedBy(held)) return
     this.drop(held)
     const { person, key } = wordsOf(held)
@@ -44,19 +47,19 @@ export class LeftTunnels {
   }
 
   /** Its client is here, by this connection from now on. It is told when that is gone: {@link add} or {@link drop}. */
-  carry(held: HeldTunnel): void {
+  carry(held: EndableTunnel): void {
     const { person, key } = wordsOf(held)
     this.#left.get(person)?.get(key)?.forget()
     this.#carried.set(key, held)
   }
 
   /** `false`: by another connection, or by none any more. */
-  isCarriedBy(held: HeldTunnel): boolean {
+  isCarriedBy(held: EndableTunnel): boolean {
     return this.#carried.get(wordsOf(held).key) === held
   }
 
   /** Its connection is gone, and nothing is to be ended from here. */
-  drop(held: HeldTunnel): void {
+  drop(held: EndableTunnel): void {
     if (this.isCarriedBy(held)) this.#carried.delete(wordsOf(held).key)
   }
 }
@@ -83,10 +86,10 @@ class LeftTunnel implements LiveStream {
   readonly isAway = true
   /** As far as is known. */
   readonly isOver: boolean
-  readonly #held: HeldTunnel
+  readonly #held: EndableTunnel
   readonly #onDone: () => void
 
-  constructor(held: HeldTunnel, isOver: boolean, onDone: () => void) {
+  constructor(held: EndableTunnel, isOver: boolean, onDone: () => void) {
     this.#held = held
     this.isOver = isOver
     this.#onDone = onDone
@@ -108,6 +111,6 @@ class LeftTunnel implements LiveStream {
   }
 }
 
-function wordsOf({ name: { person, key } }: HeldTunnel) {
+function wordsOf({ name: { person, key } }: EndableTunnel) {
   return { person: person.toString('hex'), key: key.toString('hex') }
 }

@@ -115,6 +115,11 @@ export class StreamIndex {
     return live(this.#byWorkspace.get(workspace))
   }
 
+  /** Whether somebody is on something of that session now; that it has left something to be ended with it is no use of it. */
+  isInUse(session: string): boolean {
+    return this.ofSession(session).some((group) => group.streams().some(({ isAway }) => !isAway))
+  }
+
   all(): readonly StreamGroup[] {
     return [...this.#byWorkspace.values()].flatMap(live)
   }

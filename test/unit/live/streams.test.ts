@@ -34,6 +34,20 @@ describe('the index of what is live', () => {
     expect(index.count().get('http')).toBe(2)
   })
 
+  it('takes a session for used while somebody is on one of its streams, and still ends those that nobody is on', () => {
+    const index = new StreamIndex()
+    const one = group(index, 's1', 'w1')
+    const [away, here] = [{ ...stream(), isAway: true }, stream()]
+    one.add(away)
+    expect([index.isInUse('s1'), index.isInUse('s2')]).toEqual([false, false])
+    one.add(here)
+    expect(index.isInUse('s1')).toBe(true)
+    one.delete(here)
+    expect(index.isInUse('s1')).toBe(false)
+    for (const each of index.ofSession('s1')) each.end(restarting)
+    expect(away.ended).toBe(1)
+  })
+
   it('ends each stream once, those alone that are still there, and those that their end takes along as well', () => {
     const index = new StreamIndex()
     const one = group(index, 's1', 'w1')
