@@ -9,7 +9,10 @@ export interface AgentStandingParts {
   /** Absent: no workspace has one. */
   readonly agents?: {
     readonly isFor: (namespace: string) => boolean
+    readonly links: { has(instance: string): boolean }
     readonly visits: { of(instance: string): LinkVisit | undefined }
+    /** Absent: there is no other replica. */
+    readonly peers?: object
     /** Whether another replica has links of it. Throws `store_unavailable`. */
     readonly isElsewhere: (instance: string) => Promise<boolean>
   }
@@ -23,16 +26,17 @@ export async function withAgent(
   const instance = view && agents?.isFor(view.namespace) ? directory.get(view)?.instance?.instanceUid : undefined
   if (!view || !agents || instance === undefined) return view
   const visit = agents.visits.of(instance)
-  if (visit?.isHere === true) return { ...view, agent: { connected: true, ...said(visit) } }
+  if (agents.links.has(instance)) return { ...view, agent: { connected: true, ...said(visit, true) } }
   try {
     if (await agents.isElsewhere(instance)) return { ...view, agent: { connected: true } }
-    return { ...view, agent: { connected: false, ...said(visit) } }
+    // Since when it is at none of several replicas, none of them knows.
+    return { ...view, agent: { connected: false, ...(agents.peers ? {} : said(visit, false)) } }
   } catch (error) {
     if (hasCode(error, 'store_unavailable')) return view
     throw error
   }
 }
 
-function said(visit: LinkVisit | undefined) {
-  return visit ? { since: new Date(visit.since).toISOString(), holds: visit.canHold } : {}
+function said(visit: LinkVisit | undefined, isHere: boolean) {
+  return visit?.isHere === isHere ? { since: new Date(visit.since).toISOString(), holds: visit.canHold } : {}
 }

@@ -97,7 +97,7 @@ export const WorkspaceSchema = Type.Object({
   agent: Type.Optional(
     Type.Object({
       connected: Type.Boolean(),
-      /** When its first link came, or its last one left; absent where another replica has them, or none ever came. */
+      /** When its first link came, or its last one left; absent where that is for other replicas to know, or none ever came. */
       since: Type.Optional(text),
       /** Whether connections outlive their links; an agent of an earlier version can't keep them. */
       holds: Type.Optional(Type.Boolean()),

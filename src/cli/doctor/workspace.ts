@@ -37,7 +37,7 @@ function checkAgent({ connected, since, holds }: AgentView, now: Timestamp): Fin
   const check = 'agent'
   const when = since === undefined ? '' : ` since ${since} (${span(now - Date.parse(since))})`
   if (!connected) {
-    const found = since === undefined ? 'it was never connected, as far as is known' : `it is not connected${when}`
+    const found = since === undefined ? 'it is not connected now' : `it is not connected${when}`
     return { check, verdict: 'missing', found, remedy: agentRemedy }
   }
   if (holds !== false) return { check, verdict: 'ok', found: `it is connected${when}` }

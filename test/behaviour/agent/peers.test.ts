@@ -71,12 +71,14 @@ test('requests and sockets at the replica that has no link get through, with lar
   expect((await socket.ask(Buffer.alloc(100_000, 3))).length).toBe(100_000)
 })
 
-test('the replica that has no link knows that another one has', async () => {
+/** What the replica at that port says of the workspace. */
+async function viewAt(port: number) {
   const console = new URL(scene.world.origin)
-  const atConsole = await scene.world.as('alice')
-  const headers = { Host: console.host, Cookie: atConsole.cookieHeader(console) ?? '' }
-  const viewAt = async (port: number) =>
-    JSON.parse((await plainRequest(`http://127.0.0.1:${port}${api.workspace(scene.ref)}`, { headers })).body)
+  const headers = { Host: console.host, Cookie: (await scene.world.as('alice')).cookieHeader(console) ?? '' }
+  return JSON.parse((await plainRequest(`http://127.0.0.1:${port}${api.workspace(scene.ref)}`, { headers })).body)
+}
+
+test('the replica that has no link knows that another one has', async () => {
   await expect.poll(async () => (await viewAt(replica.port)).agent, patience).toEqual({ connected: true })
   expect((await viewAt(scene.world.port)).agent).toMatchObject({ connected: true, since: expect.any(String) })
 })
@@ -131,6 +133,9 @@ test('who has not shown whose he is has few connections there, and the next one 
 test('an agent that has left is away at both, and one that comes to either is there for both', async () => {
   await scene.stopAgents()
   await expect.poll(async () => (await ask('/')).status, patience).toBe(503)
+  // Since when, the one where it was would say wrongly where another one had it later.
+  for (const port of [scene.world.port, replica.port])
+    await expect.poll(async () => (await viewAt(port)).agent, patience).toEqual({ connected: false })
   await scene.startAgent()
   await expect.poll(async () => (await ask('/')).status, patience).toBe(200)
 })

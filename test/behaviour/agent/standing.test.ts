@@ -34,7 +34,7 @@ test('whoever may open a workspace sees whether its agent is connected, since wh
   expect(never.code).toBe(1)
   expect(never.of('agent')).toMatchObject({
     verdict: 'missing',
-    found: 'it was never connected, as far as is known',
+    found: 'it is not connected now',
     remedy: expect.stringContaining('docs/agent.md'),
   })
   // Nothing that can't be reached is taken for a fault of the image.
