@@ -75,6 +75,11 @@ first.early(process).then((isDone) => {
   if (isDone) return;
   const { compileFunction, constants } = require('node:vm');
   const [, rest] = require('node:fs').readFileSync(__filename, 'utf8').split('\\n/*' + ' all of it\\n');
+  if (rest === undefined) {
+    process.stderr.write('gatehouse: it was replaced while it began: run it again\\n');
+    process.exitCode = 1;
+    return;
+  }
   const code = rest.slice(0, rest.indexOf('*' + '/')).replaceAll('${commentEnd}', '*' + '/');
   const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const names = ['exports', 'require', 'module', '__filename', '__dirname'];

@@ -1,6 +1,6 @@
 /** The command line as gateways serve it: one file, fetched from a real laptop mode and run where nothing else of Gatehouse is. */
 import { hash } from 'node:crypto'
-import { chmod, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { paths } from '#surface/urls.ts'
@@ -73,6 +73,18 @@ describe('the file at /.gatehouse/cli', { timeout: 60_000 }, () => {
       stderr: expect.stringContaining("no command 'serve'"),
     })
     expect((await machine.run([])).stdout).not.toContain('gateway of a cluster')
+  })
+})
+
+test('that was replaced by a shorter one while it began says so, and nothing else', async () => {
+  await using machine = await personMachine()
+  const file = await bundleCommandLine(machine.home)
+  const text = await readFile(file, 'utf8')
+  await writeFile(file, text.slice(0, text.indexOf('\n/* all of it\n') + 1))
+  await using short = await personMachine({ program: [process.execPath, file] })
+  expect(await short.run(['help'])).toMatchObject({
+    ...{ code: 1, stdout: '' },
+    stderr: 'gatehouse: it was replaced while it began: run it again\n',
   })
 })
 
