@@ -95,10 +95,15 @@ export function idleRuleOf(own: unknown, template: TemplateOf, options: IdleRule
     const refused = refusalOf(wish, rules)
     const rule = refused === undefined ? ruleOf(wish, rules) : ruleOf(rules.fallback, rules, refused)
     // That operator goes by what is written in the workspace, whatever its template says by now.
-    return options.tellsOperator && wish.enabled && wish.asksGatehouse ? toldTo(rule, wish.timeout) : rule
+    return options.tellsOperator && mayAsk(wish, refused, rules) ? toldTo(rule, wish) : rule
   }
   const problem = `Its idleShutdown can not be read: ${read.problem}.`
   return rules.fallback ? ruleOf(rules.fallback, rules, problem) : { kind: 'unknown', problem }
+}
+
+/** What its template refuses takes no workspace from Gatehouse. */
+function mayAsk({ asksGatehouse }: IdleWish, refused: string | undefined, { fallback }: TemplateRules): boolean {
+  return asksGatehouse && (refused === undefined || fallback?.asksGatehouse === true)
 }
 
 /** Bounds bind what a workspace wishes, never the default of the template itself. */
@@ -130,8 +135,9 @@ function ruleOf(wish: IdleWish | undefined, rules: TemplateRules, refused?: stri
   return { kind: 'on', policy, ...told }
 }
 
-function toldTo(rule: IdleRule, operatorTimeout: Milliseconds): IdleRule {
-  return rule.kind === 'on' ? { ...rule, policy: { ...rule.policy, operatorTimeout } } : rule
+function toldTo(rule: IdleRule, wish: IdleWish): IdleRule {
+  if (rule.kind !== 'on' || !wish.enabled) return rule
+  return { ...rule, policy: { ...rule.policy, operatorTimeout: wish.timeout } }
 }
 
 /** A text says why not. */

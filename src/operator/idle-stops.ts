@@ -218,6 +218,17 @@ export class IdleStops {
 
   async #stop(entry: WorkspaceEntry, policy: IdlePolicy, decision: IdleDecision & { kind: 'idle' }): Promise<void> {
     if (isOurs(policy)) await this.#stops.stop(entry, decision)
+    else if (isOverdue(policy, decision) && this.#parts.mayStop()) await this.#stopForOther(entry, decision)
+  }
+
+  /** It may be that no operator asks, whatever the workspace says: its longest life ends all the same. Who asks is told what was decided, also where this fails. */
+  async #stopForOther(entry: WorkspaceEntry, decision: IdleDecision & { kind: 'idle' }): Promise<void> {
+    try {
+      await this.#stops.stop(entry, decision)
+    } catch (error) {
+      const said = { component: 'idle', workspace: refKey(entry.ref), reason: messageOf(error) }
+      this.#parts.log.warn(said, 'no operator stops it, and Gatehouse can not: it runs on longer than it may')
+    }
   }
 
   /** Once more, with what the store says now: every replica's record is read by its name. */
@@ -270,6 +281,13 @@ export class IdleStops {
 /** Else somebody else's operator stops it, by what it is told. */
 function isOurs({ operatorTimeout }: IdlePolicy): boolean {
   return operatorTimeout === undefined
+}
+
+/** For an operator that looks every five minutes to have stopped it. */
+const operatorsTime: Milliseconds = 15 * 60_000
+
+function isOverdue({ maxLifetime = 0 }: IdlePolicy, { because, idleFor }: IdleDecision & { kind: 'idle' }): boolean {
+  return because === 'lifetime' && idleFor > maxLifetime + operatorsTime
 }
 
 const trouble: ReadonlySet<string> = new Set(['app-failed', 'policy-unknown', 'stops-off'])

@@ -276,10 +276,21 @@ describe('an endpoint that is Gatehouse itself', () => {
   })
 
   test('a time that its template refuses by now is that of the operator, and that of the template decides', () => {
-    const template = { defaultIdleShutdown: wish(60), idleShutdownOverrides: { minIdleTimeoutInMinutes: 45 } }
+    const template = {
+      ...{ defaultIdleShutdown: asking({ idleTimeoutInMinutes: 60 }) },
+      ...{ idleShutdownOverrides: { minIdleTimeoutInMinutes: 45 } },
+    }
     expect(idleRuleOf(asking(), template, operator)).toMatchObject({
       policy: { timeout: 60 * minute, operatorTimeout: 30 * minute },
     })
+  })
+
+  test('whoever names it where the template refuses it, and names another endpoint, is stopped by Gatehouse', () => {
+    const bounded = { defaultIdleShutdown: wish(60), idleShutdownOverrides: { minIdleTimeoutInMinutes: 45 } }
+    for (const template of [{ ...locked, defaultIdleShutdown: wish(60) }, bounded]) {
+      const rule = idleRuleOf(asking(), template, operator)
+      expect(rule).toMatchObject({ policy: { timeout: 60 * minute, operatorTimeout: undefined } })
+    }
   })
 
   test('a lock refuses it in the place of another endpoint', () => {

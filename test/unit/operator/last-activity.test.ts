@@ -128,6 +128,46 @@ describe('the replica that decides', () => {
   })
 })
 
+describe('no operator stops what has lived for as long as it may, whatever endpoint it names', () => {
+  const overdue = async () => {
+    const world = await openWorld({}, { templateRef: 'limits' })
+    const metadata = { namespace: ref.namespace, name: 'limits' }
+    await world.store.create(templateKind, { metadata, spec: { idleShutdownRules: { maxLifetimeInMinutes: 90 } } })
+    return world
+  }
+
+  test('Gatehouse does, a quarter of an hour later', async () => {
+    await using world = await overdue()
+    await using _ = world.lead(world.openReplica('a'))
+    for (let passed = 0; passed < 8; passed += 1) await world.pass(13)
+    expect(await world.desired()).toBe('Running')
+    await world.pass(4)
+    expect(await world.desired()).toBe('Stopped')
+    expect(world.events).toEqual([expect.stringContaining('no longer is allowed')])
+    expect(world.audited).toMatchObject([{ event: 'stop' }])
+  })
+
+  test('it does not where a policy is missing that bounds what it may stop', async () => {
+    await using world = await overdue()
+    world.answers.mayStop = false
+    await using _ = world.lead(world.openReplica('a'))
+    for (let passed = 0; passed < 10; passed += 1) await world.pass(13)
+    expect(await world.desired()).toBe('Running')
+    expect(world.resources.calls('patchSpec')).toBe(0)
+  })
+
+  test('where it may not, an operator that asks then is told so all the same', async () => {
+    await using world = await overdue()
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    using _ = world.resources.fail('patchSpec')
+    for (let passed = 0; passed < 10; passed += 1) await world.pass(13)
+    expect(world.resources.calls('patchSpec')).toBeGreaterThan(0)
+    expect(await operator.stops()).toBe(true)
+  })
+})
+
 describe('a replica that does not decide', () => {
   test('says that it is idle once whoever decides has found it so, and not any more when anybody works anywhere', async () => {
     await using world = await openWorld()
