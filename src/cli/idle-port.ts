@@ -33,7 +33,7 @@ export interface IdlePortParts {
 const answerWithin: Milliseconds = 5_000
 /** Somebody else in the pod has the port. */
 const listenAgain: Milliseconds = 10_000
-/** Whoever asks more at once waits to be let in. */
+/** Whoever comes beyond these is closed at once. */
 const mostConnections = 32
 
 /** Until the signal. */
@@ -63,7 +63,7 @@ export async function keepIdlePort(parts: IdlePortParts): Promise<void> {
 }
 
 /** Settles with why it does not listen, or does no more. */
-function listening(server: Server, port: number, signal: AbortSignal): Promise<string> {
+export function listening(server: Server, port: number, signal: AbortSignal): Promise<string> {
   return new Promise((resolve) => {
     const stop = () => {
       server.close()
@@ -71,10 +71,13 @@ function listening(server: Server, port: number, signal: AbortSignal): Promise<s
     }
     const end = (why: string) => {
       signal.removeEventListener('abort', stop)
+      // One that fails while it listens would keep the port from the next one.
+      stop()
       resolve(why)
     }
     signal.addEventListener('abort', stop, { once: true })
-    server.once('error', (error) => end(messageOf(error)))
+    // More than once: what fails after the first is of nobody's concern, and ends no process.
+    server.on('error', (error) => end(messageOf(error)))
     server.once('close', () => end('it was closed'))
     // The pod's own loopback: nobody else has any business here.
     server.listen(port, '127.0.0.1')

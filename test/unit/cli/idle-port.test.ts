@@ -1,11 +1,12 @@
 /** The port in the pod, in front of a gateway that answers as it is told. */
+import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { keepIdlePort } from '#cli/idle-port.ts'
+import { keepIdlePort, listening } from '#cli/idle-port.ts'
 import { paths } from '#surface/urls.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { freePort } from '#test/support/free-port.ts'
@@ -117,4 +118,16 @@ test('a port that somebody else in the pod has is taken as soon as it is free', 
       ),
     )
     .toBe(200)
+})
+
+test('one that fails while it listens gives the port back, whatever fails after that', async () => {
+  const port = await freePort()
+  const server = createServer()
+  const ended = listening(server, port, new AbortController().signal)
+  await once(server, 'listening')
+  server.emit('error', new Error('it broke'))
+  expect(await ended).toBe('it broke')
+  server.emit('error', new Error('again'))
+  const next = await listen((_, response) => void response.end(), port)
+  await new Promise((resolve) => next.close(resolve))
 })
