@@ -1,7 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { refusedSocket } from '#test/support/workspace-socket.ts'
 import { createWorld } from '#test/support/world.ts'
@@ -18,10 +19,15 @@ while True:
     server.accept()[0].close()
 `
 
+/** As the kernel says it (proc(5)): `T` once it is stopped. */
+function stateOf({ pid }: ChildProcess): string | undefined {
+  return /\) (\w)/.exec(readFileSync(`/proc/${pid}/stat`, 'utf8'))?.[1]
+}
+
 /** A port on which the kernel lets a connection wait for ever, from `stop` on: the program is stopped, and its queue is full. */
 async function portThatHangs() {
   await using opened = new AsyncDisposableStack()
-  const child: ChildProcess = spawn('python3', ['-c', program], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child: ChildProcess = spawn('python3', ['-c', program], { stdio: ['ignore', 'pipe', 'ignore'] })
   opened.defer(async () => {
     child.kill('SIGKILL')
     if (child.exitCode === null && child.signalCode === null) await once(child, 'exit')
@@ -32,8 +38,10 @@ async function portThatHangs() {
   const running = opened.move()
   return {
     port,
-    stop() {
+    async stop() {
       child.kill('SIGSTOP')
+      // On a busy machine it takes one more connection meanwhile, behind which there would be room for the gateway's.
+      await vi.waitFor(() => expect(stateOf(child)).toBe('T'), { interval: 5 })
       for (let count = 0; count < 4; count++) {
         const socket = connect({ port, host: '127.0.0.1' })
         socket.on('error', () => undefined)
@@ -59,7 +67,7 @@ test('a workspace that takes no connection is waited for as long as the setting 
   await world.until(isRunning, 'it runs')
   const alice = await world.as('alice')
   await alice.open(url)
-  app.stop()
+  await app.stop()
   const timed = async (ask: () => Promise<{ readonly status: number }>) => {
     const began = performance.now()
     const { status } = await ask()
