@@ -29,6 +29,11 @@ export interface Draft {
   retryAt: Timestamp
 }
 
+/** What is said of it is said of this one. */
+export function runOf({ run, knownRun }: Draft): Run | undefined {
+  return run ?? knownRun
+}
+
 export function newDraft({ namespace, name, uid }: WatchedWorkspace): Draft {
   const nothing = { stored: undefined, written: {}, verdict: undefined, adopted: undefined }
   return {

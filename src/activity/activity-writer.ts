@@ -7,7 +7,7 @@ import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
-import { type Draft, newDraft } from './activity-draft.ts'
+import { type Draft, newDraft, runOf } from './activity-draft.ts'
 import {
   type Activity,
   activityKind,
@@ -190,10 +190,10 @@ export class ActivityWriter {
   }
 
   /** What is known here and not yet written. */
-  #newsOf({ workspace, written, stored, run: ownRun, knownRun }: Draft, clocks: Clocks): Weight {
+  #newsOf(draft: Draft, clocks: Clocks): Weight {
+    const { workspace, written, stored } = draft
     const connectedCounts = this.#parts.policyOf(workspace.uid)?.connectedCounts === true
-    const run = ownRun ?? knownRun
-    const startedAt = (run ?? (stored && activityOf(stored).run))?.since
+    const startedAt = (runOf(draft) ?? (stored && activityOf(stored).run))?.since
     return newsOf(clocks, written, { connectedCounts, startedAt })
   }
 
@@ -255,8 +255,9 @@ export class ActivityWriter {
   }
 
   /** With what was in the store before, so that a process that was restarted takes nothing back. */
-  #specOf({ workspace, stored, run: ownRun, knownRun, verdict, adopted }: Draft, recent: History) {
-    const run = ownRun ?? knownRun
+  #specOf(draft: Draft, recent: History) {
+    const { workspace, stored, verdict, adopted } = draft
+    const run = runOf(draft)
     const { recorder, replica, accessUrlOf, clock } = this.#parts
     const accessURL = accessUrlOf(workspace.uid)
     const now = clock.now()

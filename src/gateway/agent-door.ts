@@ -6,7 +6,6 @@ import type { Duplex } from 'node:stream'
 import { valuesOf } from '#http/accept-key.ts'
 import type { ClientRequest } from '#http/messages.ts'
 import type { RequestHead } from '#http/request-head.ts'
-import type { PodTokens } from '#identity/pod-token.ts'
 import type { Clock } from '#lib/clock.ts'
 import type { RateLimiter } from '#lib/rate-limiter.ts'
 import { holdProtocol, linkProtocol } from '#link/frames.ts'
@@ -20,18 +19,14 @@ import type { Log } from '#observe/log.ts'
 import { printable } from '#observe/printable.ts'
 import { type Problem, problem } from '#surface/problem.ts'
 import { refKey } from '#surface/workspace-ref.ts'
-import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
 import type { Taken } from '#workspace/slots.ts'
 import { problemOfHandshake } from './denial.ts'
 import { attempt } from './desk.ts'
+import { denyPod, type PodCaller, type PodCallersParts, recognisePod } from './pod-callers.ts'
 import { comeAgain } from './reply.ts'
 import type { Origin } from './visit.ts'
 
-export interface AgentDoorParts {
-  readonly directory: Directory
-  readonly podTokens: PodTokens
-  /** Of this Gatehouse, for nothing but this. */
-  readonly audience: string
+export interface AgentDoorParts extends PodCallersParts {
   /** Are the workspaces of this namespace reached through agents? No other pod has any business here. */
   readonly isFor: (namespace: string) => boolean
   readonly links: Links
@@ -69,7 +64,7 @@ const unauthorized: Problem = {
 const hereAlready: Problem = { code: 'here_already', status: 409, title: 'This is the replica that it would not have.' }
 const tooMany: Problem = { code: 'too_many_links', status: 429, title: 'This agent has come too often.' }
 
-type Known = { readonly kind: 'known'; readonly entry: WorkspaceEntry; readonly pod: string }
+type Known = PodCaller & { readonly kind: 'known' }
 type Placed = {
   readonly kind: 'placed'
   readonly known: Known
@@ -125,17 +120,12 @@ export class AgentDoor {
   }
 
   async #recognise({ authorization }: RequestHead): Promise<Known | Refused> {
-    const { podTokens, audience, isFor, perPod, directory } = this.#parts
-    const token = bearer.exec(authorization ?? '')?.[1]
-    if (token === undefined) return { kind: 'refused', reason: 'no-token', problem: unauthorized }
-    const verdict = await podTokens.verify(token, audience)
-    if (verdict.kind === 'refused') return { ...verdict, problem: unauthorized }
-    const { namespace, uid: pod } = verdict
-    // A token outlives its pod; the pod that runs now is what counts.
-    const entry = isFor(namespace) ? directory.findByInstance(namespace, pod) : undefined
-    if (!entry) return { kind: 'refused', reason: 'no-such-pod', problem: unauthorized }
-    if (perPod.take(pod) > 0) return { kind: 'refused', reason: 'too-often', problem: tooMany }
-    return { kind: 'known', entry, pod }
+    const { isFor, perPod } = this.#parts
+    const caller = await recognisePod(bearer.exec(authorization ?? '')?.[1], this.#parts)
+    if (caller.kind === 'refused') return { ...caller, problem: unauthorized }
+    if (!isFor(caller.entry.ref.namespace)) return { kind: 'refused', reason: 'no-such-pod', problem: unauthorized }
+    if (perPod.take(caller.pod) > 0) return { kind: 'refused', reason: 'too-often', problem: tooMany }
+    return caller
   }
 
   /** `false`: it has left, or its pod is gone meanwhile. */
@@ -168,9 +158,8 @@ export class AgentDoor {
     return true
   }
 
-  #deny({ requestId, client }: Origin, reason: string): void {
-    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
-    this.#parts.audit.record({ event: 'deny', ...nobody, requestId, client, reason: `agent:${reason}` })
+  #deny(by: Origin, reason: string): void {
+    denyPod(this.#parts.audit, by, `agent:${reason}`)
   }
 }
 

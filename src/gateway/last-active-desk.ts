@@ -3,32 +3,22 @@
  * told of its own run alone; whose it is, is known by the watch that routes go by.
  */
 import type { LastActive } from '#activity/last-active.ts'
-import type { PodTokens } from '#identity/pod-token.ts'
 import type { RateLimiter } from '#lib/rate-limiter.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { LastActiveView } from '#surface/activity-message.ts'
 import { type Outcome, type Problem, problem } from '#surface/problem.ts'
-import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import type { WorkspaceEntry } from '#workspace/directory.ts'
 import { attempt } from './desk.ts'
+import { denyPod, type PodCallersParts, type PodRequest, recognisePod } from './pod-callers.ts'
 
-export interface LastActiveDeskParts {
-  readonly directory: Pick<Directory, 'findByInstance'>
+export interface LastActiveDeskParts extends PodCallersParts {
   readonly activity: {
     /** Throws `store_unavailable`. */
     lastActiveOf(entry: WorkspaceEntry): Promise<LastActive>
   }
-  readonly podTokens: PodTokens
-  /** Of this Gatehouse, for nothing but this. */
-  readonly audience: string
   /** How often one pod may ask, by its UID. */
   readonly perPod: RateLimiter
   readonly audit: Audit
-}
-
-/** The request that a pod asks with. */
-export interface LastActiveRequest {
-  readonly requestId: string
-  readonly client: string
 }
 
 export class LastActiveDesk {
@@ -38,17 +28,16 @@ export class LastActiveDesk {
     this.#parts = parts
   }
 
-  async tell(token: string | undefined, by: LastActiveRequest): Promise<Outcome<LastActiveView>> {
-    if (token === undefined) return this.#refuse(by, 'no-token', unauthorized)
-    const { podTokens, audience, perPod, directory } = this.#parts
-    const outcome = await attempt(async () => {
-      const verdict = await podTokens.verify(token, audience)
-      if (verdict.kind === 'refused') return this.#refuse(by, verdict.reason, unauthorized)
-      // A token outlives its pod; the pod that runs now is what counts.
-      const entry = directory.findByInstance(verdict.namespace, verdict.uid)
-      if (!entry) return this.#refuse(by, 'no-such-pod', unauthorized)
-      const wait = perPod.take(verdict.uid)
-      return wait > 0 ? { ok: false as const, problem: { ...tooMany, retryAfter: wait } } : this.#answer(entry)
+  async tell(token: string | undefined, by: PodRequest): Promise<Outcome<LastActiveView>> {
+    const { perPod, audit } = this.#parts
+    const outcome = await attempt(async (): Promise<Outcome<LastActiveView>> => {
+      const caller = await recognisePod(token, this.#parts)
+      if (caller.kind === 'refused') {
+        denyPod(audit, by, `last-active:${caller.reason}`)
+        return { ok: false, problem: unauthorized }
+      }
+      const wait = perPod.take(caller.pod)
+      return wait > 0 ? { ok: false, problem: { ...tooMany, retryAfter: wait } } : this.#answer(caller.entry)
     })
     return outcome.ok ? outcome.value : outcome
   }
@@ -63,12 +52,6 @@ export class LastActiveDesk {
       case 'not-told':
         return { ok: false, problem: problem('conflict', 409, 'Its idleShutdown does not ask this.') }
     }
-  }
-
-  #refuse({ requestId, client }: LastActiveRequest, reason: string, refusal: Problem) {
-    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
-    this.#parts.audit.record({ event: 'deny', ...nobody, requestId, client, reason: `last-active:${reason}` })
-    return { ok: false as const, problem: refusal }
   }
 }
 

@@ -2,7 +2,6 @@
  * Certificates for the pods that people enter by SSH: each for the alias of its own workspace alone, so that a client knows by one line whom it has reached. A
  * pod says by its token that it is that pod; whose pod it is, is known by the watch that routes go by.
  */
-import type { PodTokens } from '#identity/pod-token.ts'
 import type { SshAuthorities } from '#identity/ssh-authority.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import type { RateLimiter } from '#lib/rate-limiter.ts'
@@ -12,28 +11,19 @@ import { fingerprintOf, parsePublicKey, type SshPublicKey } from '#ssh/public-ke
 import { type Outcome, type Problem, problem } from '#surface/problem.ts'
 import type { SshHostCertificateRequest, SshHostCertificateView, SshTrust } from '#surface/ssh-messages.ts'
 import { refKey } from '#surface/workspace-ref.ts'
-import type { Directory, WorkspaceEntry } from '#workspace/directory.ts'
+import type { WorkspaceEntry } from '#workspace/directory.ts'
 import { sshAlias, sshPrincipal } from '#workspace/ssh-alias.ts'
 import { attempt } from './desk.ts'
+import { denyPod, type PodCallersParts, type PodRequest, recognisePod } from './pod-callers.ts'
 
-export interface SshHostDeskParts {
-  readonly directory: Directory
+export interface SshHostDeskParts extends PodCallersParts {
   readonly authorities: SshAuthorities
-  readonly podTokens: PodTokens
-  /** Of this Gatehouse, for nothing but this. */
-  readonly audience: string
   readonly deployment: string
   readonly trust: () => SshTrust
   /** How many certificates one pod may have. */
   readonly perPod: RateLimiter
   readonly audit: Audit
   readonly clock: Clock
-}
-
-/** The request that a pod asks with. */
-export interface PodRequest {
-  readonly requestId: string
-  readonly client: string
 }
 
 /** A pod asks again every ten minutes; what one that is gone has left behind vouches for no longer than this. */
@@ -53,19 +43,16 @@ export class SshHostDesk {
     request: SshHostCertificateRequest,
     by: PodRequest,
   ): Promise<Outcome<SshHostCertificateView>> {
-    if (token === undefined) return this.#refuse(by, 'no-token', unauthorized)
-    const { podTokens, audience, perPod, directory } = this.#parts
+    const { perPod } = this.#parts
     const outcome = await attempt(async () => {
-      const verdict = await podTokens.verify(token, audience)
-      if (verdict.kind === 'refused') return this.#refuse(by, verdict.reason, unauthorized)
-      // A token outlives its pod; the pod that runs now is what counts.
-      const entry = directory.findByInstance(verdict.namespace, verdict.uid)
-      if (!entry) return this.#refuse(by, 'no-such-pod', unauthorized)
+      const caller = await recognisePod(token, this.#parts)
+      if (caller.kind === 'refused') return this.#refuse(by, caller.reason, unauthorized)
+      const { entry, pod } = caller
       const parsed = parsePublicKey(request.publicKey)
       if (parsed.kind === 'refused') return this.#refuse(by, parsed.reason, problem('unprocessable', 422))
-      const wait = perPod.take(verdict.uid)
+      const wait = perPod.take(pod)
       if (wait > 0) return this.#refuse(by, 'too-many-certificates', { ...tooMany, retryAfter: wait })
-      return { ok: true as const, value: this.#sign(entry, { key: parsed.key, pod: verdict.uid }, by) }
+      return { ok: true as const, value: this.#sign(entry, { key: parsed.key, pod }, by) }
     })
     return outcome.ok ? outcome.value : outcome
   }
@@ -98,9 +85,8 @@ export class SshHostDesk {
     }
   }
 
-  #refuse({ requestId, client }: PodRequest, reason: string, refusal: Problem) {
-    const nobody = { user: undefined, session: undefined, workspace: undefined, port: undefined }
-    this.#parts.audit.record({ event: 'deny', ...nobody, requestId, client, reason: `ssh-host:${reason}` })
+  #refuse(by: PodRequest, reason: string, refusal: Problem) {
+    denyPod(this.#parts.audit, by, `ssh-host:${reason}`)
     return { ok: false as const, problem: refusal }
   }
 }

@@ -40,6 +40,11 @@ export function stopwatch(): Milliseconds {
   return performance.now()
 }
 
+/** What goes on evenly, whatever is done to the date: for spans between two moments of one process. */
+export function steadyOf(clock: Pick<Clock, 'now' | 'steady'>): Milliseconds {
+  return clock.steady?.() ?? clock.now()
+}
+
 /** Calls `run` again and again, each time `span` after the last one, until it is disposed. */
 export function every(clock: Clock, span: Milliseconds, run: () => void): Disposable {
   let timer = clock.after(span, again)

@@ -1,5 +1,5 @@
 /** Notices that a process, or the machine, stood still, or that somebody moved the date: what others wrote meanwhile may be on its way still. */
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, steadyOf, type Timestamp } from '#lib/clock.ts'
 
 const longestGap: Milliseconds = 15_000
 
@@ -32,6 +32,6 @@ export class GapWatch {
   }
 
   #now(): Milliseconds {
-    return this.#clock.steady?.() ?? this.#clock.now()
+    return steadyOf(this.#clock)
   }
 }

@@ -4,7 +4,7 @@
  * the same). The holder stops before anybody else may begin.
  */
 import { hasCode, messageOf } from '#errors.ts'
-import { type Clock, type Milliseconds, sleep } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, sleep, steadyOf } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
 import { reflect } from '#resources/reflect.ts'
@@ -192,8 +192,7 @@ class Candidate {
   }
 
   #now(): Milliseconds {
-    const { clock } = this.#options
-    return clock.steady?.() ?? clock.now()
+    return steadyOf(this.#options.clock)
   }
 }
 

@@ -1,6 +1,6 @@
 /** What the processes of an instance use of the processors, from one look at them to the next. */
 import { messageOf } from '#errors.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, steadyOf, type Timestamp } from '#lib/clock.ts'
 import type { InstanceUid, LoadReading } from '#runtime/contract.ts'
 import { type CpuTime, usedBetween } from './cpu-time.ts'
 import { instanceMark } from './process-group.ts'
@@ -53,7 +53,7 @@ export class ProcessLoad {
 
   /** Processes go on while somebody moves the date. */
   #steady(): Milliseconds {
-    return this.#clock.steady?.() ?? this.#clock.now()
+    return steadyOf(this.#clock)
   }
 }
 
