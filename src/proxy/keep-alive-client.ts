@@ -35,8 +35,11 @@ const longestKept: Milliseconds = 60_000
 /** Two or three handshakes. */
 const handshakeShare: Milliseconds = 0.5
 const sweepEvery: Milliseconds = 1_000
-/** Idle connections of one key; more of them would only wait to be closed. */
-const mostIdle = 64
+/**
+ * Idle connections of one key. Where more requests than that are under way at a time, each one beyond opens a connection of its own, which costs
+ * several times the request.
+ */
+const mostIdle = 512
 
 export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Dialling {
   readonly parser = new ResponseHeadParser()
