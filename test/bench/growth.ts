@@ -22,6 +22,9 @@ function request()
 end
 `
 
+/** Seconds of load. That somebody was there for the first time is written down of each workspace, once, within the first of them. */
+const settling = 10
+
 export interface Size {
   readonly sessions: number
   readonly workspaces: number
@@ -41,6 +44,7 @@ export async function costAt(
   const visitors = size.sessions * size.workspaces
   for (let visited = 0; visited < 2 * visitors; )
     visited += warmUp * (await load({ ...common, seconds: warmUp })).requestsPerSecond
+  await load({ ...common, seconds: settling })
   const before = await cpuSeconds(pid)
   const { requestsPerSecond, errors } = await load({ ...common, seconds })
   if (errors > 0) throw new Error(`${size.sessions} sessions, ${size.workspaces} workspaces: ${errors} wrong answers`)
