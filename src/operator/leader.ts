@@ -25,7 +25,10 @@ export interface LeaderOptions {
 /** Without a renewal for so long, a lease is free. */
 const duration: Milliseconds = 10_000
 const renewEvery: Milliseconds = 3_000
-/** Without a renewal for so long, its holder has stopped; the difference is for what is under way. */
+/**
+ * So long after it asked for what is in force, its holder has stopped; the difference is for what is under way. Others count from the write, of which its
+ * holder knows no more than that it was no sooner than it was asked for: an answer may be late.
+ */
 const giveUpAfter: Milliseconds = 7_000
 /** How often what is known is looked at; nobody is asked. */
 const lookEvery: Milliseconds = 500
@@ -42,8 +45,8 @@ export async function lead(options: LeaderOptions, work: (signal: AbortSignal) =
   const watching = candidate.follow(AbortSignal.any([options.signal, following.signal]))
   try {
     while (!options.signal.aborted) {
-      const lease = candidate.mayTake() ? await candidate.take() : undefined
-      if (lease) await candidate.hold(lease, work)
+      const taken = candidate.mayTake() ? await candidate.take() : undefined
+      if (taken) await candidate.hold(taken, work)
       // The signal ends the wait, and with it the loop.
       else await sleep(options.clock, lookEvery, options.signal).catch(() => undefined)
     }
@@ -57,6 +60,12 @@ interface Seen {
   readonly lease: Lease | undefined
   /** When it was first seen so, by what is steady. */
   readonly at: Milliseconds
+}
+
+interface Taken {
+  readonly lease: Lease
+  /** Until then it is held without a renewal, by what is steady. */
+  readonly until: Milliseconds
 }
 
 class Candidate {
@@ -100,10 +109,11 @@ class Candidate {
     return !holding || holding === holder || now - at >= duration
   }
 
-  /** `undefined` when somebody else was faster, or nobody can be asked. */
-  async take(): Promise<Lease | undefined> {
+  /** `undefined` when somebody else was faster, nobody can be asked, or the answer came too late to go by. */
+  async take(): Promise<Taken | undefined> {
     const { holder, clock, log } = this.#options
     const previous = this.#seen?.lease
+    const until = this.#now() + giveUpAfter
     const now = microTime(clock.now())
     try {
       const lease = await this.#write(previous, {
@@ -113,8 +123,12 @@ class Candidate {
         renewTime: now,
         leaseTransitions: (previous?.spec.leaseTransitions ?? 0) + (previous ? 1 : 0),
       })
+      if (this.#now() >= until) {
+        log.warn({ component: 'leader', reason: 'late' }, 'a lease could not be taken in time')
+        return undefined
+      }
       log.info({ component: 'leader', name: this.#options.name }, 'this replica does the housekeeping')
-      return lease
+      return { lease, until }
     } catch (error) {
       // Whoever was faster is told of by the watch.
       this.#pausedUntil = this.#now() + pauseAfterFault
@@ -123,7 +137,7 @@ class Candidate {
     }
   }
 
-  async hold(taken: Lease, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async hold(taken: Taken, work: (signal: AbortSignal) => Promise<void>): Promise<void> {
     const { log, signal } = this.#options
     const term = new AbortController()
     const ending = AbortSignal.any([signal, term.signal])
@@ -139,21 +153,22 @@ class Candidate {
   }
 
   /** The lease as it was last written; `undefined` once it is somebody else's. */
-  async #renew(taken: Lease, term: AbortController, ending: AbortSignal): Promise<Lease | undefined> {
+  async #renew(taken: Taken, term: AbortController, ending: AbortSignal): Promise<Lease | undefined> {
     const { clock, log } = this.#options
-    let lease = taken
-    const arm = () => clock.after(giveUpAfter, () => term.abort())
-    let deadline = arm()
+    let { lease } = taken
+    const endAt = (until: Milliseconds) => clock.after(until - this.#now(), () => term.abort())
+    let deadline = endAt(taken.until)
     for (;;) {
       const isOver = await sleep(clock, renewEvery, ending).then(
         () => false,
         () => true,
       )
       if (isOver) break
+      const until = this.#now() + giveUpAfter
       try {
         lease = await this.#write(lease, { ...lease.spec, renewTime: microTime(clock.now()) })
         deadline[Symbol.dispose]()
-        deadline = arm()
+        deadline = endAt(until)
       } catch (error) {
         if (isLost(error)) {
           deadline[Symbol.dispose]()

@@ -121,6 +121,46 @@ describe('the leader', () => {
     expect(took).toBeLessThan(15_000)
   })
 
+  test.each([
+    ['as it took the lease', 'create'],
+    ['as it renewed it', 'replace'],
+  ] as const)(
+    'that was answered late, %s, and can no longer write stops before another one begins as well',
+    async (_, operation) => {
+      await using world = leaseWorld()
+      const first = world.replica('a')
+      if (operation === 'replace') await world.clock.advance(1_000)
+      const late = first.resources.holdAnswers(operation)
+      await world.clock.advance(1_000)
+      const second = world.replica('b')
+      // Written by now, and just before the term ends that was counted before.
+      await world.clock.advance(5_250)
+      using _cut = first.resources.fail('replace', 'watch', 'list')
+      late[Symbol.dispose]()
+      await world.clock.advance(0)
+      expect([first.isLeading(), second.isLeading()]).toEqual([true, false])
+      for (let passed = 0; passed < 15_000; passed += 250) {
+        await world.clock.advance(250)
+        expect(world.leading()).toBeLessThanOrEqual(1)
+      }
+      expect([first.isLeading(), second.isLeading()]).toEqual([false, true])
+    },
+  )
+
+  test('does not begin by an answer that came later than its term would have ended, and begins by the next one', async () => {
+    await using world = leaseWorld()
+    const replica = world.replica('a')
+    const late = replica.resources.holdAnswers('create')
+    await world.clock.advance(8_500)
+    using again = replica.resources.hold('replace')
+    late[Symbol.dispose]()
+    await world.clock.advance(1_000)
+    expect(replica.isLeading()).toBe(false)
+    again[Symbol.dispose]()
+    await world.clock.advance(1_000)
+    expect(replica.isLeading()).toBe(true)
+  })
+
   test('judges by its own clock: a holder whose clock is five minutes off neither loses its lease nor keeps it for ever', async () => {
     await using world = leaseWorld()
     const first = world.replica('a')
