@@ -101,6 +101,13 @@ export function idleRuleOf(own: unknown, template: TemplateOf, options: IdleRule
   return rules.fallback ? ruleOf(rules.fallback, rules, problem) : { kind: 'unknown', problem }
 }
 
+/** What counts as activity by the rules of a template, whatever a workspace wishes. Where they can't be known, as if there were none. */
+export function activityPolicyOf(template: TemplateOf): ActivityPolicy {
+  const rules = template === 'none' || template === 'missing' ? noRules : readTemplate(template)
+  const { connectedCounts, maxBusy } = typeof rules === 'string' ? noRules : rules
+  return { connectedCounts, maxBusy }
+}
+
 /** What its template refuses takes no workspace from Gatehouse. */
 function mayAsk({ asksGatehouse }: IdleWish, refused: string | undefined, { fallback }: TemplateRules): boolean {
   return asksGatehouse && (refused === undefined || fallback?.asksGatehouse === true)

@@ -1,6 +1,6 @@
 /** What another timeout would have done to a workspace in the days that are recorded: the same decision, span by span. */
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
-import { type Clocks, merge } from './clocks.ts'
+import { type ActivityPolicy, type Clocks, merge, workEnds } from './clocks.ts'
 import { type History, marks, mostSpans, spanLength, spanOf } from './history.ts'
 import { decideIdle } from './idle-decision.ts'
 
@@ -8,8 +8,8 @@ export interface Recorded {
   readonly history: History
   /** Since when it runs now; `undefined`: it does not. */
   readonly runsSince: Timestamp | undefined
-  /** Whether an open stream counts as activity in it. */
-  readonly connectedCounts: boolean
+  /** What counts as activity in it. */
+  readonly counts: ActivityPolicy
 }
 
 export interface Replay {
@@ -19,21 +19,33 @@ export interface Replay {
   readonly saved: Milliseconds
   /** How often it would have been stopped. */
   readonly stops: number
-  /** After how many of these somebody worked in it again within the timeout. */
+  /** After how many of these somebody worked in it again within the timeout, and nothing had run in it before. */
   readonly returns: number
   /** After how many of these something ran in it before anybody came back. */
   readonly broken: number
 }
 
 /** As it would be at the moment. */
-type Phase =
-  | { readonly kind: 'off' }
-  | { readonly kind: 'runs'; readonly startedAt: Timestamp; readonly clocks: Clocks }
-  | { readonly kind: 'stopped'; readonly at: Timestamp }
+type Phase = { readonly kind: 'off' } | Run | Stopped
+
+interface Run {
+  readonly kind: 'runs'
+  readonly startedAt: Timestamp
+  readonly clocks: Clocks
+}
+
+interface Stopped {
+  readonly kind: 'stopped'
+  readonly at: Timestamp
+  /** What was stopped. */
+  readonly run: Run
+  /** Something has run in it since. */
+  readonly isBroken: boolean
+}
 
 /** Of the seven days before `now`. What was seen in a span counts as seen at its end. */
 export function replay(recorded: Recorded, timeout: Milliseconds, now: Timestamp): Replay {
-  const candidate = { timeout, connectedCounts: recorded.connectedCounts }
+  const candidate = { timeout, counts: recorded.counts }
   const sum = { ran: 0, saved: 0, stops: 0, returns: 0, broken: 0 }
   let phase: Phase = { kind: 'off' }
   for (let number = spanOf(now) - mostSpans + 1; number <= spanOf(now); number += 1) {
@@ -67,7 +79,7 @@ function spanAt({ history, runsSince }: Recorded, number: number, now: Timestamp
 
 interface Candidate {
   readonly timeout: Milliseconds
-  readonly connectedCounts: boolean
+  readonly counts: ActivityPolicy
 }
 
 interface Next {
@@ -77,29 +89,40 @@ interface Next {
   readonly isBroken: boolean
 }
 
+const nothing = { isStop: false, isReturn: false, isBroken: false }
+
 function after(before: Phase, span: Span, candidate: Candidate): Next {
-  const { runs, seen, begin } = span
-  const nothing = { isStop: false, isReturn: false, isBroken: false }
-  if (!runs) return { phase: { kind: 'off' }, ...nothing }
-  const hasGesture = (seen & marks.interactive) !== 0
-  // Work that was not begun by anybody would not have gone on, and is assumed to: the figures of what follows can't do without it.
-  const isWanted = hasGesture || (seen & marks.busy) !== 0
-  if (before.kind === 'stopped' && !isWanted) return { phase: before, ...nothing }
-  const running: Phase = before.kind === 'runs' ? before : { kind: 'runs', startedAt: begin, clocks: {} }
-  const { phase, isStop } = afterRunning(running, span, candidate)
-  if (before.kind !== 'stopped') return { ...nothing, phase, isStop }
-  const isReturn = hasGesture && begin - before.at <= candidate.timeout
-  return { phase, isStop, isReturn, isBroken: !hasGesture }
+  if (!span.runs) return { ...nothing, phase: { kind: 'off' } }
+  if (before.kind === 'stopped') return afterStop(before, span, candidate)
+  return { ...nothing, ...afterRunning(before.kind === 'runs' ? before : beginning(span), span, candidate) }
+}
+
+function afterStop(before: Stopped, span: Span, candidate: Candidate): Next {
+  const { seen, begin } = span
+  const { at, run, isBroken } = before
+  if ((seen & marks.interactive) !== 0) {
+    const isReturn = !isBroken && begin - at <= candidate.timeout
+    return { ...nothing, ...afterRunning(beginning(span), span, candidate), isReturn }
+  }
+  if ((seen & marks.busy) === 0) return { ...nothing, phase: before }
+  const counts = begin < workEnds(run.clocks, run.startedAt, candidate.counts)
+  // Work that was not begun by anybody would not have gone on, and is assumed to where it counts: the figures of what follows can't do without it.
+  const next = counts ? afterRunning(run, span, candidate) : { phase: { ...before, isBroken: true } }
+  return { ...nothing, ...next, isBroken: !isBroken }
+}
+
+function beginning({ begin }: Span): Run {
+  return { kind: 'runs', startedAt: begin, clocks: {} }
 }
 
 function afterRunning(
-  { startedAt, clocks }: Phase & { kind: 'runs' },
+  { startedAt, clocks }: Run,
   { seen, end }: Span,
   candidate: Candidate,
-): { readonly phase: Phase; readonly isStop: boolean } {
-  const running = { kind: 'runs', startedAt, clocks: merge(clocks, clocksOf(seen, end)) } as const
-  const isStop = isIdle(running, candidate, end)
-  return { phase: isStop ? { kind: 'stopped', at: end } : running, isStop }
+): Pick<Next, 'phase' | 'isStop'> {
+  const run: Run = { kind: 'runs', startedAt, clocks: merge(clocks, clocksOf(seen, end)) }
+  const isStop = isIdle(run, candidate, end)
+  return { phase: isStop ? { kind: 'stopped', at: end, run, isBroken: false } : run, isStop }
 }
 
 function clocksOf(seen: number, at: Timestamp): Clocks {
@@ -115,14 +138,14 @@ function clocksOf(seen: number, at: Timestamp): Clocks {
 }
 
 /** Whatever was asked then has left its mark, or is not known. */
-function isIdle({ startedAt, clocks }: Phase & { kind: 'runs' }, candidate: Candidate, now: Timestamp): boolean {
+function isIdle({ startedAt, clocks }: Run, { timeout, counts }: Candidate, now: Timestamp): boolean {
   const nothingElse = {
     endpoint: undefined,
     maxLifetime: undefined,
     pausedUntil: undefined,
     operatorTimeout: undefined,
   }
-  const policy = { ...candidate, ...nothingElse }
+  const policy = { timeout, ...counts, ...nothingElse }
   const known = {
     heardSince: Number.NEGATIVE_INFINITY,
     app: { kind: 'said', evidence: [] },

@@ -2,11 +2,12 @@
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { runsSince } from '#workspace/conditions.ts'
-import { templateNameOf, type WorkspaceTemplate } from '#workspace/template.ts'
+import { type TemplateSpec, templateNameOf, type WorkspaceTemplate } from '#workspace/template.ts'
 import { ownerOf, type Workspace } from '#workspace/workspace.ts'
 import { activityOf, type WorkspaceActivity } from './activity-record.ts'
+import type { ActivityPolicy } from './clocks.ts'
 import { mergeHistories, mostSpans, readHistory, spanLength, spanOf } from './history.ts'
-import { idleRuleOf, type TemplateOf } from './idle-policy.ts'
+import { activityPolicyOf } from './idle-policy.ts'
 import { type Replay, replay } from './idle-replay.ts'
 
 export interface Simulated extends WorkspaceRef, Replay {
@@ -39,7 +40,7 @@ export function simulateIdle(recordings: Recordings, timeout: Milliseconds, now:
     const recorded = {
       history: mergeHistories(told.map(readHistory)),
       runsSince: runsSince(workspace),
-      connectedCounts: connectedCounts(workspace, byName),
+      counts: countsIn(workspace, byName),
     }
     const { namespace, name } = workspace.metadata
     return { namespace, name, owner: ownerOf(workspace), ...replay(recorded, timeout, now) }
@@ -54,10 +55,7 @@ function peopleOf(some: readonly Simulated[]): readonly string[] {
   return [...new Set(some.map((one) => one.owner ?? refKey(one)))].sort()
 }
 
-/** As its template says, whatever it wishes for itself. */
-function connectedCounts(workspace: Workspace, templates: ReadonlyMap<string, TemplateOf>): boolean {
+function countsIn(workspace: Workspace, templates: ReadonlyMap<string, TemplateSpec>): ActivityPolicy {
   const name = templateNameOf(workspace)
-  const template = name === undefined ? 'none' : (templates.get(refKey(name)) ?? 'missing')
-  const rule = idleRuleOf(workspace.spec.idleShutdown, template)
-  return rule.kind === 'on' && rule.policy.connectedCounts
+  return activityPolicyOf(name === undefined ? 'none' : (templates.get(refKey(name)) ?? 'missing'))
 }

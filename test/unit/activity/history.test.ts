@@ -94,10 +94,17 @@ describe('seven days', () => {
 /** Spans of five minutes before now, the last of them 0. */
 function recorded(spans: Readonly<Record<number, number>>, more: Partial<Recorded> = {}): Recorded {
   const pairs = Object.entries(spans).map(([before, sum]) => [last - Number(before), sum] as const)
-  return { history: new Map(pairs), runsSince: undefined, connectedCounts: false, ...more }
+  return { history: new Map(pairs), runsSince: undefined, counts: { connectedCounts: false }, ...more }
 }
 
 const half = 30 * minute
+const policy = fc.record({
+  connectedCounts: fc.boolean(),
+  maxBusy: fc.option(
+    fc.integer({ min: 1, max: 600 }).map((minutes) => minutes * minute),
+    { nil: undefined },
+  ),
+})
 /** It ran for ten hours; `seen` besides. */
 const ranWith = (seen: Readonly<Record<number, number>>, more: Partial<Recorded> = {}) =>
   recorded({ ...Object.fromEntries(Array.from({ length: 120 }, (_, before) => [before + 1, 16])), ...seen }, more)
@@ -129,7 +136,32 @@ describe('another timeout, in the days that are recorded', () => {
   test('takes an open stream for activity only where it counts', () => {
     const tab = Object.fromEntries(Array.from({ length: 120 }, (_, before) => [before + 1, 17]))
     expect(replay(ranWith(tab), half, now).stops).toBe(1)
-    expect(replay(ranWith(tab, { connectedCounts: true }), half, now).stops).toBe(0)
+    expect(replay(ranWith(tab, { counts: { connectedCounts: true } }), half, now).stops).toBe(0)
+  })
+
+  describe('that lets work count for two hours after the last gesture', () => {
+    const counts = { connectedCounts: false, maxBusy: 2 * hour }
+    const atWork = Object.fromEntries(Array.from({ length: 120 }, (_, before) => [before + 1, 20]))
+
+    test('stops what works on half an hour later, counts its work as lost once, and saves the rest', () => {
+      // A start counts as a gesture.
+      expect(replay(ranWith(atWork, { counts }), half, now)).toEqual({
+        ...{ ran: 10 * hour, saved: 10 * hour - 2 * hour - 35 * minute },
+        ...{ stops: 1, returns: 0, broken: 1 },
+      })
+      expect(replay(ranWith(atWork), half, now)).toMatchObject({ saved: 0, stops: 0 })
+    })
+
+    test('counts from every gesture anew', () => {
+      expect(replay(ranWith({ ...atWork, 100: 22, 80: 22, 60: 22 }, { counts }), half, now)).toMatchObject({
+        ...{ saved: 59 * 5 * minute - 2 * hour - 35 * minute, stops: 1, broken: 1 },
+      })
+    })
+
+    test('takes work for lost that began later than it counts, and for gone on that began before', () => {
+      expect(replay(ranWith({ 60: 20 }, { counts }), half, now)).toMatchObject({ stops: 1, broken: 1 })
+      expect(replay(ranWith({ 105: 20 }, { counts }), half, now)).toMatchObject({ stops: 2, broken: 1 })
+    })
   })
 
   test('does not hold what is unknown for more than eight hours', () => {
@@ -145,8 +177,8 @@ describe('another timeout, in the days that are recorded', () => {
 
   test('never saves more than it ran', () => {
     fc.assert(
-      fc.property(history, fc.integer({ min: 1, max: 40 }), (some, spans) => {
-        const told = replay({ history: some, runsSince: undefined, connectedCounts: false }, spans * spanLength, now)
+      fc.property(history, fc.integer({ min: 1, max: 40 }), policy, (some, spans, counts) => {
+        const told = replay({ history: some, runsSince: undefined, counts }, spans * spanLength, now)
         expect(told.saved).toBeLessThanOrEqual(told.ran)
         expect(told.returns + told.broken).toBeLessThanOrEqual(told.stops)
       }),
