@@ -13,6 +13,7 @@ const generated: ReadonlyMap<string, () => string> = new Map([
   // For editors: `# yaml-language-server: $schema=…/settings.schema.json`.
   ['docs/settings.schema.json', () => `${JSON.stringify(asWritten(settingsSchema), null, 2)}\n`],
   ['charts/gatehouse/values.schema.json', valuesSchema],
+  ['src/cli/program-version.ts', programVersion],
   ...copies('config/crd/bases', 'charts/gatehouse/crds'),
   ...copies('config/policies', 'charts/gatehouse/policies'),
   ...copies('config/rbac/people', 'charts/gatehouse/people'),
@@ -23,6 +24,13 @@ function copies(from: string, to: string): readonly (readonly [string, () => str
   return readdirSync(join(root, from))
     .filter((name) => name.endsWith('.yaml') && basename(name) !== 'kustomization.yaml')
     .map((name) => [join(to, name), () => readFileSync(join(root, from, name), 'utf8')] as const)
+}
+
+function programVersion(): string {
+  const { version }: { readonly version: string } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const why =
+    'As package.json has it, which is not there where the command line is one file. Written by `npm run generate`.'
+  return `/** ${why} */\nexport const programVersion = '${version}'\n`
 }
 
 /** What a file may leave out is what has a default. */

@@ -264,4 +264,12 @@ export const personCommands: ReadonlyMap<string, PersonCommand> = new Map<string
       },
     },
   ],
+  [
+    'version',
+    {
+      summary: 'which Gatehouse this is, as "gatehouse --version" says too',
+      help: help('version', 'Prints the version of this program, and nothing else. "gatehouse --version" is the same.'),
+      load: async () => (await import('./version.ts')).version,
+    },
+  ],
 ])

@@ -20,7 +20,8 @@ export interface OtherCommands {
 
 /** The exit code: 0 when it is done, else as {@link CliFault} has them. */
 export async function personMain(argv: readonly string[], io: PersonIo, others?: OtherCommands): Promise<number> {
-  const [name = 'help', ...args] = argv
+  const [first = 'help', ...args] = argv
+  const name = first === '--version' ? 'version' : first
   const command = personCommands.get(name)
   if (command && isHelp(args)) io.stdout.write(command.help)
   else if (command) return run(name, command, args, io)
