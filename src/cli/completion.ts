@@ -32,10 +32,24 @@ function typedWords(args: readonly string[]): readonly string[] {
 
 /** One a line, whatever begins as the last word does. Nothing that goes wrong here may disturb whoever is typing. */
 async function words(typed: readonly string[], io: PersonIo, commands: Commands): Promise<number> {
-  const last = typed.at(-1) ?? ''
-  const fitting = (await candidates(typed, io, commands)).filter((word) => word.startsWith(last))
-  io.stdout.write(fitting.map((word) => `${word}\n`).join(''))
+  const apart = flagsApart(typed)
+  const last = apart.at(-1) ?? ''
+  const fitting = (await candidates(apart, io, commands)).filter((word) => word.startsWith(last))
+  // The shell puts them in the place of all that it takes for the last word.
+  const [, flag = ''] = flagWithValue.exec(typed.at(-1) ?? '') ?? []
+  io.stdout.write(fitting.map((word) => `${flag}${word}\n`).join(''))
   return 0
+}
+
+const flagWithValue = /^(--[a-z-]+=)(.*)$/s
+
+/** A flag and its value as two words: `--deployment=prod` is one for most shells, and three for bash. */
+function flagsApart(typed: readonly string[]): readonly string[] {
+  return typed.flatMap((word, at) => {
+    if (word === '=' && typed[at - 1]?.startsWith('--')) return at === typed.length - 1 ? [''] : []
+    const [, flag, value] = flagWithValue.exec(word) ?? []
+    return flag === undefined || value === undefined ? [word] : [flag.slice(0, -1), value]
+  })
 }
 
 /** What may stand where the last word stands. */
@@ -60,9 +74,9 @@ function flagsOf({ help }: PersonCommand): readonly string[] {
   ]
 }
 
-/** What was typed for it. */
+/** What was typed for it: of several the last one, as where the command is run. */
 function deploymentIn(typed: readonly string[]): string | undefined {
-  const at = typed.findIndex((word) => word === '--deployment' || word === '-d')
+  const at = typed.findLastIndex((word) => word === '--deployment' || word === '-d')
   return at === -1 ? undefined : typed[at + 1]
 }
 
