@@ -62,7 +62,8 @@ const commentEnd = '*@/'
 
 /**
  * Two parts: what is run first, and all of it as a comment, which is compiled when it is needed. The engine reads over a comment; to read code, even such as is never
- * run, took more than half of the time in which nothing but a certificate was looked at.
+ * run, took more than half of the time in which nothing but a certificate was looked at. Whoever pipes it into Node has no file: what Node calls it by then
+ * is a name within the current folder, where anything may lie.
  */
 function inOne(early: string, whole: string): string {
   if (whole.includes(commentEnd)) throw new Error(`the command line has '${commentEnd}' in it`)
@@ -73,13 +74,15 @@ ${early}
 })(first);
 first.early(process).then((isDone) => {
   if (isDone) return;
+  const refuse = (why) => {
+    process.stderr.write('gatehouse: ' + why + '\\n');
+    process.exitCode = 1;
+  };
+  const { isAbsolute } = require('node:path');
+  if (!isAbsolute(__filename)) return refuse('it reads the rest of itself from its file: save it, and run that');
   const { compileFunction, constants } = require('node:vm');
   const [, rest] = require('node:fs').readFileSync(__filename, 'utf8').split('\\n/*' + ' all of it\\n');
-  if (rest === undefined) {
-    process.stderr.write('gatehouse: it was replaced while it began: run it again\\n');
-    process.exitCode = 1;
-    return;
-  }
+  if (rest === undefined) return refuse('it was replaced while it began: run it again');
   const code = rest.slice(0, rest.indexOf('*' + '/')).replaceAll('${commentEnd}', '*' + '/');
   const importModuleDynamically = constants.USE_MAIN_CONTEXT_DEFAULT_LOADER;
   const names = ['exports', 'require', 'module', '__filename', '__dirname'];

@@ -13,6 +13,11 @@ import { bundleCommandLine } from '../../../scripts/bundle.ts'
 
 const root = join(import.meta.dirname, '../../..')
 
+async function packageVersion(): Promise<string> {
+  const { version }: { readonly version: string } = JSON.parse(await readFile(join(root, 'package.json'), 'utf8'))
+  return version
+}
+
 describe('the file at /.gatehouse/cli', { timeout: 60_000 }, () => {
   const stack = new AsyncDisposableStack()
   let world: LaptopWorld
@@ -88,6 +93,34 @@ test('that was replaced by a shorter one while it began says so, and nothing els
   })
 })
 
+test('that is piped into Node has no file: it says so, and runs nothing that lies where it is run', async () => {
+  await using machine = await personMachine()
+  await bundleCommandLine(machine.home)
+  const planted = 'process.stdout.write("planted")'
+  await writeFile(join(machine.home, '[stdin]'), `\n/* all of it\n${planted}\n*/`)
+  await using bash = await personMachine({ program: ['bash', '--norc', '-c'] })
+  const PATH = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  for (const folder of [machine.home, bash.home])
+    expect(await bash.run([`cd '${folder}' && node - help < '${machine.home}/gatehouse.cjs'`], { PATH })).toEqual({
+      ...{ code: 1, stdout: '' },
+      stderr: 'gatehouse: it reads the rest of itself from its file: save it, and run that\n',
+    })
+})
+
+test('says the version of package.json, from its source and as one file, and its help says how to ask', async () => {
+  await using source = await personMachine()
+  const file = await bundleCommandLine(source.home)
+  await using bundle = await personMachine({ program: [process.execPath, file] })
+  for (const machine of [source, bundle]) {
+    const said = { code: 0, stdout: `${await packageVersion()}\n`, stderr: '' }
+    expect(await machine.run(['--version'])).toEqual(said)
+    expect(await machine.run(['version'])).toEqual(said)
+    expect((await machine.run(['help'])).stdout).toMatch(/^ {2}version +.*gatehouse --version/m)
+    expect(await machine.run(['version', '--help'])).toMatchObject({ code: 0, stdout: expect.stringMatching(/^usage/) })
+    expect(await machine.run(['version', 'of-what'])).toMatchObject({ code: 2, stdout: '' })
+  }
+})
+
 test('kubectl finds it by name, with its arguments and its exit code', { timeout: 60_000 }, async ({ skip }) => {
   await using machine = await personMachine({ program: ['kubectl'] })
   const folder = join(machine.home, 'bin')
@@ -102,6 +135,8 @@ test('kubectl finds it by name, with its arguments and its exit code', { timeout
     code: 3,
     stderr: expect.stringContaining('gatehouse login'),
   })
+  const said = { code: 0, stdout: `${await packageVersion()}\n`, stderr: '' }
+  expect(await machine.run(['gatehouse', '--version'], { PATH })).toEqual(said)
 })
 
 test('bash completes commands, flags and shells by the script that it prints', { timeout: 60_000 }, async () => {
@@ -116,6 +151,7 @@ test('bash completes commands, flags and shells by the script that it prints', {
     ['list', '-o', 'j'],
     ['code', 'nb', '--ide', 'cu'],
     ['share', 'nb', '--access', 'm'],
+    ['share', 'nb', '--access', '=', 'm'],
   ]
   const ask = lines.map((words) => {
     const typed = words.map((word) => `'${word}'`).join(' ')
@@ -123,7 +159,7 @@ test('bash completes commands, flags and shells by the script that it prints', {
   })
   const script = ['source <(gatehouse completion bash)', ...ask].join('\n')
   const ran = await bash.run([script], { PATH: [folder, process.env.PATH].join(delimiter) })
-  expect(ran.stdout.trimEnd().split('\n')).toEqual(['explain', '--access', 'json', 'cursor', 'modify'])
+  expect(ran.stdout.trimEnd().split('\n')).toEqual(['explain', '--access', 'json', 'cursor', 'modify', 'modify'])
   for (const shell of ['zsh', 'fish', 'powershell'])
     expect((await machine.run(['completion', shell])).stdout).toContain('gatehouse completion words')
 })
