@@ -94,6 +94,8 @@ export class LiveTunnel implements LiveStream {
       reading: intake.reading,
     })
     intake.lead(upstream, this.#bridge)
+    // While its port was connected to, when there was nothing yet to be ended.
+    if (slot.lost.aborted) this.#onLost()
   }
 
   look(now: Timestamp): void {

@@ -1,8 +1,8 @@
-/** What a client is told while its tunnel is open, in each of the dialects that there are. */
+/** What a client is told while its tunnel is open, in each of the dialects that there are, and what it does not outlive. */
 import { Duplex } from 'node:stream'
 import { expect, test } from 'vitest'
 import { LeftTunnels } from '#gateway/left-tunnels.ts'
-import { LiveTunnel } from '#gateway/live-tunnel.ts'
+import { LiveTunnel, type LiveTunnelParts } from '#gateway/live-tunnel.ts'
 import { type Decided, Passes } from '#gateway/passes.ts'
 import { TunnelIntake } from '#gateway/tunnel-intake.ts'
 import type { Visit } from '#gateway/visit.ts'
@@ -18,8 +18,8 @@ import { Directory } from '#workspace/directory.ts'
 const minute = 60_000
 const silent = () => new Duplex({ read: () => undefined, write: (_bytes, _encoding, done) => done() })
 
-/** What it tells, of a workspace that will be stopped in four minutes, and that is open for an hour at most. */
-function told(dialect: Dialect, because: 'inactivity' | 'lifetime'): readonly string[] {
+/** One that is open for an hour at most, and what its client is told. */
+function scene({ dialect = 'tunnel', ...given }: Partial<LiveTunnelParts> = {}) {
   const clock = fakeClock()
   const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
   directory.applyWorkspaces({ type: 'synced', objects: [workspace({ owner: 'alice' })] })
@@ -32,15 +32,22 @@ function told(dialect: Dialect, because: 'inactivity' | 'lifetime'): readonly st
     policy: { publicAuthority: '', hostname: '', publicPrefix: '/', upstreamPrefix: '/', isOwnCookie: () => false },
   }
   const connection = silent()
+  const upstream = silent()
   const texts: string[] = []
+  const closings: number[] = []
   const socket = new TunnelSocket({ socket: connection, head: Buffer.alloc(0), end: 'server', clock })
   const send = socket.send.bind(socket)
   socket.send = (message, sent) => {
     if (typeof message === 'string') texts.push(message)
     send(message, sent)
   }
+  const close = socket.close.bind(socket)
+  socket.close = (code, reason) => {
+    closings.push(code)
+    close(code, reason)
+  }
   const tunnel = new LiveTunnel({
-    ...{ dialect, socket, clock, upstream: silent(), intake: new TunnelIntake(new Landing()) },
+    ...{ dialect, socket, clock, upstream, intake: new TunnelIntake(new Landing()) },
     ...{ held: undefined, left: new LeftTunnels(clock) },
     // Of a request nothing but its name is asked for here.
     visit: { requestId: 'one', client: '192.0.2.1' } as Visit,
@@ -50,8 +57,15 @@ function told(dialect: Dialect, because: 'inactivity' | 'lifetime'): readonly st
     open: { leave: () => undefined },
     audit: { record: () => undefined },
     metrics: createMetrics(),
-    endingOf: () => ({ at: clock.now() + 4 * minute, because, isNear: true }),
+    ...given,
   })
+  return { clock, tunnel, connection, upstream, texts, closings }
+}
+
+/** What it tells, of a workspace that will be stopped in four minutes. */
+function told(dialect: Dialect, because: 'inactivity' | 'lifetime'): readonly string[] {
+  const endingOf = () => ({ at: clock.now() + 4 * minute, because, isNear: true })
+  const { clock, tunnel, connection, texts } = scene({ dialect, endingOf })
   tunnel.look(clock.now())
   tunnel.look(clock.now())
   tunnel.end({ code: 1001, reason: 'over' })
@@ -66,3 +80,16 @@ test.each(['inactivity', 'lifetime'] as const)(
     expect([told('tunnel', why), told('resume', why), told('plain', why)]).toEqual([[notice], [notice], []])
   },
 )
+
+test('one whose place was lost while its port was connected to is closed, to come back later, as one that loses it afterwards', () => {
+  const losing = new AbortController()
+  const slot = { lost: losing.signal, leave: () => undefined }
+  const open = scene({ slot })
+  expect([open.closings, open.upstream.destroyed]).toEqual([[], false])
+  losing.abort()
+  const late = scene({ slot })
+  for (const { closings, upstream, connection } of [open, late]) {
+    expect([closings, upstream.destroyed]).toEqual([[1013], true])
+    connection.destroy()
+  }
+})
