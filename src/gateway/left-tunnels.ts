@@ -53,6 +53,13 @@ export class LeftTunnels {
     this.#carried.set(key, held)
   }
 
+  /** Its client had left before it was carried here: he may come back to it as if it had been. One that goes on here by another connection is that one's. */
+  addUncarried(held: EndableTunnel, pass: Pick<Pass, 'group'>, leaving: Leaving): void {
+    if (this.#carried.has(wordsOf(held).key)) return
+    this.carry(held)
+    this.add(held, pass, leaving)
+  }
+
   /** `false`: by another connection, or by none any more. */
   isCarriedBy(held: EndableTunnel): boolean {
     return this.#carried.get(wordsOf(held).key) === held

@@ -129,10 +129,16 @@ export class Tunnels {
     if (waiting.signal.aborted || hasLeft(visit) || !this.#begin(opening, upstream, intake, taken.slot)) {
       taken.slot.leave()
       upstream.destroy()
-      // Of one that begins nobody knows; one that goes on may have another connection by now.
-      if (waiting.signal.aborted || visit.place.tunnel?.stream?.aim === 'open') held?.end()
+      this.#forsake(opening, waiting.signal.aborted)
       reset(socket)
     }
+  }
+
+  /** It is held, and nobody is on it. Of one that begins nobody knows; one that goes on its client may come back to, or has another connection by now. */
+  #forsake({ visit, pass, bounds, held }: Opening, isEnded: boolean): void {
+    if (!held?.held) return
+    if (isEnded || visit.place.tunnel?.stream?.aim === 'open') held.end()
+    else this.#parts.left.addUncarried(held, pass, { rest: bounds.max - held.held.age, isOver: false })
   }
 
   #notBegun(error: unknown, { visit, socket, held }: Opening, ended: AbortSignal, refuse: Refuse): void {

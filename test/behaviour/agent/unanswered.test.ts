@@ -1,5 +1,7 @@
-/** An agent that was asked to hold a stream, and was not waited for: it is told that nobody comes for it. */
+/** An agent that was asked for a stream, and was not waited for: it is told that nobody comes for it. */
 import { randomBytes } from 'node:crypto'
+import { connect, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { type Frame, holdProtocol, linkProtocol } from '#link/frames.ts'
 import { resumeProtocol } from '#resume/frames.ts'
@@ -44,4 +46,44 @@ test('a stream that is asked for when its access ends, or whose agent takes too 
   await asked
   await expect.poll(aims, patience).toEqual(['resume', 'open', 'end', 'open', 'end'])
   expect(holds[4]?.key.equals(holds[3]?.key ?? Buffer.alloc(0))).toBe(true)
+})
+
+test('a stream that was taken up for a client who had left by then ends with its access, as if he had been told that it goes on', async () => {
+  await using scene = await agentScene({ authorshipOf: () => 'ManifestGranted' })
+  const { world, ref } = scene
+  const link = await scene.link(await scene.token(), {}, [holdProtocol, linkProtocol])
+  if (typeof link === 'number') throw new Error(`refused with ${link}`)
+  using _ = link
+  const holds = () => link.heard.filter((frame) => frame.kind === 'hold')
+  link.ws.on('message', () => {
+    const heard = link.heard.at(-1)
+    if (heard?.kind === 'open') link.say({ kind: 'opened', id: heard.id })
+  })
+  await expect.poll(() => scene.isReady(), patience).toBe(true)
+  await shareFor(scene, 'for-bob')
+  const sockets: Socket[] = []
+  const asked = askTunnel(world, ref, {
+    ...{ bearer: await logIn(world, 'bob'), protocols: [resumeProtocol, tunnelProtocol] },
+    headers: { [streamHeader]: `resume ${randomBytes(32).toString('base64url')}` },
+    ws: {
+      createConnection: () => {
+        const socket = connect({ port: world.port, host: '127.0.0.1' })
+        sockets.push(socket)
+        return socket
+      },
+    },
+  }).catch((error: unknown) => error)
+  await expect.poll(() => holds().length, patience).toBe(1)
+  for (const socket of sockets) socket.resetAndDestroy()
+  await asked
+  // The gateway is to have seen it.
+  await pause(200)
+  const [resumed] = holds()
+  const id = resumed?.id ?? 0
+  link.say({ kind: 'held', id, age: 60_000, idle: 60_000 })
+  await expect.poll(() => link.heard, patience).toContainEqual({ kind: 'reset', id })
+  expect(world.audit.filter(({ event }) => event === 'stream-opened')).toEqual([])
+  await unshare(scene, 'for-bob')
+  await expect.poll(() => holds().map(({ aim }) => aim), patience).toEqual(['resume', 'end'])
+  expect(holds()[1]?.key).toEqual(resumed?.key)
 })

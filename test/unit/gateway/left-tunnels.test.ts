@@ -68,3 +68,18 @@ test('one that another connection carries is left by that one alone', () => {
   group.end(revoked)
   expect(ended).toEqual(['one'])
 })
+
+test('one whose client had left before it was carried is ended as if it had been, unless another connection carries it here', () => {
+  const { left, held, group, ended } = scene()
+  const leaving = { rest: 60 * minute, isOver: false }
+  const carrying = held('one')
+  left.carry(carrying)
+  left.addUncarried(held('one'), { group }, leaving)
+  expect([group.size, left.isCarriedBy(carrying)]).toEqual([0, true])
+  left.add(carrying, { group }, leaving)
+  left.addUncarried(held('one'), { group }, leaving)
+  left.addUncarried(held('two'), { group }, leaving)
+  expect(group.size).toBe(2)
+  group.end(revoked)
+  expect(ended.toSorted()).toEqual(['one', 'two'])
+})
