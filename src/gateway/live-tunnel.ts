@@ -181,7 +181,7 @@ export class LiveTunnel implements LiveStream {
     const { held, left, pass, bounds, clock } = this.#parts
     if (!held) return
     const isNobodys = held.isEnded || (this.#bridge.cut === 'ended' && code === closeCodes.restarting)
-    if (isNobodys) left.drop(held)
+    if (isNobodys || this.#meter?.hasHeardAnswer) left.drop(held)
     else
       left.add(held, pass, {
         rest: bounds.max - (clock.now() - this.#began),

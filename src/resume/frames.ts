@@ -6,7 +6,7 @@
  * - `data` (length, 2 bytes, and so many) follows the position that the other side's hello named; on the first connection, the beginning.
  * - `ack`: how far has been received, and up to where may be sent.
  * - `end`: this direction has ended. It counts as one position, so that it is known whether it arrived.
- * - `bye`: the stream is over, since all was said (0), or since what it led to broke or left (1).
+ * - `bye`: the stream is over, since all was said (0), or since what it led to broke or left (1). An agent answers the client's with one, behind its last `ack`.
  */
 
 export const resumeProtocol = 'gatehouse.tunnel.resume.v1'

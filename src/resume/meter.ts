@@ -30,6 +30,11 @@ export class Meter {
     return this.#client.hasSaidBye || this.#upstream.hasSaidBye
   }
 
+  /** The agent has answered the client's: it holds no connection for it any more. One of an earlier version answers none, and none is waited for. */
+  get hasHeardAnswer(): boolean {
+    return this.#client.hasSaidBye && this.#upstream.hasSaidBye
+  }
+
   /** How many new bytes are in a piece of what the client says. */
   fromClient(bytes: Buffer): number {
     return measured(bytes, this.#client, this.#upstream)

@@ -211,11 +211,11 @@ export class ResumeEnd {
     return isDone && this.#parts.isFirstToLeave ? this.#sayBye('done') : undefined
   }
 
-  /** That the bye was heard, and all before it: an end of the connection may as well be its loss. */
+  /** That the bye was heard, and all before it: an end of the connection may as well be its loss. By the agent's own, who looks on in between knows it too. */
   #sayHeard(): Buffer | undefined {
     if (!this.#owesLastAck) return undefined
     this.#owesLastAck = false
-    return writeAck(this.#tell())
+    return Buffer.concat([writeAck(this.#tell()), ...(this.#parts.isFirstToLeave ? [] : [writeBye('done')])])
   }
 
   /** It is over once the other side is known to have heard it: until then it may come again for the rest. */

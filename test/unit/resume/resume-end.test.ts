@@ -371,3 +371,45 @@ test('who looks on in between counts what is new, and nothing that is sent again
   expect(counted).toEqual([10_000, 10_000, 10_000])
   expect(Buffer.concat(agent.got).length).toBe(30_000)
 })
+
+test.each(['done', 'reset'] as const)(
+  'who looks on in between knows that the agent has heard that all is over: %s',
+  (why) => {
+    const [client, agent] = [side(true), side(false)]
+    const meter = new Meter()
+    meet(client, agent, true)
+    settle(client, agent)
+    agent.end.end()
+    if (why === 'done') client.end.end()
+    else client.end.leave()
+    const moved = () => [say(client), say(agent)].includes(true)
+    while (client.over() === undefined && moved()) {
+      meter.fromUpstream(agent.wire)
+      meter.fromClient(client.wire)
+      carry(client, agent)
+      carry(agent, client)
+    }
+    expect([client.over(), meter.hasHeardBye, meter.hasHeardAnswer]).toEqual([why, true, false])
+    say(agent)
+    meter.fromUpstream(agent.wire)
+    expect([agent.over(), meter.hasHeardAnswer]).toEqual([why, true])
+    // It comes to nobody any more.
+    carry(agent, client)
+  },
+)
+
+test('that an agent broke is no answer, nor is what a client says to it: what was said before may have to come again', () => {
+  const [client, agent] = [side(true), side(false)]
+  const meter = new Meter()
+  meet(client, agent, true)
+  settle(client, agent)
+  agent.end.breakOff()
+  say(agent)
+  meter.fromUpstream(agent.wire)
+  carry(agent, client)
+  say(client)
+  meter.fromClient(client.wire)
+  expect([client.over(), meter.hasHeardBye, meter.hasHeardAnswer]).toEqual(['reset', true, false])
+  carry(client, agent)
+  expect(agent.over()).toBe('reset')
+})
