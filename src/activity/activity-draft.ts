@@ -1,7 +1,9 @@
 /** What one replica is about to write of one workspace, and what it knows to be written. */
 import type { Timestamp } from '#lib/clock.ts'
-import type { Activity, Run, WorkspaceActivity } from './activity-record.ts'
-import type { Clocks } from './clocks.ts'
+import { type Activity, activityOf, type Run, type WorkspaceActivity } from './activity-record.ts'
+import { type Clocks, see } from './clocks.ts'
+import { possibleClocks } from './idle-decision.ts'
+import { sight } from './sight.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
 import { neverWritten, type WriteTurn } from './write-turn.ts'
 
@@ -41,4 +43,16 @@ export function newDraft({ namespace, name, uid }: WatchedWorkspace): Draft {
     ...{ recent: new Map<number, number>(), recentSince: 0 },
     ...{ isWanted: false, underWay: undefined, turn: neverWritten, retryAt: 0 },
   }
+}
+
+/** What is written over without having been understood may have been anything. */
+export function toldBy(stored: WorkspaceActivity, now: Timestamp): Activity {
+  if (stored.spec.unreadable) return { clocks: see({}, sight('unknown', 'record:unreadable'), now) }
+  const { clocks, ...told } = activityOf(stored)
+  return { ...told, clocks: boundClocks(clocks, now) }
+}
+
+/** What was seen by a date that was put back since lies in the future, and would hide what is seen now. */
+export function boundClocks(clocks: Clocks, now: Timestamp): Clocks {
+  return possibleClocks(clocks, { heardAt: now, writtenAt: undefined })
 }

@@ -7,7 +7,7 @@ import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
-import { type Draft, newDraft, runOf } from './activity-draft.ts'
+import { boundClocks, type Draft, newDraft, runOf, toldBy } from './activity-draft.ts'
 import {
   type Activity,
   activityKind,
@@ -19,16 +19,15 @@ import {
   type Run,
   type WorkspaceActivity,
 } from './activity-record.ts'
-import { type Clocks, see } from './clocks.ts'
+import type { Clocks } from './clocks.ts'
 import { type History, mark, marks, marksAt, mostSpans, sayHistory, spanOf } from './history.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
-import { sight } from './sight.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
-import { mayWrite, newsOf, turnAfter, type Weight, writePeriod } from './write-turn.ts'
+import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, writePeriod } from './write-turn.ts'
 
 export interface ActivityWriterParts {
-  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget'>
+  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget' | 'bound'>
   readonly resources: Resources
   /** Gatehouse's own. */
   readonly namespace: string
@@ -58,6 +57,8 @@ export class ActivityWriter {
   readonly #parts: ActivityWriterParts
   readonly #drafts = new Map<string, Draft>()
   #pausedUntil: Timestamp = 0
+  /** Of the last round. */
+  #roundAt: Timestamp = Number.NEGATIVE_INFINITY
   #isAway = false
 
   constructor(parts: ActivityWriterParts) {
@@ -165,6 +166,8 @@ export class ActivityWriter {
   async #round(isLast: boolean): Promise<void> {
     const { recorder, clock } = this.#parts
     const now = clock.now()
+    if (now < this.#roundAt) this.#putBack(now)
+    this.#roundAt = now
     for (const { workspace, clocks } of recorder.takeChanged()) {
       const draft = this.#draftOf(workspace)
       mark(draft.recent, marksAt(clocks, now))
@@ -179,6 +182,16 @@ export class ActivityWriter {
       const isTooLate = isLast && clock.now() - now > longestEnd
       if (!isTooLate && (isLast || clock.now() >= this.#pausedUntil)) await this.#write(draft)
     })
+  }
+
+  /** The date is before that of the last round: beside what was seen at times that are yet to come nothing would be news, and it would be nobody's turn. */
+  #putBack(now: Timestamp): void {
+    this.#parts.recorder.bound((clocks) => boundClocks(clocks, now))
+    this.#pausedUntil = 0
+    for (const draft of this.#drafts.values()) {
+      draft.turn = neverWritten
+      draft.retryAt = 0
+    }
   }
 
   #isDue(draft: Draft, now: Timestamp): boolean {
@@ -274,9 +287,4 @@ export class ActivityWriter {
     const latest = run && sum.run?.instance !== run.instance ? run : sum.run
     return activitySpec(workspace, replica, { ...sum, run: latest, verdict }, now)
   }
-}
-
-/** What is written over without having been understood may have been anything. */
-function toldBy(stored: WorkspaceActivity, now: Timestamp): Activity {
-  return stored.spec.unreadable ? { clocks: see({}, sight('unknown', 'record:unreadable'), now) } : activityOf(stored)
 }

@@ -69,6 +69,11 @@ export class ActivityRecorder {
     this.of(workspace).keep(until, user)
   }
 
+  /** As {@link WorkspaceRecord.bound}, of all of them. */
+  bound(possible: (clocks: Clocks) => Clocks): void {
+    for (const { record } of this.#seen.values()) record.bound(possible)
+  }
+
   /** Of now. Without any clock where nothing was seen. */
   clocksOf(uid: string): Clocks {
     return this.#seen.get(uid)?.record.clocks ?? {}

@@ -98,6 +98,12 @@ export class WorkspaceRecord {
     this.#keep({ kept: evidence(until, 'person', user) })
   }
 
+  /** The date was put back: what was seen by the former one is brought within what is possible now. */
+  bound(possible: (clocks: Clocks) => Clocks): void {
+    this.#clocks = possible(this.#clocks)
+    this.#isChanged = true
+  }
+
   /** A stream was opened; {@link leave} is called once for each. */
   enter(user: string | undefined): void {
     this.#open += 1

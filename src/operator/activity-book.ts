@@ -97,7 +97,9 @@ export class ActivityBook {
   async catchUp(signal: AbortSignal): Promise<void> {
     const { resources, namespace, clock } = this.#parts
     const now = clock.now()
-    if (now < this.#nextList) return
+    const wait = this.#nextList - now
+    // Of a date that was put back since it would be no pause.
+    if (wait > 0 && wait <= longestPause) return
     this.#nextList = now + this.#pause
     this.#pause = Math.min(2 * this.#pause, longestPause)
     this.#turn += 1
@@ -106,10 +108,13 @@ export class ActivityBook {
     this.#replaceAll(items, asked)
   }
 
-  /** Of all replicas, about this run; `undefined`: none has written anything. */
+  /** Of all replicas, about this run; `undefined`: none has written anything. Of several verdicts, such as one of who is gone, the last that was heard. */
   of(uid: string, instance: string): Activity | undefined {
-    const activities = this.pagesOf(uid).map(({ activity }) => activity)
-    return sumOfRun(activities, instance)
+    const pages = this.pagesOf(uid).toSorted((one, other) => other.turn - one.turn)
+    return sumOfRun(
+      pages.map(({ activity }) => activity),
+      instance,
+    )
   }
 
   /** What all replicas have written of it, and that one, read anew from the store. Throws `store_unavailable`. */

@@ -27,6 +27,7 @@ import { verdictOf } from './idle-words.ts'
 import { knownOf } from './known.ts'
 import type { LoadWatch } from './load-watch.ts'
 import { recordRuns } from './run-history.ts'
+import { isOurs, isOverdue } from './stop-owner.ts'
 import { StopsUnderWay } from './stops-under-way.ts'
 
 export interface IdleStopsParts {
@@ -90,9 +91,12 @@ export class IdleStops {
       const runs = recordRuns(this.#parts, signal)
       await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting, reading, runs])
     } finally {
-      this.#book = undefined
-      this.#cases.clear()
-      this.#parts.writer.unsay()
+      // Its turn may have come again while something of the last one was under way.
+      if (this.#book === book) {
+        this.#book = undefined
+        this.#cases.clear()
+        this.#parts.writer.unsay()
+      }
     }
   }
 
@@ -111,7 +115,7 @@ export class IdleStops {
     const { clock, log } = this.#parts
     this.#gaps.hasGap()
     while (!signal.aborted) {
-      if (this.#gaps.hasGap()) book.forget()
+      if (this.#gaps.hasGap()) this.#forget(book)
       try {
         if (book.heardSince === undefined) await book.catchUp(signal)
       } catch (error) {
@@ -121,6 +125,13 @@ export class IdleStops {
       this.#gaps.rests(lookEvery)
       await sleep(clock, lookEvery, signal).catch(() => undefined)
     }
+  }
+
+  /** The date was moved, perhaps, by which everything was put down. */
+  #forget(book: ActivityBook): void {
+    book.forget()
+    this.#parts.loads.forget()
+    this.#cases.clear()
   }
 
   async #round(book: ActivityBook, signal: AbortSignal): Promise<void> {
@@ -243,7 +254,7 @@ export class IdleStops {
     const told = records.map((record) => book.read(record))
     const fresh = sumOfRun(told, entry.instance?.instanceUid ?? '')
     if (this.#gaps.hasGap()) {
-      book.forget()
+      this.#forget(book)
       return { kind: 'unknown', reason: 'not-heard', message: 'The date of who decides was moved meanwhile.' }
     }
     if (!fresh) return { kind: 'unknown', reason: 'no-record', message: 'There is no record of it.' }
@@ -276,18 +287,6 @@ export class IdleStops {
     if (decision.kind === 'unknown' && trouble.has(decision.reason)) log.warn(said, verdict.message)
     else log.debug(said, verdict.message)
   }
-}
-
-/** Else somebody else's operator stops it, by what it is told. */
-function isOurs({ operatorTimeout }: IdlePolicy): boolean {
-  return operatorTimeout === undefined
-}
-
-/** For an operator that looks every five minutes to have stopped it. */
-const operatorsTime: Milliseconds = 15 * 60_000
-
-function isOverdue({ maxLifetime = 0 }: IdlePolicy, { because, idleFor }: IdleDecision & { kind: 'idle' }): boolean {
-  return because === 'lifetime' && idleFor > maxLifetime + operatorsTime
 }
 
 const trouble: ReadonlySet<string> = new Set(['app-failed', 'policy-unknown', 'stops-off'])

@@ -74,7 +74,7 @@ export class LoadWatch {
       await eachOf(this.#due(), mostAtOnce, (watched) => this.#read(watched, readLoad, signal))
       await sleep(clock, lookEvery, signal).catch(() => undefined)
     }
-    this.#watched.clear()
+    this.forget()
   }
 
   /** It will be stopped soon, or could be: to be said as long as that holds. */
@@ -90,6 +90,12 @@ export class LoadWatch {
       known.question = question
       known.wantedAt = wantedAt
     }
+  }
+
+  /** The date was moved, perhaps, by which everything was put down. */
+  forget(): void {
+    this.#watched.clear()
+    this.#fault = undefined
   }
 
   of({ entry, timeout }: Pick<LoadQuestion, 'entry' | 'timeout'>): Load {

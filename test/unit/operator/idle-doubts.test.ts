@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { type ActivitySpec, activityKind, activityName } from '#activity/activity-record.ts'
-import { type Ask, openIdleWorld, ref } from '#test/support/idle-world.ts'
+import { type Ask, halfAnHour, openIdleWorld, ref } from '#test/support/idle-world.ts'
 import { leapingClock } from '#test/support/leaping-clock.ts'
+import { templateKind } from '#workspace/template.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 
 const minute = 60_000
@@ -38,6 +39,71 @@ describe('clocks that are wrong', () => {
     expect(await world.desired()).toBe('Running')
     await world.pass(5)
     expect(await world.desired()).toBe('Stopped')
+  })
+
+  test.each([
+    ['', false],
+    [' while the store is away', true],
+  ])(
+    'a replica whose date is put back by an hour%s: who works there goes on being at work, and has left a timeout later',
+    async (_claim, isAway) => {
+      await using world = await openIdleWorld()
+      const date = leapingClock(world.clock)
+      const [a, b] = [world.openReplica('a'), world.openReplica('b', date)]
+      await using _ = world.lead(a)
+      b.type()
+      await world.pass(5)
+      {
+        using _away = isAway ? world.resources.fail('create', 'replace') : undefined
+        b.type()
+        await world.pass(0.05)
+        date.leap(-60 * minute)
+      }
+      for (let turn = 0; turn < 8; turn += 1) {
+        await world.pass(10)
+        b.type()
+      }
+      expect(await world.desired()).toBe('Running')
+      await world.pass(29)
+      expect(await world.desired()).toBe('Running')
+      await world.pass(5)
+      expect(await world.desired()).toBe('Stopped')
+    },
+  )
+
+  test('a leader whose date is put back by two hours stops a timeout later who has left, and does not wait for its former date', async () => {
+    await using world = await openIdleWorld(undefined, { isDated: true })
+    const date = leapingClock(world.clock)
+    const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
+    await using _ = world.lead(a, undefined, date)
+    await world.pass(10)
+    b.type()
+    await world.pass(5)
+    date.leap(-120 * minute)
+    await world.pass(24)
+    expect(await world.desired()).toBe('Running')
+    await world.pass(36)
+    expect(await world.desired()).toBe('Stopped')
+  })
+
+  test('how busy it was before the date of whoever decides was put back is nothing of now: a program that was left running since keeps it', async () => {
+    await using world = await openIdleWorld({ ...halfAnHour, templateRef: 'limits' }, { isDated: true })
+    const metadata = { namespace: ref.namespace, name: 'limits' }
+    await world.store.create(templateKind, { metadata, spec: { idleShutdownRules: { maxLifetimeInMinutes: 10_000 } } })
+    const date = leapingClock(world.clock)
+    let cores = 0.01
+    world.answers.readLoad = async () => ({ kind: 'used', at: date.now(), span: 15_000, cores })
+    const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
+    await using _ = world.lead(a, undefined, date)
+    b.type('terminal:stdin')
+    await world.pass(29)
+    b.type('terminal:stdin')
+    cores = 0.9
+    date.leap(-120 * minute)
+    for (let turn = 0; turn < 20; turn += 1) {
+      await world.pass(5)
+      expect(await world.desired()).toBe('Running')
+    }
   })
 
   test('a date that is moved while what all have written is read afresh stops nothing; it is said, and looked at again', async () => {

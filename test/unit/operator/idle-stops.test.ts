@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { activityKind } from '#activity/activity-record.ts'
+import type { AppAnswer } from '#activity/idle-decision.ts'
 import { sight } from '#activity/sight.ts'
 import { halfAnHour, openIdleWorld, ref } from '#test/support/idle-world.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
@@ -273,6 +274,26 @@ describe('several replicas', () => {
     expect(after?.spec.interactive).toBe(before?.spec.interactive)
     expect(after?.spec.evidence?.interactive).toEqual({ source: 'contents:save', user: 'alice' })
   })
+})
+
+test('its turn comes again while something of the last one is under way: the end of that takes nothing of what is known by now', async () => {
+  await using world = await openIdleWorld()
+  const answer = Promise.withResolvers<AppAnswer>()
+  const leader = world.lead(world.openReplica('a'), () => answer.promise)
+  await world.pass(33)
+  const last = leader[Symbol.asyncDispose]()
+  const term = new AbortController()
+  const again = leader.stops.run(term.signal)
+  await world.pass(0.1)
+  const { book } = leader.stops
+  answer.resolve({ kind: 'failed', problem: 'too late' })
+  await last
+  await world.pass(0.1)
+  expect(book).toBeDefined()
+  expect(leader.stops.book).toBe(book)
+  term.abort()
+  await again
+  expect(leader.stops.book).toBeUndefined()
 })
 
 test('a template says the longest life: who works in it is stopped all the same', async () => {
