@@ -53,7 +53,11 @@ async function decide(
   const activities = records.map((record) => book.read(record))
   const again = decideByTraffic(knownOf(parts, book, entry, sumOfRun(activities, run)), policy)
   if (!mayBeIdle(again)) return again
-  return decided(verdictIn(book, records, run), again, { policy, now: parts.clock.now(), since: book.heardSince })
+  return decided(verdictIn(parts, book, records, run), again, {
+    policy,
+    now: parts.clock.now(),
+    since: book.heardSince,
+  })
 }
 
 /** By traffic nobody works; or it has run for as long as it may. */
@@ -63,24 +67,33 @@ function mayBeIdle(decision: IdleDecision): boolean {
 
 interface Found {
   readonly verdict: NonNullable<WorkspaceActivity['spec']['verdict']>
-  /** When it was written, as this process has heard of it. */
   readonly heardAt: Timestamp
+  /** As the store dates it where it does; a process that stood still hears late of what was written long ago. */
+  readonly writtenAt: Timestamp
   /** By then it was so long ago that it was found; `undefined`: that is not known. */
   readonly age: Milliseconds | undefined
 }
 
 /** The last one that was written of this run. */
-function verdictIn(book: ActivityBook, records: readonly WorkspaceActivity[], run: string): Found | undefined {
+function verdictIn(
+  { aheadOfStore }: KnowingParts,
+  book: ActivityBook,
+  records: readonly WorkspaceActivity[],
+  run: string,
+): Found | undefined {
+  const ahead = aheadOfStore ? aheadOfStore() : 0
   const found = records.flatMap(({ metadata, spec }): readonly Found[] => {
     const { verdict, writtenAt } = spec
     const page = book.pagesOf(spec.workspace.uid).find(({ name }) => name === metadata.name)
     if (!verdict || !page || spec.run?.instance !== run) return []
     const { idleAt } = verdict
-    const isDated = writtenAt !== undefined && idleAt !== undefined
+    const { heardAt } = page
+    const storedAt = ahead === undefined || metadata.updatedAt === undefined ? undefined : metadata.updatedAt + ahead
+    const isDated = writtenAt !== undefined && idleAt !== undefined && (storedAt !== undefined || !aheadOfStore)
     const age = isDated ? Date.parse(writtenAt) - Date.parse(idleAt) : undefined
-    return [{ verdict, heardAt: page.heardAt, age }]
+    return [{ verdict, heardAt, writtenAt: Math.min(heardAt, storedAt ?? heardAt), age }]
   })
-  return found.sort((one, other) => other.heardAt - one.heardAt)[0]
+  return found.sort((one, other) => other.writtenAt - one.writtenAt)[0]
 }
 
 interface Moment {
@@ -103,14 +116,16 @@ function decided(found: Found | undefined, byTraffic: IdleDecision, moment: Mome
       return { kind, message }
     case 'idle':
       if (!isOfNow(found, moment)) return undecided
-      return byTraffic.kind === 'idle' ? byTraffic : { kind, because: 'inactivity', last }
+      if (byTraffic.kind === 'idle') return byTraffic
+      // Whoever has lived for too long was not asked whether he works; a rule that has changed meanwhile may let him live on.
+      return found.verdict.reason === 'inactivity' ? { kind, because: 'inactivity', last } : undecided
   }
 }
 
 const undecided: Decided = { kind: 'unknown', message: 'Nobody has found just now whether it is idle.' }
 
 /** It is found so again and again, and written; what was written before this process followed it may be long ago. */
-function isOfNow({ heardAt, age }: Found, { policy, now, since }: Moment): boolean {
+function isOfNow({ heardAt, writtenAt, age }: Found, { policy, now, since }: Moment): boolean {
   if (age === undefined || age < 0 || since === undefined || heardAt <= since || now < heardAt) return false
-  return now - heardAt + age <= 2 * writePeriod(policy.timeout) + decidingTime
+  return now - writtenAt + age <= 2 * writePeriod(policy.timeout) + decidingTime
 }

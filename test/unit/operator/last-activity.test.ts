@@ -17,18 +17,24 @@ const openWorld = (wish: object = {}, spec: object = {}) =>
   openIdleWorld({ idleShutdown: { ...asking, ...wish }, ...spec }, { tellsOperator: true })
 
 /** An operator with a timeout of half an hour asks this replica. */
-function asked(world: IdleWorld, { recorder, writer }: Replica, stops: ActivityBoardStops = nobodyDecides) {
+function asked(
+  world: IdleWorld,
+  { recorder, writer }: Replica,
+  stops: ActivityBoardStops = nobodyDecides,
+  aheadOfStore?: () => number,
+) {
   const { clock, directory, rules, resources, log } = world
   const mayStop = () => world.answers.mayStop
+  const knowing = { directory, rules, recorder, mayStop, aheadOfStore, clock }
   const ending = new AbortController()
   const board = new ActivityBoard({
-    ...{ directory, rules, recorder, resources, namespace: 'gatehouse', stops, mayStop, clock, log },
+    ...{ ...knowing, resources, namespace: 'gatehouse', stops, log },
   })
   const work = board.run(ending.signal)
   const tell = async (): Promise<LastActive> => {
     const entry = directory.get(ref)
     if (!entry) throw new Error('there is no workspace')
-    return lastActivityOf({ board, directory, rules, recorder, mayStop, clock, replica: writer.replica }, entry)
+    return lastActivityOf({ ...knowing, board, replica: writer.replica }, entry)
   }
   return {
     tell,
@@ -243,6 +249,49 @@ describe('a replica that does not decide', () => {
     for (let passed = 0; passed < 5 * 60; passed += 10) {
       expect(await operator.stops()).toBe(false)
       await world.pass(1 / 6)
+    }
+  })
+
+  test('one that stood still, and reads late what a dead one had found, goes by when it was written', async () => {
+    const options = { isDated: true, tellsOperator: true }
+    await using world = await openIdleWorld({ idleShutdown: asking }, options)
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    await using _leader = world.lead(a)
+    await using operator = asked(world, b, undefined, () => 0)
+    await operator.tell()
+    await world.pass(40)
+    expect(await operator.stops()).toBe(true)
+    using _still = world.resources.hold('watch')
+    const before = await world.recordOf('a')
+    await world.pass(1.5)
+    expect(await operator.stops()).toBe(true)
+    await world.pass(1.5)
+    // As if it was killed: it writes nothing any more.
+    using _killed = world.resources.fail('replace', 'create')
+    expect((await world.recordOf('a'))?.metadata.resourceVersion).not.toBe(before?.metadata.resourceVersion)
+    await world.pass(5)
+    expect(await operator.tell()).toMatchObject({ kind: 'unknown' })
+  })
+
+  test('that it had lived for too long is nothing that nobody worked in it by, where its template has changed since', async () => {
+    await using world = await openWorld({}, { templateRef: 'limits' })
+    const metadata = { namespace: ref.namespace, name: 'limits' }
+    await world.store.create(templateKind, { metadata, spec: { idleShutdownRules: { maxLifetimeInMinutes: 90 } } })
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    await using _leader = world.lead(a, async () => ({
+      kind: 'said',
+      evidence: [{ at: world.clock.now(), source: 'app:kernel' }],
+    }))
+    await using operator = asked(world, b)
+    for (let passed = 0; passed < 8; passed += 1) {
+      await operator.tell()
+      await world.pass(12)
+    }
+    expect(await operator.stops()).toBe(true)
+    await world.store.patchSpec(templateKind, metadata, { idleShutdownRules: { maxLifetimeInMinutes: null } })
+    for (let passed = 0; passed < 5 * 60; passed += 10) {
+      await world.pass(1 / 6)
+      expect(await operator.stops()).toBe(false)
     }
   })
 
