@@ -3,6 +3,7 @@
  * resumed a few times; where that does not help nothing more comes from it, until the watches beside it begin anew.
  */
 import { once } from 'node:events'
+import { hasCode } from '#errors.ts'
 import type { Listing, ResourceVersion, WatchEvent } from '#resources/contract.ts'
 import type { Followed, Source } from '#resources/source.ts'
 
@@ -40,10 +41,16 @@ class Pulse<T extends Followed> implements Source<T> {
           version = 'object' in event ? event.object.metadata.resourceVersion : event.resourceVersion
           yield event
         }
-      } catch {
+      } catch (error) {
         // Whoever waits for heartbeats notices that none comes.
+        version = resumable(version, error)
       }
     }
     if (!signal.aborted) await once(signal, 'abort')
   }
+}
+
+/** A version that is too old stays so, and of heartbeats that are past nobody wants to hear. */
+function resumable(version: ResourceVersion, error: unknown): ResourceVersion {
+  return hasCode(error, 'expired_version') ? fromNowOn : version
 }

@@ -57,6 +57,15 @@ test('a pulse that is refused again and again is asked three times, and says not
   expect(await reading).toBe('ended')
 })
 
+test('a pulse whose version is too old goes on with what comes from now on, instead of asking for the old one for ever', async () => {
+  const { source, asked } = played([new GatewayError('expired_version', 'too old')], ['7'])
+  const ending = new AbortController()
+  const { versions, reading } = await heard(pulseOf(source), '0', ending.signal)
+  expect({ versions, asked }).toEqual({ versions: ['7'], asked: ['0', '', '7'] })
+  ending.abort()
+  await reading
+})
+
 test('a pulse that may not be listed takes no place along: what is there is listed and goes on', async () => {
   const place = played(['p1'])
   const pulse = played([broken], [broken], [broken])
