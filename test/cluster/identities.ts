@@ -2,11 +2,12 @@
 import { beforeAll, expect, test } from 'vitest'
 import { api, paths } from '#surface/urls.ts'
 import { createScriptedBrowser, type Page, type ScriptedBrowser } from '#test/support/browser-session.ts'
-import { apply } from '#test/support/cluster-api.ts'
-import { type ClaimsPod, startClaimsPod } from '#test/support/cluster-site/claims-pod.ts'
+import { apply, listObjects } from '#test/support/cluster-api.ts'
+import { type ClaimsPod, type Forgery, startClaimsPod } from '#test/support/cluster-site/claims-pod.ts'
 import { lookupOf } from '#test/support/cluster-site/names.ts'
 import { type ClusterSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import type { EchoAnswer } from '#test/support/echo-container.ts'
+import { openRedirects } from '#test/support/open-redirects.ts'
 import { until } from '#test/support/until.ts'
 
 interface Manager {
@@ -103,16 +104,26 @@ export function identities(siteOf: () => ClusterSite): void {
     expect(await by({ usernamePrefix: '', groupsPrefix: '' })).toEqual({ username: 'ann', groups: ['x', 'y'] })
   })
 
-  /** Tries to log in as what the issuer says; the refusal, as the audit trail has it. */
-  async function refusalOf(said: object): Promise<string | undefined> {
-    await claims.says(said)
+  /** Of the log and the audit trail. */
+  async function logLines(): Promise<readonly Readonly<Record<string, unknown>>[]> {
+    const [replica] = site.replicas
+    const lines = (await site.ours(['logs', replica?.pod ?? ''])).split('\n').filter((line) => line.startsWith('{'))
+    return lines.map((line) => JSON.parse(line))
+  }
+
+  /** Tries to log in as what the issuer says, and is nobody afterwards. */
+  async function isRefused(said: object, forgery?: Forgery): Promise<void> {
+    await claims.says(said, forgery)
     const browser = newBrowser()
     const { status } = await openWhenFound(browser, `${site.origin}/`)
     expect([400, 403]).toContain(status)
     expect((await browser.navigate(`${site.origin}/`)).status).toBe(302)
-    const [replica] = site.replicas
-    const lines = (await site.ours(['logs', replica?.pod ?? ''])).split('\n').filter((line) => line.startsWith('{'))
-    const denials = lines.map((line) => JSON.parse(line)).filter(({ event }) => event === 'deny')
+  }
+
+  /** The refusal, as the audit trail has it. */
+  async function refusalOf(said: object): Promise<string | undefined> {
+    await isRefused(said)
+    const denials = (await logLines()).filter(({ event }) => event === 'deny')
     return String(denials.at(-1)?.reason)
   }
 
@@ -173,6 +184,90 @@ export function identities(siteOf: () => ClusterSite): void {
     expect([one.page.status, one.page.url.href]).toEqual([403, `${url}lab?x=1`])
     expect((await whoIs(corp)).username).toBe('corp:alice')
     expect((await whoIs(one)).username).toBe('one:alice')
+  })
+
+  const ann = { preferred_username: 'ann' }
+  const fromNow = (seconds: number) => Math.floor(Date.now() / 1000) + seconds
+  /** By what the log says of it. */
+  const forged: readonly (readonly [reason: string, said: object, forgery?: Forgery])[] = [
+    ['state_foreign', ann, 'wrong-state'],
+    ['id_token_nonce', { ...ann, nonce: 'of-another-attempt' }],
+    ['token_issuer', { ...ann, iss: 'https://evil.test' }],
+    ['token_audience', { ...ann, aud: 'another-client' }],
+    ['token_authorized_party', { ...ann, azp: 'other' }],
+    ['token_expired', { ...ann, exp: fromNow(-3_600) }],
+    ['token_alg_none', ann, 'alg-none'],
+    ['token_alg_symmetric', ann, 'public-key-as-secret'],
+    ['token_unknown_key', ann, 'unknown-key'],
+  ]
+
+  test('#40 [JK2.2] wrong state, nonce, iss, aud, azp, an expired token, alg none, HS256 with the public key and an unknown kid are refused, each with a log reason of its own', {
+    timeout: 90_000,
+  }, async () => {
+    await setIssuers(claimsIssuer())
+    const sessions = async () => {
+      const kind = { apiVersion: 'gatehouse.dev/v1alpha1', kind: 'WorkspaceSession', namespace: site.namespace }
+      return (await listObjects<{ metadata: { name: string } }>(kind)).map(({ metadata }) => metadata.name)
+    }
+    const before = await sessions()
+    const reasons = async (from: number) => (await logLines()).slice(from).map(({ reason }) => reason)
+    expect(new Set(forged.map(([reason]) => reason)).size).toBe(9)
+    for (const [reason, said, forgery] of forged) {
+      const { length } = await logLines()
+      await isRefused(said, forgery)
+      const told = [reason, `login:${reason}`]
+      await expect.poll(() => reasons(length)).toEqual(expect.arrayContaining(told))
+      const others = forged.map(([other]) => other).filter((other) => other !== reason)
+      expect((await reasons(length)).filter((one) => others.includes(String(one)))).toEqual([])
+    }
+    expect(await sessions()).toEqual(before)
+    await claims.says(ann)
+    expect((await whoIs(newBrowser())).username).toBe('ann')
+  })
+
+  test('#51 [JK2.6] a login and a hand-over lead back to our own places alone, whatever the link that began it says', {
+    timeout: 90_000,
+  }, async () => {
+    await setIssuers(claimsIssuer())
+    await claims.says(ann)
+    await whoIs(newBrowser())
+    const place = new URL(site.origin)
+    const fits = (target: string) => encodeURIComponent(target).length < 6_000
+    // With and without the port that is ours, where they play with our own name.
+    const ours = [place.host, place.hostname]
+    const all = Object.values(openRedirects).flatMap((targets) =>
+      targets.flatMap((target) => ours.map((host) => target.replaceAll('console.test', host))),
+    )
+    const targets = [...new Set(all)].filter((target) => fits(target) && !target.startsWith(`${site.origin}/x`))
+    expect(targets.length).toBeGreaterThan(200)
+    const placeAfter = async (to: string) => {
+      const browser = newBrowser()
+      let page = await browser.navigate(`${site.origin}${paths.login}?to=${encodeURIComponent(to)}`)
+      while (page.redirect && page.url.pathname !== paths.callback)
+        page = await browser.navigate(page.redirect, { from: page })
+      return [to, page.status, page.headers.location]
+    }
+    for (let from = 0; from < targets.length; from += 8) {
+      const some = targets.slice(from, from + 8)
+      expect(await Promise.all(some.map(placeAfter))).toEqual(some.map((to) => [to, 303, '/']))
+    }
+    for (const good of [paths.whoami, `/.gatehouse/open/team/nb?to=%2Flab%3Fx%3D%2F%2Fevil.test`, `${site.origin}/x?y`])
+      expect(await placeAfter(good)).toEqual([good, 303, good])
+
+    const browser = newBrowser()
+    await openWhenFound(browser, `${site.origin}/`)
+    const handover = async (to: string) => {
+      const query = new URLSearchParams({ to, nonce: 'A'.repeat(43) })
+      const page = await browser.tab().navigate(`${site.origin}${paths.handover}?${query}`)
+      return [to, page.status, page.headers.location]
+    }
+    for (let from = 0; from < targets.length; from += 8) {
+      const some = targets.slice(from, from + 8)
+      expect(await Promise.all(some.map(handover))).toEqual(some.map((to) => [to, 400, undefined]))
+    }
+    const own = new URL(site.url('nb'))
+    const [, status, location = ''] = await handover(`${own.href}lab?x=//evil.test`)
+    expect([status, new URL(String(location)).origin]).toEqual([303, own.origin])
   })
 
   /** As people of the site's own may: make workspaces, and connect. */

@@ -11,8 +11,11 @@ export interface ClaimsPod {
   /** Of its Service. */
   readonly address: string
   /** Beside, or instead of, `sub`, `preferred_username` and `groups` of alice; what was said before is not any more. */
-  says(claims: object): Promise<void>
+  says(claims: object, forgery?: Forgery): Promise<void>
 }
+
+/** What no good issuer does with a login. */
+export type Forgery = 'alg-none' | 'public-key-as-secret' | 'unknown-key' | 'wrong-state'
 
 const files = ['../claims-program.ts', '../faulty-issuer.ts', '../free-port.ts', '../in-turn.ts'] as const
 
@@ -27,8 +30,8 @@ export async function startClaimsPod({ namespace, ca }: Pick<ClusterSite, 'names
   const pod = await startProgramPod({ namespace, name, files: [main, ...others], environment, tlsSecret: 'claims-tls' })
   return {
     ...{ host, issuer, address: pod.address },
-    async says(claims) {
-      await pod.control('/', { method: 'POST', body: JSON.stringify(claims) })
+    async says(claims, forgery) {
+      await pod.control(`/${forgery ?? ''}`, { method: 'POST', body: JSON.stringify(claims) })
     },
   }
 }
