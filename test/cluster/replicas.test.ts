@@ -1,14 +1,21 @@
 /** The installed chart with three replicas, which no balancer keeps anybody at: their sessions, and their keys. */
 import { setTimeout as delay } from 'node:timers/promises'
+import { decodeProtectedHeader } from 'jose'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { paths } from '#surface/urls.ts'
 import { press } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { listObjects, mergeObject, readObject } from '#test/support/cluster-api.ts'
-import { askEverywhere, presentEverywhere, statusesEverywhere } from '#test/support/cluster-site/everywhere.ts'
+import {
+  askEverywhere,
+  presentEverywhere,
+  statusesEverywhere,
+  untilEverywhere,
+} from '#test/support/cluster-site/everywhere.ts'
 import { logOf } from '#test/support/cluster-site/insight.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { steadily } from '#test/support/cluster-site/steady-stream.ts'
+import type { EchoAnswer } from '#test/support/echo-container.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { until } from '#test/support/until.ts'
 
@@ -31,7 +38,10 @@ interface Key {
 
 const thrownOut = { code: 1008, reason: 'session ended' }
 const ringSecret = 'gatehouse-session-keys'
-const day = 24 * 3_600_000
+const hour = 3_600_000
+const day = 24 * hour
+/** For so long a new key signs nothing. */
+const settling = 5_000
 
 describeWith('helm', 'three replicas', () => {
   let site: ClusterSite
@@ -182,7 +192,7 @@ describeWith('helm', 'three replicas', () => {
     expect(before.keys).toHaveLength(1)
     await using stream = steadily(alice, url)
     const updating = renewedEvery('2h')
-    await age(before.keys)
+    await writeKeys(before.keys.map((key) => older(key, day)))
     const rotated = await until(async () => [await keys()].find((all) => all.length === 2))
     await updating
     for (const end of await Promise.all(present.sockets.map(({ closed }) => closed))) {
@@ -205,19 +215,70 @@ describeWith('helm', 'three replicas', () => {
     expect(carol.cookies.header({ url: new URL(url), isSameSite: true, isSafeNavigation: true })).toContain(newest)
   }, 150_000)
 
+  test('[JK11.3] a key that follows another one signs nothing for its first 5 s, neither cookies nor tokens for apps; what the old one has signed is good on all of them until it is pruned', async () => {
+    const old = await newestKey()
+    const alice = await site.as('alice')
+    await isAt(alice, url)
+    const people = ['bob', 'carol', 'dave']
+    const early = await Promise.all(site.replicas.map((replica, index) => site.as(people[index] ?? '', replica)))
+    await writeKeys([older(old, day)])
+    const fresh = await until(async () => (await keys()).find(({ kid }) => kid !== old.kid))
+    const usedFrom = Date.parse(fresh.createdAt) + settling
+    // Each is given a cookie of that place, and the app a token about him, by another one of them.
+    expect(await Promise.all(early.map(signersAt))).toEqual(early.map(() => signed(old)))
+    expect(Date.now()).toBeLessThan(usedFrom)
+    await delay(usedFrom - Date.now())
+    const late = await Promise.all(site.replicas.map((replica) => site.as('carol', replica)))
+    expect(await Promise.all(late.map(signersAt))).toEqual(late.map(() => signed(fresh)))
+    expect([early.length, late.length]).toEqual([3, 3])
+    await areEverywhere([alice, ...early, ...late], url, 200)
+    await areEverywhere([alice, ...early, ...late], site.origin + paths.whoami, 200)
+    // As if it were a day and a half old, and its successor half a day.
+    await writeKeys([older(old, 2 * day), older(fresh, 13 * hour)])
+    await expect.poll(async () => (await keys()).map(({ kid }) => kid)).toEqual([fresh.kid])
+    await areEverywhere([alice, ...early], url, 401)
+    await areEverywhere(late, url, 200)
+  }, 90_000)
+
+  async function newestKey(): Promise<Key> {
+    const key = (await keys()).at(-1)
+    if (!key) throw new Error('there is no key')
+    return key
+  }
+
+  const signed = ({ kid }: Key) => ({ console: kid, workspace: kid, token: kid })
+
+  /** By which keys its cookies are signed, and what the app is told about its person. */
+  async function signersAt(browser: ScriptedBrowser) {
+    await isAt(browser, url)
+    const echo: EchoAnswer = JSON.parse(browser.page.body)
+    const token = decodeProtectedHeader(echo.headers['X-Gatehouse-Assertion'] ?? '').kid
+    return { console: kidAt(browser, `${site.origin}/`), workspace: kidAt(browser, url), token }
+  }
+
+  function kidAt(browser: ScriptedBrowser, place: string): string | undefined {
+    const cookie = browser.cookies.header({ url: new URL(place), isSameSite: true, isSafeNavigation: true })
+    return /gatehouse[\w-]*=([0-9a-f]{8})\./.exec(cookie ?? '')?.[1]
+  }
+
+  /** In the end. */
+  async function areEverywhere(browsers: readonly ScriptedBrowser[], to: string, status: number): Promise<void> {
+    for (const browser of browsers) await untilEverywhere(site, browser, to, { status })
+  }
+
   /** As helm puts it in force: by other pods. */
   function renewedEvery(span: string): Promise<void> {
     const external = { scheme: 'https', port: site.port }
     return site.upgrade({ settings: { external, sessions: { renewEvery: span } } })
   }
 
-  /** As if they had been made more than a day ago, so that a new one is due. */
-  async function age(all: readonly Key[]): Promise<void> {
-    const old = all.map((key) => ({
-      ...key,
-      createdAt: new Date(Date.parse(key.createdAt) - day - 60_000).toISOString(),
-    }))
-    const spec = Buffer.from(JSON.stringify({ keys: old })).toString('base64')
+  /** As if it had been made so much earlier, and a minute. */
+  function older(key: Key, span: number): Key {
+    return { ...key, createdAt: new Date(Date.parse(key.createdAt) - span - 60_000).toISOString() }
+  }
+
+  async function writeKeys(all: readonly Key[]): Promise<void> {
+    const spec = Buffer.from(JSON.stringify({ keys: all })).toString('base64')
     const before = Buffer.from((await ringData()).generation, 'base64').toString()
     const generation = Buffer.from(String(Number(before) + 1)).toString('base64')
     await mergeObject(ring(), { data: { spec, generation } })
