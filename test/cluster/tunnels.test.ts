@@ -6,6 +6,7 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { connect } from 'node:tls'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -39,6 +40,19 @@ import { describeWith } from '#test/support/real-parts.ts'
 import { replicaProxy } from '#test/support/replica-proxy.ts'
 import { askTunnel, type OpenTunnel } from '#test/support/tunnel-scene.ts'
 import { until } from '#test/support/until.ts'
+
+interface Manager {
+  readonly metadata: { readonly generation: number }
+  readonly status?: {
+    readonly conditions?: readonly {
+      readonly type: string
+      readonly status: string
+      readonly reason: string
+      readonly message: string
+      readonly observedGeneration: number
+    }[]
+  }
+}
 
 const run = promisify(execFile)
 const samples = join(import.meta.dirname, '../../config/samples/ssh')
@@ -202,6 +216,45 @@ describeWith('helm', 'in a cluster', () => {
       for (const { spec } of ways) expect(JSON.stringify(spec)).not.toMatch(/"[a-zA-Z]*[pP]ort":"?(?:22|2222)\b/)
     })
 
+    test('connections that the manager is given while they run count on both; what is bad is refused in its conditions, and what was in force still is', async () => {
+      const [here, there] = bothReplicas()
+      const accepted = async () => {
+        const { metadata, status } = await site.manager<Manager>()
+        const found = status?.conditions?.find(({ type }) => type === 'Accepted')
+        return found?.observedGeneration === metadata.generation ? [found.status, found.reason, found.message] : []
+      }
+      const inForce = ['True', 'InForce', expect.any(String)]
+      /** What one more is answered by each. */
+      const oneMore = async () => [await tried(here), await tried(there)]
+      const tunnels: OpenTunnel[] = []
+      /** The same, beside one on each. */
+      const third = async () => {
+        close(tunnels.splice(0))
+        for (const replica of [here, there]) tunnels.push(await opens('alice', replica))
+        return oneMore()
+      }
+      expect(await third()).toEqual(['open', 'open'])
+      await site.manage({ connections: { '*-remote': { maxPerWorkspace: 2 } } })
+      await expect.poll(accepted).toEqual(inForce)
+      await expect.poll(third, { interval: 250 }).toEqual(['too_many_tunnels', 'too_many_tunnels'])
+
+      // It would let a third one in as well.
+      await site.manage({ connections: { '*-remote': { port: 22, maxPerWorkspace: 3 } } })
+      await expect.poll(accepted).toEqual(['False', 'Invalid', expect.stringContaining('must not be 22')])
+      await delay(revocationBound)
+      expect(await oneMore()).toEqual(['too_many_tunnels', 'too_many_tunnels'])
+      for (const { ws } of tunnels) expect(ws.readyState).toBe(ws.OPEN)
+
+      await site.manage({ connections: { '*-remote': { port: null } } })
+      await expect.poll(accepted).toEqual(inForce)
+      await expect.poll(oneMore).toEqual(['open', 'open'])
+      await site.manage({ connections: { '*-remote': null, 'port-forward': {} } })
+      await expect.poll(oneMore).toEqual(['connection_type_not_configured', 'connection_type_not_configured'])
+      await site.manage({ connections: null })
+      await expect.poll(oneMore).toEqual(['open', 'open'])
+      close(tunnels)
+    }, 60_000)
+
     test('they end as what they lead through and to does: 1012 a replica, 1011 the pod, 1001 the workspace', async () => {
       const [leaving, staying] = bothReplicas()
       const [told, kept] = [await opens('alice', leaving), await opens('alice', staying)]
@@ -275,6 +328,14 @@ describeWith('helm', 'in a cluster', () => {
       const dial = { host: replica.address, port: site.port, servername: 'ws.example.test', ca: site.caText }
       const ws = { createConnection: () => connect(dial) }
       return askTunnel(site, workspace.ref, { bearer: bearers[person], ws })
+    }
+
+    /** For a moment. */
+    async function tried(replica: SiteReplica): Promise<string> {
+      const answer = await ask('alice', replica)
+      if (answer.kind === 'refused') return answer.code
+      close([answer])
+      return 'open'
     }
 
     async function open(person: 'alice' | 'bob', replica: SiteReplica): Promise<OpenTunnel> {
