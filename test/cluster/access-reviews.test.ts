@@ -16,6 +16,7 @@ import { bindPeople } from '#test/support/cluster-site/people.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { faultProxy } from '#test/support/fault-proxy.ts'
 import { memoryLines } from '#test/support/memory-lines.ts'
+import { rbacSays } from '#test/support/rbac-says.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openSocket } from '#test/support/workspace-socket.ts'
 import { createWorld } from '#test/support/world.ts'
@@ -45,7 +46,7 @@ async function openScene() {
     asked: () => proxy.seen.filter(({ path }) => path.endsWith('/subjectaccessreviews')).length,
     unbind: async (user: string) => {
       await kubectl(['-n', namespace, 'delete', 'rolebinding', `connects-${user}`])
-      await saysOf(namespace, user, false)
+      await rbacSays({ namespace, user }, false)
     },
     bind: (kind: 'User' | 'Group', name: string, role = 'connects') =>
       apply({
@@ -57,19 +58,6 @@ async function openScene() {
       }),
     [Symbol.asyncDispose]: () => kept.disposeAsync(),
   }
-}
-
-/** The API server itself hears of a binding by a watch: until it says so, an answer may be from before. */
-function saysOf(namespace: string, user: string, allowed: boolean, groups: readonly string[] = []): Promise<void> {
-  const resource = { group: 'connection.workspace.jupyter.org', resource: 'workspaceconnections' }
-  const review = {
-    apiVersion: 'authorization.k8s.io/v1',
-    kind: 'SubjectAccessReview',
-    spec: { user, groups, resourceAttributes: { namespace, verb: 'create', ...resource } },
-  }
-  const input = JSON.stringify(review)
-  const said = () => kubectl(['create', '-f', '-', '-o', 'jsonpath={.status.allowed}'], { input })
-  return expect.poll(said, { timeout: 20_000 }).toBe(String(allowed))
 }
 
 /** What a script of the workspace's own page is answered. */
@@ -98,7 +86,7 @@ describeWith('cluster', 'the real API server', () => {
     await clock.advance(3 * second)
     expect(await ask(dave, url)).toBe(403)
     await s.bind('Group', 'ds')
-    await saysOf(namespace, 'dave', true, ['ds'])
+    await rbacSays({ namespace, user: 'dave', groups: ['ds'] }, true)
     await clock.advance(3 * second)
     expect(await ask(dave, url)).toBe(200)
   }, 60_000)
@@ -129,7 +117,7 @@ describeWith('cluster', 'the real API server', () => {
     ]
     for (const change of changes) {
       await s.bind('User', 'bob')
-      await saysOf(namespace, 'bob', true)
+      await rbacSays({ namespace, user: 'bob' }, true)
       await clock.advance(3 * second)
       expect(await ask(bob, url)).toBe(200)
       await clock.advance(2 * second)

@@ -4,7 +4,7 @@ import { parse } from 'yaml'
 import { api } from '#surface/urls.ts'
 import { callApi, press, share, withBob } from '#test/behaviour/gateway/scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
-import { kubectl, tryKubectl } from '#test/support/cluster.ts'
+import { kubectl } from '#test/support/cluster.ts'
 import {
   presentEverywhere,
   revocationBound,
@@ -12,6 +12,7 @@ import {
   untilEverywhere,
 } from '#test/support/cluster-site/everywhere.ts'
 import { type ClusterSite, openSite, openWhenRunning } from '#test/support/cluster-site/site.ts'
+import { rbacSays } from '#test/support/rbac-says.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { until } from '#test/support/until.ts'
 import { managerAnnotation } from '#workspace/annotations.ts'
@@ -239,10 +240,7 @@ describeWith('helm', 'two Gatehouses in one cluster', () => {
       expect(await statusesEverywhere(site, visitor, open.url)).toEqual(allowed)
     }
     await site.kubectl(['delete', 'rolebinding', 'connects-dave'])
-    // The API server itself hears of it by a watch.
-    const right = ['create', 'workspaceconnections.connection.workspace.jupyter.org']
-    const maySay = () => tryKubectl(['auth', 'can-i', ...right, '-n', site.team], { as: 'dave' })
-    await expect.poll(maySay).toMatchObject({ stdout: expect.stringMatching(/^no/) })
+    await rbacSays({ namespace: site.team, user: 'dave' }, false)
     // What it said before stands for a while, and no longer than the workspace is as it was.
     const renamed = JSON.stringify({ spec: { displayName: 'Another name' } })
     await site.kubectl(['patch', 'workspace', open.ref.name, '--type=merge', '-p', renamed], { as: 'alice' })
