@@ -1,32 +1,16 @@
-/**
- * By what rule workspaces are idle on the real API server: endpoints of real pods, bounds of a template, and a real JupyterLab. Time passes by leaps, here
- * and at the API server. Nobody takes one of ten seconds for a date that was moved: the clock says nothing of what is steady.
- */
-import { setTimeout as sleep } from 'node:timers/promises'
+/** By what rule workspaces are idle on the real API server: endpoints of real pods, bounds of a template, and a real JupyterLab. Time passes by leaps. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Clock, systemClock } from '#lib/clock.ts'
-import type { ActivityView } from '#surface/activity-message.ts'
-import { api } from '#surface/urls.ts'
-import type { ScriptedBrowser } from '#test/support/browser-session.ts'
 import { apply } from '#test/support/cluster-api.ts'
-import { type InstalledPolicies, installPolicies } from '#test/support/cluster-install.ts'
 import { openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { jupyterContainer, keeperContainer, testImage } from '#test/support/echo-container.ts'
+import { type IdleCluster, idleAfter, openIdleCluster, pollAsPage } from '#test/support/idle-cluster.ts'
 import { connectKernel, type JupyterClient, openJupyter, startKernel } from '#test/support/jupyter-client.ts'
-import { askApi } from '#test/support/laptop-site.ts'
 import { describeWith } from '#test/support/real-parts.ts'
-import { openServed, type ServedCluster } from '#test/support/served-cluster.ts'
 import type { WorkspaceSocket } from '#test/support/workspace-socket.ts'
 
 const seconds = 1_000
 const minutes = 60 * seconds
 const patience = { timeout: 60 * seconds, interval: 250 }
-
-const time = { passed: 0 }
-const clock: Clock = {
-  now: () => systemClock.now() + time.passed,
-  after: (span, run) => systemClock.after(span, run),
-}
 
 /** An app that says so. */
 const lastActiveAt = (at: number) =>
@@ -41,76 +25,53 @@ const asked = (port: number | string) => {
   const detection = { httpGet: { path: '/api/idle', port } }
   return { appType: 'streamlit', idleShutdown: { enabled: true, idleTimeoutInMinutes: 30, detection } }
 }
-const wish = (of: number) => ({ enabled: true, idleTimeoutInMinutes: of, detection: {} })
 
 describeWith('cluster', 'in a cluster', () => {
-  let world: ServedCluster
-  let policies: InstalledPolicies
-  let alice: ScriptedBrowser
+  let cluster: IdleCluster
   /** When apps are asked that have said when they were used last. */
   let later: number
-  const leap = async (span: number) => {
-    await world.proxy.time.leap(span)
-    time.passed += span
-  }
-  const desired = (name: string) => world.do(['get', 'workspace', name, '-o', 'jsonpath={.spec.desiredStatus}'])
-  const activityOf = async (name: string): Promise<ActivityView> => {
-    const { body } = await askApi(world, alice, 'GET', api.activity({ namespace: world.team, name }))
-    return JSON.parse(body)
-  }
-  /** That the workspaces were told to stop, in the order of it. */
-  const stops = () =>
-    world.proxy.seen
-      .filter(
-        ({ method, path, query }) => method === 'PATCH' && /\/workspaces\/[^/]+$/.test(path) && !query.has('dryRun'),
-      )
-      .map(({ path }) => path.split('/').at(-1))
 
   /** Of whom an Event says that they were stopped. */
   const toldOf = async (): Promise<readonly string[]> => {
-    const events = await world.do(['get', 'events', '--field-selector=reason=IdleShutdown', '-o', 'json'])
+    const events = await cluster.world.do(['get', 'events', '--field-selector=reason=IdleShutdown', '-o', 'json'])
     return JSON.parse(events).items.map((event: { involvedObject: { name: string } }) => event.involvedObject.name)
   }
   /** A tab of JupyterLab that nobody touches, until its socket is closed. */
-  async function leaveOpen(lab: JupyterClient, { ws, isOpen }: WorkspaceSocket, until: number): Promise<void> {
-    while (isOpen() && clock.now() < until) {
-      for (const path of ['kernels', 'sessions', 'terminals', 'status']) await lab.ask('GET', `api/${path}`)
-      if (isOpen()) ws.ping()
-      await leap(10 * seconds)
+  async function leaveOpen(lab: JupyterClient, socket: WorkspaceSocket, until: number): Promise<void> {
+    while (socket.isOpen() && cluster.now() < until) {
+      await pollAsPage(lab, socket)
+      await cluster.leap(10 * seconds)
     }
   }
 
   beforeAll(async () => {
-    world = await openServed({ clock })
-    const { account, namespace, team } = world
-    policies = await installPolicies({ account: account.username, namespaces: [namespace, team] })
-    await world.workspace('lab', 'alice', {
-      container: jupyterContainer(),
-      spec: { appType: 'jupyterlab', idleShutdown: wish(1) },
+    cluster = await openIdleCluster({
+      async prepare(world, now) {
+        await world.workspace('lab', 'alice', {
+          container: jupyterContainer(),
+          spec: { appType: 'jupyterlab', idleShutdown: idleAfter(1) },
+        })
+        // Longer than the timeout after their start, and sooner than a session is renewed at an issuer, for whom no time has passed.
+        later = now + 34 * minutes
+        const [before, after] = [lastActiveAt(later - 31 * minutes), lastActiveAt(later - 29 * minutes)]
+        await world.workspace('named', 'alice', { container: before, spec: asked('http') })
+        await world.workspace('numbered', 'alice', { container: before, spec: asked(8888) })
+        await world.workspace('used', 'alice', { container: after, spec: asked('http') })
+      },
     })
-    // Longer than the timeout after their start, and sooner than a session is renewed at an issuer, for whom no time has passed.
-    later = clock.now() + 34 * minutes
-    const [before, after] = [lastActiveAt(later - 31 * minutes), lastActiveAt(later - 29 * minutes)]
-    await world.workspace('named', 'alice', { container: before, spec: asked('http') })
-    await world.workspace('numbered', 'alice', { container: before, spec: asked(8888) })
-    await world.workspace('used', 'alice', { container: after, spec: asked('http') })
-    await world.start()
-    alice = await world.as('alice')
   }, 120_000)
-  afterAll(async () => {
-    await world?.[Symbol.asyncDispose]()
-    await policies?.[Symbol.asyncDispose]()
-  })
+  afterAll(() => cluster?.[Symbol.asyncDispose]())
 
   test('[SP13.2] a template that allows 60 to 240 minutes has its way with 59 and with 241', {
     timeout: minutes,
   }, async () => {
+    const { world, activityOf } = cluster
     const { team } = world
     await apply({
       ...{ apiVersion: 'workspace.jupyter.org/v1alpha1', kind: 'WorkspaceTemplate' },
       metadata: { namespace: team, name: 'bounded' },
       spec: {
-        ...{ displayName: 'Bounded', defaultImage: testImage, defaultIdleShutdown: wish(30) },
+        ...{ displayName: 'Bounded', defaultImage: testImage, defaultIdleShutdown: idleAfter(30) },
         idleShutdownOverrides: { allow: true, minIdleTimeoutInMinutes: 60, maxIdleTimeoutInMinutes: 240 },
       },
     })
@@ -119,7 +80,7 @@ describeWith('cluster', 'in a cluster', () => {
       return [policy?.timeoutMinutes, policy?.problem]
     }
     for (const of of [59, 60, 240, 241]) {
-      const spec = { desiredStatus: 'Stopped', templateRef: { name: 'bounded' }, idleShutdown: wish(of) }
+      const spec = { desiredStatus: 'Stopped', templateRef: { name: 'bounded' }, idleShutdown: idleAfter(of) }
       await world.workspace(`wants-${of}`, 'alice', { spec })
     }
     await expect.poll(told(59), patience).toEqual([30, expect.stringContaining('60 minutes or more')])
@@ -131,6 +92,7 @@ describeWith('cluster', 'in a cluster', () => {
   test('[SP10.1] [SP10.2] [SP10.4] [SP11.1] an app that was used 31 minutes ago, of 30, is stopped once, asked at a port by its name or number; one of 29 minutes ago is not, nor a JupyterLab whose kernel works. When it has ended, that is stopped in spite of a page that polls and pings every ten seconds', {
     timeout: 3 * minutes,
   }, async () => {
+    const { world, alice, activityOf, stops, desired, now, leap, pass } = cluster
     const url = world.url('lab')
     await openWhenRunning(alice, `${url}lab`)
     const lab = await openJupyter(alice, url)
@@ -144,12 +106,8 @@ describeWith('cluster', 'in a cluster', () => {
     expect(stops()).toEqual([])
 
     // Behind so large a leap nothing is decided for two minutes, which pass by small ones.
-    await leap(later - 200 * seconds - clock.now())
-    while (stops().length < 2 && clock.now() < later + 40 * seconds) {
-      await leap(10 * seconds)
-      // Apps and the API server answer by the other clock.
-      await sleep(seconds)
-    }
+    await leap(later - 200 * seconds - now())
+    while (stops().length < 2 && now() < later + 40 * seconds) await pass(10 * seconds)
     expect([...stops()].sort()).toEqual(['named', 'numbered'])
     await expect.poll(() => isKnown('used'), patience).toBe('active')
     expect([await desired('named'), await desired('numbered')]).toEqual(['Stopped', 'Stopped'])
@@ -158,10 +116,10 @@ describeWith('cluster', 'in a cluster', () => {
 
     await lab.ask('POST', `api/kernels/${id}/interrupt`)
     await expect.poll(stateOfKernel, patience).toBe('idle')
-    const endedAt = clock.now()
+    const endedAt = now()
     await leaveOpen(lab, kernel.socket, endedAt + 5 * minutes)
     expect(await kernel.socket.closed).toMatchObject({ code: 1001 })
-    expect(clock.now()).toBeGreaterThan(endedAt + minutes)
+    expect(now()).toBeGreaterThan(endedAt + minutes)
     expect(await desired('lab')).toBe('Stopped')
     // Each once, by now as well. The other one was used 30 minutes ago.
     const others = stops().filter((name) => name !== 'used')

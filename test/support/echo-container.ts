@@ -18,8 +18,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         length = int(self.headers.get('Content-Length') or 0)
         self.answer(self.rfile.read(length))
     do_POST = do_PUT = do_DELETE = do_OPTIONS = do_GET
-    def send(self, body, headers):
-        self.send_response(200)
+    def send(self, body, headers, status=200):
+        self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
         self.send_header('Content-Length', str(len(body)))
@@ -80,10 +80,13 @@ class Keeper(Handler):
     def answer(self, _):
         path = self.path.split('?')[0]
         found = next(answer for ending, answer in answers if path.endswith(ending))
+        if found.get('isHeld'):
+            threading.Event().wait()
         self.send(found['body'].encode(), {
             'Content-Type': found['type'], 'Access-Control-Allow-Origin': self.headers.get('Origin', '*'),
             'Access-Control-Allow-Credentials': 'true', 'Access-Control-Allow-Headers': 'content-type', 'Access-Control-Allow-Methods': '*',
-        })
+            **found.get('headers', {}),
+        }, found.get('status', 200))
 
 serve(Keeper, [8888])
 `
@@ -98,9 +101,19 @@ export function echoContainer(...ports: readonly number[]): ContainerConfig {
   return { command: ['python3', '-c', program], args: (ports.length === 0 ? [8888] : ports).map(String) }
 }
 
+export interface KeeperAnswer {
+  readonly type: string
+  readonly body: string
+  /** 200 when absent. */
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string>>
+  /** It never comes. */
+  readonly isHeld?: true
+}
+
 /** Answers every path by the first of these that it ends with, to pages of any origin, and writes each request into its output. */
 export function keeperContainer(
-  answers: readonly (readonly [ending: string, answer: { readonly type: string; readonly body: string }])[],
+  answers: readonly (readonly [ending: string, answer: KeeperAnswer])[],
 ): ContainerConfig {
   return { command: ['python3', '-c', keeper], args: [JSON.stringify(answers)] }
 }
