@@ -57,6 +57,8 @@ const ActivitySpec = Type.Object({
       reason: text,
       message: Type.String({ maxLength: 1024 }),
       idleAt: Type.Optional(rfc3339),
+      /** Of what is idle, what counted last. */
+      lastAt: Type.Optional(rfc3339),
     }),
   ),
 })
@@ -89,7 +91,8 @@ export const activityKind: ResourceKind<WorkspaceActivity> = {
 
 function readSpec(value: unknown): ActivitySpec {
   const spec = parse(value)
-  const times = [...timeFields.map(({ field }) => spec[field]), spec.run?.since, spec.writtenAt, spec.verdict?.idleAt]
+  const { run, writtenAt, verdict } = spec
+  const times = [...timeFields.map(({ field }) => spec[field]), run?.since, writtenAt, verdict?.idleAt, verdict?.lastAt]
   if (!times.every((time) => time === undefined || isInstant(time))) {
     throw new GatewayError('invalid_resource', 'a time is no date')
   }

@@ -5,8 +5,12 @@ import { rfc3339Of } from '#identity/rfc3339.ts'
 
 export function verdictOf(decision: IdleDecision): NonNullable<Activity['verdict']> {
   return decision.kind === 'idle'
-    ? { idle: true, reason: decision.because, message: sayStopped(decision), ...soonest(decision) }
+    ? { idle: true, reason: decision.because, message: sayStopped(decision), ...soonest(decision), ...lastOf(decision) }
     : { idle: false, reason: decision.reason, message: decision.message, ...soonest(decision) }
+}
+
+function lastOf({ last }: IdleDecision & { kind: 'idle' }): { readonly lastAt: string } {
+  return { lastAt: rfc3339Of(last.at) }
 }
 
 /** Of one that is idle, the moment at which it was found so last. */

@@ -3,6 +3,7 @@
  * is said only where whoever decides has found it so just now, and all that was written since says nothing against it.
  */
 import { sumOfRun, type WorkspaceActivity } from '#activity/activity-record.ts'
+import type { Evidence } from '#activity/clocks.ts'
 import type { IdleDecision } from '#activity/idle-decision.ts'
 import type { IdlePolicy } from '#activity/idle-policy.ts'
 import type { IdleRules } from '#activity/idle-rules.ts'
@@ -115,14 +116,22 @@ function decided(found: Found | undefined, byTraffic: IdleDecision, moment: Mome
     case 'unknown':
       return { kind, message }
     case 'idle':
-      if (!isOfNow(found, moment)) return undecided
-      if (byTraffic.kind === 'idle') return byTraffic
-      // Whoever has lived for too long was not asked whether he works; a rule that has changed meanwhile may let him live on.
-      return found.verdict.reason === 'inactivity' ? { kind, because: 'inactivity', last } : undecided
+      if (!isOfNow(found, moment) || !isBy(moment.policy, found)) return undecided
+      return byTraffic.kind === 'idle' ? byTraffic : idleBy(found, last)
   }
 }
 
+/** Whoever has lived for too long was not asked whether he works; a rule that has changed meanwhile may let him live on. */
+function idleBy({ verdict }: Found, last: Evidence): Decided {
+  return verdict.reason === 'inactivity' ? { kind: 'idle', because: 'inactivity', last } : undecided
+}
+
 const undecided: Decided = { kind: 'unknown', message: 'Nobody has found just now whether it is idle.' }
+
+/** It would be found so by this policy too, which may ask for more since. A Gatehouse of before does not tell. */
+function isBy({ timeout }: IdlePolicy, { verdict: { idleAt, lastAt } }: Found): boolean {
+  return idleAt === undefined || lastAt === undefined || Date.parse(idleAt) - Date.parse(lastAt) > timeout
+}
 
 /** It is found so again and again, and written; what was written before this process followed it may be long ago. */
 function isOfNow({ heardAt, writtenAt, age }: Found, { policy, now, since }: Moment): boolean {

@@ -5,6 +5,7 @@ import { ActivityBoard } from '#operator/activity-board.ts'
 import { lastActivityOf } from '#operator/last-activity.ts'
 import { type IdleWorld, openIdleWorld, type Replica, ref } from '#test/support/idle-world.ts'
 import { templateKind } from '#workspace/template.ts'
+import { workspaceKind } from '#workspace/workspace.ts'
 
 const minute = 60_000
 const asking = {
@@ -293,6 +294,25 @@ describe('a replica that does not decide', () => {
       await world.pass(1 / 6)
       expect(await operator.stops()).toBe(false)
     }
+  })
+
+  test('that nobody had worked for a shorter timeout is nothing to go by once a longer one is asked for', async () => {
+    await using world = await openWorld()
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    world.answers.app = { kind: 'said', evidence: [{ at: world.clock.now() + 5 * minute, source: 'app:kernel' }] }
+    await using _leader = world.lead(a)
+    await using operator = asked(world, b)
+    await operator.tell()
+    await world.pass(37)
+    expect(await operator.stops()).toBe(true)
+    await world.store.patchSpec(workspaceKind, ref, { idleShutdown: { idleTimeoutInMinutes: 35 } })
+    for (let second = 0; second < 120; second += 1) {
+      await world.pass(1 / 60)
+      expect(await operator.stops()).toBe(false)
+    }
+    await world.pass(5)
+    const told = await operator.tell()
+    expect(told.kind === 'at' && world.clock.now() - told.at > 35 * minute).toBe(true)
   })
 
   test.each(['hands over', 'is killed'])('whoever decides %s: the next one is believed', async (how) => {
