@@ -68,6 +68,7 @@ export interface ServedCluster extends AsyncDisposable {
   /** Roles and bindings as the chart renders them, which is how they are in the cluster. */
   readonly rights: readonly Rendered[]
   readonly proxy: FaultProxy
+  readonly provider: TestIdentityProvider
   readonly origin: string
   /** Waits until it is ready. Browsers know every one by the names of the first. */
   start(own?: ReplicaOptions): Promise<ServedReplica>
@@ -120,6 +121,7 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
       account,
       rights,
       proxy,
+      provider,
       origin,
       password: provider.password,
       do: within(team),
