@@ -106,8 +106,10 @@ function keepHouse(
   { clock, keepHouse: inTurn }: Ground,
 ): void {
   const collect = async (signal: AbortSignal) => {
-    while (!signal.aborted) {
-      await sleep(clock, housekeepingEvery, signal)
+    for (;;) {
+      await sleep(clock, housekeepingEvery, signal).catch(() => undefined)
+      // That it is over is no fault: whoever has the turn next finds nothing of this one under way.
+      if (signal.aborted) return
       await sessions.collectExpired()
       await once.collectExpired()
       await slots.collect()

@@ -52,6 +52,8 @@ export interface WorldOptions {
   readonly machines?: Ground['machines']
   /** How pods say who they are; there are none when absent. */
   readonly podTokens?: Ground['podTokens']
+  /** Whose turn it is to keep house. */
+  readonly keepHouse?: Ground['keepHouse']
   /** Opens what it reaches what is only reached so through; nothing is when absent. */
   readonly openAgents?: OpenAgents
   /** Where browsers reach it; a free one when absent. */
@@ -275,13 +277,14 @@ async function withAgents<G extends Omit<Ground, 'metrics'>>(ground: G, open: Op
   return { ...ground, agents, dial }
 }
 
-type InCluster = Pick<Ground, 'reviewer' | 'machines' | 'podTokens'>
+type InCluster = Pick<Ground, 'reviewer' | 'machines' | 'podTokens' | 'keepHouse'>
 
-function asInCluster({ reviewer, machines, podTokens }: WorldOptions): InCluster {
+function asInCluster({ reviewer, machines, podTokens, keepHouse }: WorldOptions): InCluster {
   return {
     ...(reviewer ? { reviewer } : {}),
     ...(machines ? { machines } : {}),
     ...(podTokens ? { podTokens } : {}),
+    ...(keepHouse ? { keepHouse } : {}),
   }
 }
 
