@@ -26,16 +26,24 @@ export async function profile(on: {
 }): Promise<Profile> {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-profile-'))
   {
-    const nodeOptions = ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${folder}`]
-    await using running = await startGatehouse({ ...on, nodeOptions })
+    await using running = await startGatehouse({ ...on, nodeOptions: profiling(folder) })
     const { url, headers } = running
     await load({ core: on.loadCore, url, headers, connections: 32, seconds: on.seconds })
   }
-  const [file = ''] = readdirSync(folder)
-  return partsOf(JSON.parse(readFileSync(join(folder, file), 'utf8')), on.seconds * 1e6)
+  return profileIn(folder, on.seconds * 1e6)
 }
 
-/** Of the last `span` microseconds, when the load was on. */
+/** Options of Node. */
+export function profiling(folder: string): readonly string[] {
+  return ['--cpu-prof', '--cpu-prof-interval', '250', `--cpu-prof-dir=${folder}`]
+}
+
+/** What a process that has ended left in this folder, of its last `span` microseconds. */
+export function profileIn(folder: string, span: number): Profile {
+  const [file = ''] = readdirSync(folder)
+  return partsOf(JSON.parse(readFileSync(join(folder, file), 'utf8')), span)
+}
+
 function partsOf({ nodes, samples, timeDeltas }: Sampled, span: number): Profile {
   const partById = new Map(nodes.map(({ id, callFrame }) => [id, partOf(callFrame.functionName, callFrame.url)]))
   const from = timeDeltas.reduce((sum, delta) => sum + delta, 0) - span

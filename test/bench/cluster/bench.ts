@@ -16,6 +16,7 @@ import { measureRevocations } from './revocations.ts'
 import type { Scene } from './scene.ts'
 import { openSite, people } from './site.ts'
 import { spreadByProcess } from './spread.ts'
+import { profileSpread } from './spread-profile.ts'
 import { type Results, table } from './table.ts'
 import { startTarget } from './target.ts'
 import { openReception } from './visitor.ts'
@@ -31,7 +32,7 @@ const { values: options } = parseArgs({
     rest: { type: 'string', default: '60' },
     starts: { type: 'string', default: '100' },
     revocations: { type: 'string', default: '100' },
-    only: { type: 'string', default: 'ready,spread,rest,revocations,starts' },
+    only: { type: 'string', default: 'ready,spread,profile,rest,revocations,starts' },
     /** See `turn.ts`. */
     turns: { type: 'string' },
   },
@@ -43,12 +44,13 @@ const replicas = 3
 const say = (text: string) => void (options.json ? undefined : process.stdout.write(`${text}\n`))
 const complain = (text: string) => void process.stderr.write(`bench:cluster: ${text}\n`)
 
-type Part = 'ready' | 'spread' | 'rest' | 'revocations' | 'starts'
+type Part = 'ready' | 'spread' | 'profile' | 'rest' | 'revocations' | 'starts'
 
 /** What each part adds to the results. */
 const parts: Readonly<Record<Part, (scene: Scene) => Promise<Partial<Results>>>> = {
   ready: async (scene) => ({ ready: await measureReady(scene) }),
   spread: async (scene) => ({ spread: await spreadByProcess(scene) }),
+  profile: async (scene) => ({ profile: await profileSpread(scene) }),
   rest: async (scene) => ({ rest: await measureRest(scene, Number(options.rest)) }),
   revocations: async (scene) => ({ revocations: await measureRevocationsOfPods(scene) }),
   starts: async (scene) => ({ starts: await measureStartsOfPods(scene) }),

@@ -26,7 +26,7 @@ interface MeasuredParts extends SpreadParts {
   readonly fronts: readonly [gatehouse: Front, nginx: Front]
 }
 
-interface Rate {
+export interface Rate {
   readonly perSecond: number
   /** Microseconds of the processor for a request. */
   readonly cost: number
@@ -49,7 +49,7 @@ export interface Spread {
 }
 
 /** Who is measured. */
-type Front = Pick<Replica, 'host' | 'port'> & { readonly name: string; readonly pid: number }
+export type Front = Pick<Replica, 'host' | 'port'> & { readonly name: string; readonly pid: number }
 
 const connections = 32
 const sample = 500
@@ -130,12 +130,12 @@ export async function visitAll(parts: SpreadParts): Promise<void> {
   await visit(parts.gateway, scripts.all, parts.seconds)
 }
 
-interface Scripts extends AsyncDisposable {
+export interface Scripts extends AsyncDisposable {
   readonly one: string
   readonly all: string
 }
 
-function writeScripts(parts: SpreadParts): Scripts {
+export function writeScripts(parts: Pick<SpreadParts, 'chains' | 'visitor'>): Scripts {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
   const [one, all] = [join(folder, 'one.lua'), join(folder, 'all.lua')]
   writeFileSync(one, script(parts, parts.chains.slice(0, 1)))
@@ -144,7 +144,7 @@ function writeScripts(parts: SpreadParts): Scripts {
 }
 
 /** Behind runs that count for nothing, until everybody was visited twice: connections kept for longer than a turn of the other are gone. */
-async function rateOf({ chains, seconds }: MeasuredParts, front: Front, script: string): Promise<Rate> {
+export async function rateOf({ chains, seconds }: Scene, front: Front, script: string): Promise<Rate> {
   for (let visits = 0; visits < 2 * chains.length; ) visits += 2 * (await visit(front, script, 2))
   const cpu = await cpuSeconds(front.pid)
   const perSecond = await visit(front, script, seconds)
@@ -163,7 +163,7 @@ async function visit({ host, port }: Pick<Front, 'host' | 'port'>, script: strin
 }
 
 /** For wrk: whole requests, one after the other. */
-function script({ visitor }: SpreadParts, chains: readonly Chain[]): string {
+function script({ visitor }: Pick<SpreadParts, 'visitor'>, chains: readonly Chain[]): string {
   const requests = chains.map((chain) => {
     const { host, cookie } = visitor.headersFor(chain)
     return JSON.stringify(`GET / HTTP/1.1\r\nHost: ${host}\r\nCookie: ${cookie}\r\n\r\n`)

@@ -2,12 +2,14 @@
 import type { Ready } from './ready.ts'
 import type { Rest } from './rest.ts'
 import type { Spread } from './spread.ts'
+import type { SpreadProfile } from './spread-profile.ts'
 
 export interface Results {
   readonly workspaces: number
   readonly rounds: number
   readonly ready?: Ready
   readonly spread?: Spread
+  readonly profile?: SpreadProfile
   readonly rest?: Rest
   /** Milliseconds from the deletion of a share to the end of each of its sockets. */
   readonly revocations?: Latencies
@@ -29,7 +31,10 @@ export function latenciesOf(values: readonly number[]): Latencies {
   return { count: sorted.length, p50: at(0.5), p99: at(0.99), worst: at(1) }
 }
 
-export function table({ workspaces, ready, spread, rest, revocations, starts }: Results): string {
+/** The largest parts of a profile. */
+const mostParts = 12
+
+export function table({ workspaces, ready, spread, profile, rest, revocations, starts }: Results): string {
   const rows: (readonly [what: string, found: string, limit: string])[] = []
   if (ready) {
     rows.push(['ready after', `${Math.round(ready.ms)} ms`, '5,000 ms'])
@@ -40,6 +45,10 @@ export function table({ workspaces, ready, spread, rest, revocations, starts }: 
     rows.push(['rate over all, of the rate of one', spread.ratio.toFixed(3), '0.95'])
     rows.push(['cost at one, of the cost over all', spread.costRatio.toFixed(3), ''])
     rows.push(['the same of a plain nginx', spread.nginxCostRatio.toFixed(3), ''])
+  }
+  for (const [part, all] of Object.entries(profile?.all ?? {}).slice(0, mostParts)) {
+    const one = profile?.one[part] ?? 0
+    rows.push([`of a request: ${part}`.slice(0, 36), `${one.toFixed(1)} us at one, ${all.toFixed(1)} us over all`, ''])
   }
   if (rest) {
     rows.push(['calls at rest, with the housekeeping', `${rest.housekeeping.toFixed(2)}/s`, '1/s'])
