@@ -125,6 +125,9 @@ class Candidate {
       })
       if (this.#now() >= until) {
         log.warn({ component: 'leader', reason: 'late' }, 'a lease could not be taken in time')
+        this.#pausedUntil = this.#now() + pauseAfterFault
+        // Else it were held by nobody, and by the same again, for as long as answers are late.
+        await this.#giveBack(lease)
         return undefined
       }
       log.info({ component: 'leader', name: this.#options.name }, 'this replica does the housekeeping')
@@ -156,19 +159,22 @@ class Candidate {
   async #renew(taken: Taken, term: AbortController, ending: AbortSignal): Promise<Lease | undefined> {
     const { clock, log } = this.#options
     let { lease } = taken
-    const endAt = (until: Milliseconds) => clock.after(until - this.#now(), () => term.abort())
-    let deadline = endAt(taken.until)
+    let askedAt = taken.until - giveUpAfter
+    const endOfTerm = () => clock.after(askedAt + giveUpAfter - this.#now(), () => term.abort())
+    let deadline = endOfTerm()
     for (;;) {
-      const isOver = await sleep(clock, renewEvery, ending).then(
+      // Not from the answer: behind one that came late little is left of the term.
+      const pause = Math.max(0, askedAt + renewEvery - this.#now())
+      const isOver = await sleep(clock, pause, ending).then(
         () => false,
         () => true,
       )
       if (isOver) break
-      const until = this.#now() + giveUpAfter
+      askedAt = this.#now()
       try {
         lease = await this.#write(lease, { ...lease.spec, renewTime: microTime(clock.now()) })
         deadline[Symbol.dispose]()
-        deadline = endAt(until)
+        deadline = endOfTerm()
       } catch (error) {
         if (isLost(error)) {
           deadline[Symbol.dispose]()

@@ -147,17 +147,42 @@ describe('the leader', () => {
     },
   )
 
-  test('does not begin by an answer that came later than its term would have ended, and begins by the next one', async () => {
+  test('goes on being it while every answer takes as long as there is between two of its questions', async () => {
+    await using world = leaseWorld()
+    const first = world.replica('a')
+    await world.clock.advance(1_000)
+    const second = world.replica('b')
+    const asked = () => first.resources.calls('replace')
+    for (let round = 0; round < 20; round += 1) {
+      const late = first.resources.holdAnswers('replace')
+      for (const before = asked(); asked() === before && first.isLeading(); ) await world.clock.advance(250)
+      await world.clock.advance(3_250)
+      expect([first.isLeading(), second.isLeading()], `answer ${round}`).toEqual([true, false])
+      late[Symbol.dispose]()
+      await world.clock.advance(0)
+    }
+  })
+
+  test('does not begin by an answer that came later than its term would have ended: another one does at once', async () => {
+    await using world = leaseWorld()
+    const slow = world.replica('a')
+    const late = slow.resources.holdAnswers('create')
+    await world.clock.advance(8_500)
+    const other = world.replica('b')
+    late[Symbol.dispose]()
+    await world.clock.advance(1_500)
+    expect([slow.isLeading(), other.isLeading()]).toEqual([false, true])
+  })
+
+  test('that is alone begins by the next answer that is not late', async () => {
     await using world = leaseWorld()
     const replica = world.replica('a')
     const late = replica.resources.holdAnswers('create')
     await world.clock.advance(8_500)
-    using again = replica.resources.hold('replace')
     late[Symbol.dispose]()
     await world.clock.advance(1_000)
     expect(replica.isLeading()).toBe(false)
-    again[Symbol.dispose]()
-    await world.clock.advance(1_000)
+    await world.clock.advance(2_000)
     expect(replica.isLeading()).toBe(true)
   })
 
