@@ -94,7 +94,8 @@ function verdictIn(
     const age = isDated ? Date.parse(writtenAt) - Date.parse(idleAt) : undefined
     return [{ verdict, heardAt, writtenAt: Math.min(heardAt, storedAt ?? heardAt), age }]
   })
-  return found.sort((one, other) => other.writtenAt - one.writtenAt)[0]
+  // The store dates by whole seconds.
+  return found.sort((one, other) => other.writtenAt - one.writtenAt || other.heardAt - one.heardAt)[0]
 }
 
 interface Moment {
@@ -128,9 +129,13 @@ function idleBy({ verdict }: Found, last: Evidence): Decided {
 
 const undecided: Decided = { kind: 'unknown', message: 'Nobody has found just now whether it is idle.' }
 
-/** It would be found so by this policy too, which may ask for more since. A Gatehouse of before does not tell. */
-function isBy({ timeout }: IdlePolicy, { verdict: { idleAt, lastAt } }: Found): boolean {
-  return idleAt === undefined || lastAt === undefined || Date.parse(idleAt) - Date.parse(lastAt) > timeout
+/**
+ * It would be found so by this policy too, which may ask for more since. Who has lived for too long is judged by it anyway. Since when nobody works is not
+ * told by a Gatehouse of before, nor kept by an API server that knows the definition of before.
+ */
+function isBy({ timeout }: IdlePolicy, { verdict: { reason, idleAt, lastAt } }: Found): boolean {
+  if (reason !== 'inactivity') return true
+  return idleAt !== undefined && lastAt !== undefined && Date.parse(idleAt) - Date.parse(lastAt) > timeout
 }
 
 /** It is found so again and again, and written; what was written before this process followed it may be long ago. */

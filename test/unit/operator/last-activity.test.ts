@@ -1,5 +1,6 @@
 /** What a replica tells of a workspace that somebody else's operator stops: the one that decides, and one that does not. */
 import { describe, expect, test } from 'vitest'
+import { activityKind } from '#activity/activity-record.ts'
 import type { LastActive } from '#activity/last-active.ts'
 import { ActivityBoard } from '#operator/activity-board.ts'
 import { lastActivityOf } from '#operator/last-activity.ts'
@@ -132,6 +133,23 @@ describe('the replica that decides', () => {
     expect(await operator.stops()).toBe(false)
     await world.pass(8)
     expect(await operator.stops()).toBe(true)
+  })
+
+  test('its longest life is over, which is shorter than its timeout: the operator stops it all the same', async () => {
+    await using world = await openWorld({ idleTimeoutInMinutes: 600 }, { templateRef: 'limits' })
+    const metadata = { namespace: ref.namespace, name: 'limits' }
+    await world.store.create(templateKind, { metadata, spec: { idleShutdownRules: { maxLifetimeInMinutes: 90 } } })
+    const replica = world.openReplica('a')
+    await using leader = world.lead(replica)
+    await using operator = asked(world, replica, leader.stops)
+    const age = async () => {
+      const told = await operator.tell()
+      return told.kind === 'at' ? world.clock.now() - told.at : undefined
+    }
+    await world.pass(85)
+    expect(await age()).toBeLessThan(600 * minute)
+    await world.pass(8)
+    expect(await age()).toBeGreaterThan(600 * minute)
   })
 })
 
@@ -313,6 +331,23 @@ describe('a replica that does not decide', () => {
     await world.pass(5)
     const told = await operator.tell()
     expect(told.kind === 'at' && world.clock.now() - told.at > 35 * minute).toBe(true)
+  })
+
+  test('a verdict that does not tell since when nobody works, such as one of a Gatehouse of before, stops nothing', async () => {
+    await using world = await openWorld()
+    const [a, b] = [world.openReplica('a'), world.openReplica('b')]
+    await using _leader = world.lead(a)
+    await using operator = asked(world, b)
+    await operator.tell()
+    await world.pass(37)
+    expect(await operator.stops()).toBe(true)
+    using _killed = world.resources.fail('replace', 'create')
+    const record = await world.recordOf('a')
+    if (!record?.spec.verdict) throw new Error('nothing was found')
+    const { lastAt: _, ...verdict } = record.spec.verdict
+    await world.store.replace(activityKind, { ...record, spec: { ...record.spec, verdict } })
+    await world.pass(1 / 60)
+    expect(await operator.tell()).toMatchObject({ kind: 'unknown' })
   })
 
   test.each(['hands over', 'is killed'])('whoever decides %s: the next one is believed', async (how) => {
