@@ -110,7 +110,7 @@ describeWith('cluster', 'two replicas, while hours pass', () => {
     )
 
   test('[JK13.3] however much goes on in workspaces, a replica writes the record of each at most every minute, or every tenth of a shorter timeout', {
-    timeout: 90_000,
+    timeout: 150_000,
   }, async () => {
     const alice = await world.as('alice')
     await beginWork(alice)
@@ -119,14 +119,11 @@ describeWith('cluster', 'two replicas, while hours pass', () => {
     const all = await records()
     const before = new Map(all.map(({ metadata: { name } }) => [name, writesOf(name)]))
     const began = clock.now()
-    let rounds = 0
-    while (clock.now() < began + 75 * second) {
+    for (let rounds = 1; rounds <= 26 || clock.now() < began + 75 * second; rounds += 1) {
       await work(alice)
-      rounds += 1
       if (rounds % 3 === 0) await leap(5 * second)
     }
     const span = clock.now() - began
-    expect(rounds).toBeGreaterThan(25)
     for (const { metadata, spec } of all) {
       const every = Math.min(minute, (timeouts.get(spec.workspace.name) ?? 0) / 10)
       const counted = writesOf(metadata.name) - (before.get(metadata.name) ?? 0)
@@ -282,24 +279,28 @@ describeWith('cluster', 'two replicas, while hours pass', () => {
     await delay(200)
   }
 
-  /** Nobody but he is asked about meanwhile. He may not any more afterwards. */
+  /** By two replicas, of which each has asked for itself: what one asks ahead says nothing of the other. Nobody but he is asked about; he may not any more. */
   async function isFreshAsLong(browser: ScriptedBrowser, to: string): Promise<void> {
-    const [replica] = replicas
-    if (!replica) throw new Error('there is no replica')
+    const [one, other, ...more] = replicas
+    if (!one || !other || more.length > 0) throw new Error('there are not two replicas')
     /** How many questions the API server was asked. */
     const asked = () => world.proxy.seen.filter(({ path }) => path.endsWith('accessreviews')).length
     clock.pass(minute)
-    await expect.poll(() => ask(replica, browser, to), patience).toBe(200)
+    await areAnswered(browser, to, 200, 200)
     clock.pass(minute)
     const earliest = clock.now()
-    await expect.poll(() => ask(replica, browser, to), patience).toBe(200)
+    await areAnswered(browser, to, 200, 200)
     const latest = clock.now()
     await mayConnect('bob', false)
     const before = asked()
-    clock.pass(earliest + 14 * second - clock.now())
-    expect([await ask(replica, browser, to), asked()]).toEqual([200, before])
+    expect(clock.now()).toBeLessThan(earliest + 24 * second)
+    clock.pass(earliest + 24 * second - clock.now())
+    // By what is kept; in use, it is asked for again ahead.
+    expect(await ask(one, browser, to)).toBe(200)
+    await expect.poll(asked, patience).toBe(before + 1)
     clock.pass(latest + 25 * second - clock.now())
-    expect([await ask(replica, browser, to), asked()]).toEqual([403, before + 1])
+    expect([await ask(other, browser, to), asked()]).toEqual([403, before + 2])
+    expect(await ask(one, browser, to)).toBe(403)
   }
 
   async function isDroppedBy(change: () => Promise<unknown>, browser: ScriptedBrowser, to: string): Promise<void> {
