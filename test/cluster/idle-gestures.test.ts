@@ -16,25 +16,26 @@ describeWith('cluster', 'in a cluster', () => {
   }, async () => {
     await using cluster = await openIdleCluster({
       async prepare(world) {
-        const spec = { appType: 'jupyterlab', idleShutdown: idleAfter(1) }
-        await world.workspace('lab', 'alice', { container: jupyterContainer(), spec })
+        const idleShutdown = idleAfter(1)
+        const app = keeperContainer([['', { type: 'text/plain', body: 'an app' }]])
+        await world.workspace('lab', 'alice', {
+          container: jupyterContainer(),
+          spec: { appType: 'jupyterlab', idleShutdown },
+        })
+        await world.workspace('left', 'alice', { container: app, spec: { appType: 'streamlit', idleShutdown } })
       },
     })
     const { world, alice, activityOf, desired, stops, now, pass } = cluster
     const url = world.url('lab')
+    // Nobody does anything in it: it is stopped once the time of the other one has come but for what was done there.
+    await expect.poll(async () => (await activityOf('left')).verdict.reason, patience).toBe('active')
     await openWhenRunning(alice, `${url}lab`)
     const lab = await openJupyter(alice, url)
     const { socket, execute } = await connectKernel(lab, await startKernel(lab), 'v1')
     using _ = socket
-    // Nobody does anything in it: it is stopped once the time of the other one has come but for what was done there.
-    await world.workspace('left', 'alice', {
-      container: keeperContainer([['', { type: 'text/plain', body: 'an app' }]]),
-      spec: { appType: 'streamlit', idleShutdown: idleAfter(1) },
-    })
-    await expect.poll(async () => (await activityOf('left')).verdict.reason, patience).toBe('active')
 
     /** Less than the timeout; twice as long is longer than that, and than all that a stop takes. */
-    const most = 45 * seconds
+    const most = 40 * seconds
     const leaveOpen = async () => {
       for (const end = now() + most; now() < end; ) {
         await pollAsPage(lab, socket)
@@ -48,8 +49,8 @@ describeWith('cluster', 'in a cluster', () => {
       await leaveOpen()
       expect(now()).toBeGreaterThan(last + 2 * most)
       last = made
-      expect(await desired('lab')).toBe('Running')
-      const { verdict, clocks } = await activityOf('lab')
+      const [status, { verdict, clocks }] = await Promise.all([desired('lab'), activityOf('lab')])
+      expect(status).toBe('Running')
       const interactive = clocks.find(({ clock }) => clock === 'interactive')
       expect([verdict.kind, interactive]).toMatchObject(['not-idle', { source, user: 'alice' }])
       expect(Date.parse(interactive?.at ?? '')).toBeGreaterThanOrEqual(Math.floor(made / seconds) * seconds)
