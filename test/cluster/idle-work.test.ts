@@ -62,7 +62,7 @@ describeWith('cluster', 'in a cluster', () => {
     afterAll(() => stack.disposeAsync())
 
     test('[SP12.1] [SP12.2] a kernel that prints, SSH through which bytes pass and an upload under way outlast it twice over; SSH that is open and silent does not', {
-      timeout: 2 * minute,
+      timeout: 4 * minute,
     }, async () => {
       const { world, alice, lines, activityOf, desired, stops, now, pass } = cluster
       for (const name of ['uploads', 'moves', 'silent']) await openWhenRunning(alice, world.url(name))

@@ -133,5 +133,5 @@ describeWith('helm', 'an installation', () => {
       expect(words).toContain('is refused')
       expect(words).not.toContain(placeholder)
     }
-  }, 120_000)
+  }, 240_000)
 })

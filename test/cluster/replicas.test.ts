@@ -90,11 +90,7 @@ describeWith('helm', 'three replicas', () => {
   test('the ticket of a hand-over is good once, at whichever of them: of three that have it at once one gives a session, and none later', async () => {
     const began = new Date()
     const alice = await site.as('alice')
-    let page = await alice.navigate(url)
-    while (page.redirect && page.redirect.pathname !== paths.accept)
-      page = await alice.navigate(page.redirect, { from: page })
-    const ticket = page.redirect
-    if (!ticket) throw new Error(`no ticket at ${page.url}`)
+    const ticket = await ticketFor(alice)
     const Cookie = alice.cookies.header({ url: ticket, isSameSite: true, isSafeNavigation: true }) ?? ''
     const present = async () => {
       const tabs = site.replicas.map((replica) => site.through(replica, site.browser()))
@@ -221,14 +217,17 @@ describeWith('helm', 'three replicas', () => {
     await isAt(alice, url)
     const people = ['bob', 'carol', 'dave']
     const early = await Promise.all(site.replicas.map((replica, index) => site.as(people[index] ?? '', replica)))
+    await Promise.all(early.map(ticketFor))
     await writeKeys([older(old, day)])
     const fresh = await until(async () => (await keys()).find(({ kid }) => kid !== old.kid))
     const usedFrom = Date.parse(fresh.createdAt) + settling
     // Each is given a cookie of that place, and the app a token about him, by another one of them.
-    expect(await Promise.all(early.map(signersAt))).toEqual(early.map(() => signed(old)))
+    const signers = await Promise.all(early.map(signersAt))
     expect(Date.now()).toBeLessThan(usedFrom)
+    expect(signers).toEqual(early.map(() => signed(old)))
     await delay(usedFrom - Date.now())
     const late = await Promise.all(site.replicas.map((replica) => site.as('carol', replica)))
+    await Promise.all(late.map(ticketFor))
     expect(await Promise.all(late.map(signersAt))).toEqual(late.map(() => signed(fresh)))
     expect([early.length, late.length]).toEqual([3, 3])
     await areEverywhere([alice, ...early, ...late], url, 200)
@@ -248,9 +247,19 @@ describeWith('helm', 'three replicas', () => {
 
   const signed = ({ kid }: Key) => ({ console: kid, workspace: kid, token: kid })
 
-  /** By which keys its cookies are signed, and what the app is told about its person. */
+  /** Where the browser is led to with a ticket, which it has not presented yet. */
+  async function ticketFor(browser: ScriptedBrowser): Promise<URL> {
+    let page = await browser.navigate(url)
+    while (page.redirect && page.redirect.pathname !== paths.accept)
+      page = await browser.navigate(page.redirect, { from: page })
+    if (!page.redirect) throw new Error(`no ticket at ${page.url}`)
+    return page.redirect
+  }
+
+  /** By which keys the cookies of a browser that presents its ticket now are signed, and what the app is told about its person. */
   async function signersAt(browser: ScriptedBrowser) {
-    await isAt(browser, url)
+    const page = await browser.follow()
+    expect([page.status, page.url.href]).toEqual([200, url])
     const echo: EchoAnswer = JSON.parse(browser.page.body)
     const token = decodeProtectedHeader(echo.headers['X-Gatehouse-Assertion'] ?? '').kid
     return { console: kidAt(browser, `${site.origin}/`), workspace: kidAt(browser, url), token }
