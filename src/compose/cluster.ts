@@ -5,6 +5,7 @@ import type { LookupFunction } from 'node:net'
 import { GatewayError } from '#errors.ts'
 import { sessionKind } from '#identity/session-record.ts'
 import { type Clock, sleep } from '#lib/clock.ts'
+import { together } from '#lib/together.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import { createMetrics, type Metrics } from '#observe/metrics.ts'
@@ -156,10 +157,14 @@ function housekeeper({ settings, env, clock, log }: ClusterParts, { client, reso
   const holder = `${env.GATEHOUSE_POD ?? 'gatehouse'}_${randomUUID()}`
   const hearts = { client, namespace, kinds: heartbeats, clock, log }
   return (chores, signal) =>
-    lead({ ...{ resources, namespace, name: housekeepingLease, holder, clock, log, signal } }, async (term) => {
-      const telling = tellPolicies({ policies, resources, settings, clock, log }, term)
-      await Promise.all([chores(term), keepBeating(hearts, term), telling])
-    })
+    lead({ ...{ resources, namespace, name: housekeepingLease, holder, clock, log, signal } }, (term) =>
+      together(
+        term,
+        chores,
+        (ending) => keepBeating(hearts, ending),
+        (ending) => tellPolicies({ policies, resources, settings, clock, log }, ending),
+      ),
+    )
 }
 
 function accessOf({ settings, env, clock }: ClusterParts): ApiAccess {

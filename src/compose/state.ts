@@ -5,6 +5,7 @@ import { Turnstile } from '#gateway/turnstile.ts'
 import { Witness } from '#gateway/witness.ts'
 import { type MachineSessions, openMachineSessions } from '#identity/machine-sessions.ts'
 import { sleep } from '#lib/clock.ts'
+import { together } from '#lib/together.ts'
 import { goRound } from '#live/rounds.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createRequestIds } from '#observe/request-id.ts'
@@ -110,20 +111,12 @@ function keepHouse(
       await sleep(clock, housekeepingEvery, signal).catch(() => undefined)
       // That it is over is no fault: whoever has the turn next finds nothing of this one under way.
       if (signal.aborted) return
-      await sessions.collectExpired()
-      await once.collectExpired()
-      await slots.collect()
+      for (const collector of [() => sessions.collectExpired(), () => once.collectExpired(), () => slots.collect()]) {
+        await collector()
+        if (signal.aborted) return
+      }
     }
   }
-  const chores = async (signal: AbortSignal) => {
-    const ending = new AbortController()
-    const both = AbortSignal.any([signal, ending.signal])
-    // One that fails ends the other, so that both are begun again together.
-    const end = (error: unknown) => {
-      ending.abort(error)
-      throw error
-    }
-    await Promise.all([collect(both).catch(end), stops.run(both).catch(end)])
-  }
+  const chores = (signal: AbortSignal) => together(signal, collect, (ending) => stops.run(ending))
   tasks.run('housekeeping', (signal) => (inTurn ? inTurn(chores, signal) : chores(signal)))
 }
