@@ -1,7 +1,7 @@
 /** What one replica is about to write of one workspace, and what it knows to be written. */
-import type { Timestamp } from '#lib/clock.ts'
-import { type Activity, activityOf, type Run, type WorkspaceActivity } from './activity-record.ts'
-import { type Clocks, see } from './clocks.ts'
+import type { Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Activity, activityOf, adopt, type Run, type WorkspaceActivity } from './activity-record.ts'
+import { type Clocks, merge, moved, see } from './clocks.ts'
 import { possibleClocks } from './idle-decision.ts'
 import { sight } from './sight.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
@@ -55,4 +55,17 @@ export function toldBy(stored: WorkspaceActivity, now: Timestamp): Activity {
 /** What was seen by a date that was put back since lies in the future, and would hide what is seen now. */
 export function boundClocks(clocks: Clocks, now: Timestamp): Clocks {
   return possibleClocks(clocks, { heardAt: now, writtenAt: undefined })
+}
+
+/** The date was put back, or right again by this span above zero: it is the turn of what is seen now, and what was written is said anew. */
+export function dateMoved(draft: Draft, span: Milliseconds, now: Timestamp): void {
+  draft.turn = neverWritten
+  draft.retryAt = 0
+  if (span <= 0 || !draft.stored) return
+  const { run } = activityOf(draft.stored)
+  // Its start stays as it was written, and counts as a gesture.
+  const start: Clocks = run ? { interactive: { at: run.since, source: 'start' } } : {}
+  const clocks = [draft.written, draft.adopted?.clocks ?? {}].reduce(merge, start)
+  draft.adopted = adopt(draft.adopted, { clocks: boundClocks(moved(clocks, span), now) }, now)
+  draft.isWanted = true
 }

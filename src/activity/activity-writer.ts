@@ -7,7 +7,7 @@ import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
-import { boundClocks, type Draft, newDraft, runOf, toldBy } from './activity-draft.ts'
+import { boundClocks, type Draft, dateMoved, newDraft, runOf, toldBy } from './activity-draft.ts'
 import {
   type Activity,
   activityKind,
@@ -20,14 +20,15 @@ import {
   type WorkspaceActivity,
 } from './activity-record.ts'
 import type { Clocks } from './clocks.ts'
+import { DateMoves } from './date-moves.ts'
 import { type History, mark, marks, marksAt, mostSpans, sayHistory, spanOf } from './history.ts'
 import type { IdlePolicy } from './idle-policy.ts'
 import type { ActivityRecorder } from './recorder.ts'
 import type { WatchedWorkspace } from './workspace-record.ts'
-import { mayWrite, neverWritten, newsOf, turnAfter, type Weight, writePeriod } from './write-turn.ts'
+import { mayWrite, newsOf, turnAfter, type Weight, writePeriod } from './write-turn.ts'
 
 export interface ActivityWriterParts {
-  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget' | 'bound'>
+  readonly recorder: Pick<ActivityRecorder, 'takeChanged' | 'clocksOf' | 'keep' | 'forget' | 'dateMoved'>
   readonly resources: Resources
   /** Gatehouse's own. */
   readonly namespace: string
@@ -56,13 +57,13 @@ const seenWithin: Milliseconds = 30_000
 export class ActivityWriter {
   readonly #parts: ActivityWriterParts
   readonly #drafts = new Map<string, Draft>()
+  readonly #date: DateMoves
   #pausedUntil: Timestamp = 0
-  /** Of the last round. */
-  #roundAt: Timestamp = Number.NEGATIVE_INFINITY
   #isAway = false
 
   constructor(parts: ActivityWriterParts) {
     this.#parts = parts
+    this.#date = new DateMoves(parts.clock)
   }
 
   get replica(): string {
@@ -166,8 +167,8 @@ export class ActivityWriter {
   async #round(isLast: boolean): Promise<void> {
     const { recorder, clock } = this.#parts
     const now = clock.now()
-    if (now < this.#roundAt) this.#putBack(now)
-    this.#roundAt = now
+    const moved = this.#date.next()
+    if (moved !== 0) this.#dateMoved(moved, now)
     for (const { workspace, clocks } of recorder.takeChanged()) {
       const draft = this.#draftOf(workspace)
       mark(draft.recent, marksAt(clocks, now))
@@ -184,14 +185,14 @@ export class ActivityWriter {
     })
   }
 
-  /** The date is before that of the last round: beside what was seen at times that are yet to come nothing would be news, and it would be nobody's turn. */
-  #putBack(now: Timestamp): void {
-    this.#parts.recorder.bound((clocks) => boundClocks(clocks, now))
+  /**
+   * Put back: beside what was seen at times that are yet to come nothing would be news, and it would be nobody's turn. Right again: what was seen until
+   * then would look as old as the date was wrong.
+   */
+  #dateMoved(span: Milliseconds, now: Timestamp): void {
+    this.#parts.recorder.dateMoved(Math.max(0, span), (clocks) => boundClocks(clocks, now))
     this.#pausedUntil = 0
-    for (const draft of this.#drafts.values()) {
-      draft.turn = neverWritten
-      draft.retryAt = 0
-    }
+    for (const draft of this.#drafts.values()) dateMoved(draft, span, now)
   }
 
   #isDue(draft: Draft, now: Timestamp): boolean {
@@ -225,20 +226,22 @@ export class ActivityWriter {
     draft.isWanted = false
     const before = draft.turn
     const news = this.#newsOf(draft, this.#parts.recorder.clocksOf(uid))
-    draft.turn = turnAfter(before, news, clock.now(), writePeriod(this.#parts.policyOf(uid)?.timeout))
-    const { recent } = draft
+    const turn = turnAfter(before, news, clock.now(), writePeriod(this.#parts.policyOf(uid)?.timeout))
+    draft.turn = turn
+    const { recent, adopted } = draft
     draft.recent = new Map()
     try {
       draft.stored = await this.#put(draft, recent)
       draft.written = activityOf(draft.stored).clocks
       // It is in the store from now on.
-      draft.adopted = undefined
+      if (draft.adopted === adopted) draft.adopted = undefined
       this.#isAway = false
       return true
     } catch (error) {
       mark(draft.recent, recent)
       draft.isWanted = true
-      draft.turn = before
+      // Else the date was moved meanwhile.
+      if (draft.turn === turn) draft.turn = before
       draft.retryAt = clock.now() + pauseAfterFault
       if (hasCode(error, 'store_unavailable')) this.#pausedUntil = draft.retryAt
       if (!this.#isAway)
@@ -263,6 +266,7 @@ export class ActivityWriter {
         const isOutdated = hasCode(error, 'already_exists', 'conflict', 'not_found')
         if (!isOutdated || attempt === mostTries) throw error
         draft.stored = await resources.get(activityKind, { namespace, name })
+        this.#date.wasWrittenAt(draft.stored?.spec.writtenAt)
       }
     }
   }

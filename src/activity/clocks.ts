@@ -68,6 +68,16 @@ export function merge(one: Clocks, other: Clocks): Clocks {
   return merged
 }
 
+/** Each of them later by this span. */
+export function moved(clocks: Clocks, span: Milliseconds): Clocks {
+  const later: { -readonly [name in ClockName]?: Evidence } = {}
+  for (const name of names) {
+    const seen = clocks[name]
+    if (seen) later[name] = { ...seen, at: seen.at + span }
+  }
+  return later
+}
+
 function laterOf(one: Evidence | undefined, other: Evidence | undefined): Evidence | undefined {
   if (!one || !other) return one ?? other
   if (one.at !== other.at) return one.at > other.at ? one : other

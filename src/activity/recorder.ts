@@ -2,7 +2,7 @@
  * What this replica has seen of all workspaces, in memory: who watches traffic tells it, who writes `WorkspaceActivity` and who decides read it.
  * Workspaces that are gone are forgotten, and there is room for a bounded number of them.
  */
-import type { Clock, Timestamp } from '#lib/clock.ts'
+import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { Clocks } from './clocks.ts'
 import { InflaterPool } from './inflater.ts'
 import { Onlooker } from './onlooker.ts'
@@ -69,9 +69,9 @@ export class ActivityRecorder {
     this.of(workspace).keep(until, user)
   }
 
-  /** As {@link WorkspaceRecord.bound}, of all of them. */
-  bound(possible: (clocks: Clocks) => Clocks): void {
-    for (const { record } of this.#seen.values()) record.bound(possible)
+  /** As {@link WorkspaceRecord.dateMoved}, of all of them. */
+  dateMoved(span: Milliseconds, possible: (clocks: Clocks) => Clocks): void {
+    for (const { record } of this.#seen.values()) record.dateMoved(span, possible)
   }
 
   /** Of now. Without any clock where nothing was seen. */

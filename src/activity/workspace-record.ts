@@ -3,7 +3,7 @@
  * move their clocks as long as they last, so the clocks are read at a moment.
  */
 import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
-import { type Clocks, type Evidence, merge, outputLease, see } from './clocks.ts'
+import { type Clocks, type Evidence, merge, moved, outputLease, see } from './clocks.ts'
 import type { KernelState } from './kernel-message.ts'
 import { type Sight, sight } from './sight.ts'
 
@@ -98,9 +98,13 @@ export class WorkspaceRecord {
     this.#keep({ kept: evidence(until, 'person', user) })
   }
 
-  /** The date was put back: what was seen by the former one is brought within what is possible now. */
-  bound(possible: (clocks: Clocks) => Clocks): void {
-    this.#clocks = possible(this.#clocks)
+  /** The date was moved: what was seen by the former one is later by this span, and brought within what is possible now. */
+  dateMoved(span: Milliseconds, possible: (clocks: Clocks) => Clocks): void {
+    const latest = this.#clock.now() + unheardLease
+    this.#clocks = possible(moved(this.#clocks, span))
+    for (const work of this.#kernels.values()) {
+      if (work.until !== undefined) work.until = Math.min(work.until + span, latest)
+    }
     this.#isChanged = true
   }
 
