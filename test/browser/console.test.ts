@@ -213,6 +213,14 @@ describeWith('browser', 'in a real Chromium', (program) => {
     const keep = page.getByRole('button', { name: 'Keep quiet for an hour' })
     await item.waitFor()
     expect([await item.getAttribute('data-said'), await warning.count()]).toEqual(['Running', 0])
+    // Else it has begun by the date that is moved.
+    await page.goto(later.origin + activityPath(ref('quiet')))
+    await expect
+      .poll(async () => {
+        await page.reload()
+        return page.getByText('Started', { exact: true }).count()
+      })
+      .toBe(1)
     clock.leap(26 * 60_000)
     await expect
       .poll(async () => {
