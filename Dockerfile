@@ -33,6 +33,6 @@ COPY --from=compiled /app/compile-cache ./compile-cache
 USER 65532:65532
 EXPOSE 8080 8443 8802 8804
 # A replica has about one core: who answers would wait for threads that collect young objects with it, tens of milliseconds at a time. Young
-# objects have room enough not to be taken for old ones, also where Node finds little memory.
+# objects have room enough not to be taken for old ones, also where Node finds little memory, nor are they by the line that makes them.
 ENTRYPOINT ["node", "--no-parallel-scavenge", "--no-allocation-site-pretenuring", "--max-semi-space-size=4", "/app/bin/gatehouse.js"]
 CMD ["serve"]
