@@ -98,6 +98,13 @@ export async function cpuSeconds(pid: number): Promise<number> {
   return ticks / 100
 }
 
+/** Seconds that a core served interrupts, of the network above all: of packets that come in, which Linux puts on no process's account. */
+export function interruptSeconds(core: number): number {
+  const line = new RegExp(`^cpu${core} (.*)$`, 'm').exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? ''
+  const fields = line.trim().split(/\s+/).map(Number)
+  return ((fields[5] ?? 0) + (fields[6] ?? 0)) / 100
+}
+
 /** The fields behind the program's name, which may hold anything. */
 function statOf(pid: number): readonly string[] {
   try {

@@ -8,7 +8,7 @@ import { Agent } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
-import { cpuSeconds, load, median } from '../measure.ts'
+import { cpuSeconds, interruptSeconds, load, median } from '../measure.ts'
 import { startGateway } from './gateway-process.ts'
 import { startPlainProxy } from './plain-proxy.ts'
 import { getPage, type Replica } from './replica.ts'
@@ -53,7 +53,7 @@ export type Front = Pick<Replica, 'host' | 'port'> & { readonly name: string; re
 
 const connections = 32
 const sample = 500
-/** Share of its core that the gateway used. */
+/** Share of its core that went into the gateway, with the packets that came in for it. */
 const leastBusy = 0.9
 /** Of a round. */
 const mostTries = 4
@@ -146,11 +146,11 @@ export function writeScripts(parts: Pick<SpreadParts, 'chains' | 'visitor'>): Sc
 /** Behind runs that count for nothing, until everybody was visited twice: connections kept for longer than a turn of the other are gone. */
 export async function rateOf({ chains, seconds }: Scene, front: Front, script: string): Promise<Rate> {
   for (let visits = 0; visits < 2 * chains.length; ) visits += 2 * (await visit(front, script, 2))
-  const cpu = await cpuSeconds(front.pid)
+  const [cpu, interrupts] = [await cpuSeconds(front.pid), interruptSeconds(gatewayCore)]
   const perSecond = await visit(front, script, seconds)
   const used = (await cpuSeconds(front.pid)) - cpu
   // Of the time of asking: before it, wrk reads its long script.
-  const isBusy = used / seconds >= leastBusy
+  const isBusy = (used + interruptSeconds(gatewayCore) - interrupts) / seconds >= leastBusy
   return { perSecond, cost: (used * 1e6) / (perSecond * seconds), isBusy }
 }
 
