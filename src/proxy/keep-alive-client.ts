@@ -78,7 +78,7 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Diallin
     const call = new Call(this, upstream, request, listener)
     const connection = call.isReplayable ? this.#take(upstream.key) : undefined
     if (connection) call.run(connection)
-    else this.dial(call)
+    else this.#open(call, call.isReplayable)
     return call
   }
 
@@ -90,13 +90,18 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Diallin
 
   onIdle(connection: UpstreamConnection): void {
     const { key } = connection
+    if (this.#signal.aborted) {
+      connection.destroy()
+      return
+    }
+    connection.isReused = true
+    if (this.#gate.offer(key, connection)) return
     const list = this.#idle.get(key)
-    if (this.#signal.aborted || (list !== undefined && list.length >= mostIdle)) {
+    if (list !== undefined && list.length >= mostIdle) {
       connection.destroy()
       return
     }
     connection.idleSince = this.#clock.now()
-    connection.isReused = true
     if (list) list.push(connection)
     else this.#idle.set(key, [connection])
     this.#sweepLater()
@@ -111,6 +116,11 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Diallin
   }
 
   dial(call: Call): void {
+    this.#open(call, false)
+  }
+
+  /** `mayShare`: one that was used before will do, if it is free first. */
+  #open(call: Call, mayShare: boolean): void {
     const aborter = new AbortController()
     const { key } = call.upstream
     call.dialing = aborter
@@ -121,6 +131,7 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Diallin
         this.#isDialled(call)
         call.onLost(error, false)
       },
+      ...(mayShare && { use: (connection: UpstreamConnection) => this.#share(call, connection) }),
     }
     if (!this.#gate.enter(key, dialer)) {
       const withdraw = () => {
@@ -129,6 +140,11 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Diallin
       aborter.signal.addEventListener('abort', withdraw, { once: true })
     }
     if (this.#signal.aborted) aborter.abort(this.#signal.reason)
+  }
+
+  #share(call: Call, connection: UpstreamConnection): void {
+    this.#isDialled(call)
+    call.run(connection)
   }
 
   #isDialled(call: Call): void {

@@ -3,9 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { endToEnd, fieldLines } from '#http/end-to-end.ts'
 import { ownFields } from '#http/own-fields.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import type { Upstream } from '#proxy/upstream.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { answering, ask, createProxy, dialPort, httpUpstream, rawClient, rawUpstream } from './proxy-world.ts'
 
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`
 const ok = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
 
 describe('connections', () => {
@@ -87,6 +89,108 @@ describe('connections', () => {
       expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ok$/)
       await expect.poll(() => proxy.client.size).toBe(0)
     }
+  })
+})
+
+describe('while as many connections as may be are being opened', () => {
+  /** One of them has its connection, and as many as may be are dialled for. */
+  const atFirst = 65
+
+  /** The first connection is there at once, and its first request is answered when `answer` is called; the others are there when `open` is. */
+  async function slowUpstream() {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    const upstream = await httpUpstream(async (incoming, response) => {
+      await answered
+      response.end(`of ${incoming.url}`)
+    })
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+    const dial = dialPort(upstream.port)
+    let dials = 0
+    const slowly: Upstream['dial'] = async (signal, reading) => {
+      dials += 1
+      if (dials > 1) await opened
+      return dial(signal, reading)
+    }
+    const proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly })
+    const dispose = async () => {
+      open()
+      await proxy[Symbol.asyncDispose]()
+      await upstream[Symbol.asyncDispose]()
+    }
+    /** All of these are on their way. */
+    const send = async (...requests: readonly string[]) => {
+      const before = proxy.open()
+      const clients = requests.map((request) => rawClient(proxy.port, request))
+      await expect.poll(proxy.open).toBe(before + requests.length)
+      return clients
+    }
+    return { send, answer, open, dials: () => dials, accepted: upstream.accepted, [Symbol.asyncDispose]: dispose }
+  }
+
+  const isAnswered = ({ text }: { text(): string }) => text().includes('200 OK')
+
+  test('who waits goes with one that another has done with, in the order they came', async () => {
+    await using world = await slowUpstream()
+    const early = await world.send(...Array.from({ length: atFirst }, (_, at) => get(`/${at}`)))
+    await expect.poll(world.dials).toBe(atFirst)
+    const waiting = await world.send(...Array.from({ length: 20 }, (_, at) => get(`/waits/${at}`)))
+    world.answer()
+    for (const [at, client] of waiting.entries()) await client.until(new RegExp(`of /waits/${at}$`))
+    expect(early.filter(isAnswered)).toHaveLength(1)
+    expect(world.accepted()).toBe(1)
+    expect(world.dials()).toBe(atFirst)
+  })
+
+  test('what needs a connection of its own waits for that, and holds up nobody behind it', async () => {
+    await using world = await slowUpstream()
+    await world.send(...Array.from({ length: atFirst }, () => get('/')))
+    await expect.poll(world.dials).toBe(atFirst)
+    const [post] = await world.send('POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nhi')
+    const [later] = await world.send(get('/later'))
+    world.answer()
+    await later?.until(/of \/later$/)
+    expect(post?.text()).toBe('')
+    world.open()
+    await post?.until(/of \/post$/)
+  })
+
+  test('one that was sent on a connection just being closed waits for a new one, so that it is not sent a third time', async () => {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    const seen: string[] = []
+    await using upstream = await rawUpstream((socket) => {
+      socket.on('data', async (bytes) => {
+        const path = bytes.toString().split(' ')[1] ?? ''
+        seen.push(path)
+        if (path === '/slow') await answered
+        if (path === '/closed') socket.destroy()
+        else socket.write(ok)
+      })
+    })
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+    const dial = dialPort(upstream.port)
+    let dials = 0
+    const slowly: Upstream['dial'] = async (signal, reading) => {
+      dials += 1
+      if (dials > 2) await opened
+      return dial(signal, reading)
+    }
+    await using proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly })
+    using slow = rawClient(proxy.port, get('/slow'))
+    await expect.poll(() => seen).toEqual(['/slow'])
+    expect(await ask(proxy.port, 'GET /kept HTTP/1.1')).toMatch(/ok$/)
+    const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n'
+    for (let count = 0; count < 64; count += 1) rawClient(proxy.port, post)
+    await expect.poll(() => dials).toBe(66)
+    using closed = rawClient(proxy.port, get('/closed'))
+    await expect.poll(() => seen).toEqual(['/slow', '/kept', '/closed'])
+    await expect.poll(() => proxy.client.size).toBe(1)
+    answer()
+    await slow.until(/ok$/)
+    expect(proxy.client.size).toBe(1)
+    expect(closed.text()).toBe('')
+    open()
+    await closed.until(/ 502 /)
+    expect(seen.filter((path) => path === '/closed')).toHaveLength(2)
   })
 })
 

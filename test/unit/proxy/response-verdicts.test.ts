@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { hasMember } from '#http/end-to-end.ts'
 import { valuesOf } from '#http/accept-key.ts'
+import { hasMember } from '#http/end-to-end.ts'
 import { ResponseHeadParser } from '#proxy/response-head.ts'
 import { ResponseReader } from '#proxy/response-reader.ts'
 import { type Reading, readWithNode } from './node-client-reading.ts'
