@@ -15,6 +15,7 @@ import { writeEvery } from '#activity/write-turn.ts'
 import { hasCode, messageOf } from '#errors.ts'
 import { eachOf } from '#lib/at-once.ts'
 import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
+import { together } from '#lib/together.ts'
 import type { Audit } from '#observe/audit.ts'
 import type { Log } from '#observe/log.ts'
 import type { Resources } from '#resources/contract.ts'
@@ -86,10 +87,14 @@ export class IdleStops {
     const book = new ActivityBook(this.#parts)
     this.#book = book
     try {
-      const collecting = collectActivity({ ...this.#parts, book }, signal)
-      const reading = this.#parts.loads.run(signal)
-      const runs = recordRuns(this.#parts, signal)
-      await Promise.all([book.follow(signal), this.#decideAll(book, signal), collecting, reading, runs])
+      await together(
+        signal,
+        (ending) => book.follow(ending),
+        (ending) => this.#decideAll(book, ending),
+        (ending) => collectActivity({ ...this.#parts, book }, ending),
+        (ending) => this.#parts.loads.run(ending),
+        (ending) => recordRuns(this.#parts, ending),
+      )
     } finally {
       // Its turn may have come again while something of the last one was under way.
       if (this.#book === book) {
