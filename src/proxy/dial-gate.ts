@@ -57,6 +57,11 @@ export class DialGate {
     } else if (line.underWay === 0) this.#lines.delete(key)
   }
 
+  /** Whether anybody waits for whom a connection that was used before will do. */
+  isWaitedFor(key: string): boolean {
+    return (this.#lines.get(key)?.sharing.size ?? 0) > 0
+  }
+
   /** Who has waited longest of those that may take it does: else whoever comes later would, and those who wait would starve. */
   offer(key: string, connection: UpstreamConnection): boolean {
     const line = this.#lines.get(key)

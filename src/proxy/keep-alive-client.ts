@@ -89,15 +89,21 @@ export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Diallin
   }
 
   onIdle(connection: UpstreamConnection): void {
-    const { key } = connection
-    if (this.#signal.aborted) {
-      connection.destroy()
-      return
-    }
     connection.isReused = true
-    if (this.#gate.offer(key, connection)) return
+    // The second of these comes behind another look at all sockets: an end right behind the answer is heard before somebody else is sent on it.
+    if (this.#gate.isWaitedFor(connection.key)) setImmediate(() => setImmediate(() => this.#handOver(connection)))
+    else this.#keep(connection)
+  }
+
+  #handOver(connection: UpstreamConnection): void {
+    if (!connection.isOpen || connection.isLast) connection.destroy()
+    else if (!this.#gate.offer(connection.key, connection)) this.#keep(connection)
+  }
+
+  #keep(connection: UpstreamConnection): void {
+    const { key } = connection
     const list = this.#idle.get(key)
-    if (list !== undefined && list.length >= mostIdle) {
+    if (this.#signal.aborted || (list !== undefined && list.length >= mostIdle)) {
       connection.destroy()
       return
     }

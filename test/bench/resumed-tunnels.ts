@@ -16,6 +16,7 @@ import { resumeWindow } from '#resume/frames.ts'
 import { ResumedStream } from '#resume/resumed-stream.ts'
 import { Secret } from '#settings/secret.ts'
 import { paths } from '#surface/urls.ts'
+import { imageOptions, podEnvironment } from '#test/support/image-options.ts'
 import { Bridge, type ByteStream } from '#tunnel/bridge.ts'
 import { openTunnel } from '#tunnel/client.ts'
 import { type Figure, figureOf, ratioOf } from './figures.ts'
@@ -153,7 +154,9 @@ async function main(): Promise<void> {
   await new Promise<void>((resolve) => app.listen(0, '127.0.0.1', resolve))
   stack.defer(() => void app.close())
   const { port } = app.address() as AddressInfo // It listens on TCP.
-  const gateway = stack.use(await pinned(1, process.execPath, [program, String(port)]))
+  const gateway = stack.use(
+    await pinned(1, process.execPath, [...imageOptions(), program, String(port)], podEnvironment()),
+  )
   const told = await toldBy(gateway)
   const tokenFile = join(folder, 'token')
   await writeFile(tokenFile, told.token)

@@ -11,6 +11,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs, promisify } from 'node:util'
+import { imageOptions, podEnvironment } from '#test/support/image-options.ts'
 import { type OpenSsh, openSsh } from '#test/support/openssh.ts'
 import { bundleCommandLine } from '../../scripts/bundle.ts'
 import { type Figure, figureOf, ratioOf } from './figures.ts'
@@ -98,7 +99,8 @@ interface Round {
 
 async function startGateway(stack: AsyncDisposableStack, server: OpenSsh, scheme: 'http' | 'https') {
   const program = fileURLToPath(new URL('./contenders/tunnel-gateway.ts', import.meta.url))
-  const gateway = stack.use(await pinned(undefined, process.execPath, [program, '0', String(server.port), scheme]))
+  const args = [...imageOptions(), program, '0', String(server.port), scheme]
+  const gateway = stack.use(await pinned(undefined, process.execPath, args, podEnvironment()))
   const limit = performance.now() + 30_000
   while (!gateway.stdout.join('').includes('\n')) {
     if (performance.now() > limit) throw new Error('the gateway does not start')

@@ -9,6 +9,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { WebSocket } from 'ws'
+import { imageOptions, podEnvironment } from '#test/support/image-options.ts'
 import { type OpenSsh, openSsh } from '#test/support/openssh.ts'
 import { longestMessage, tunnelProtocol } from '#tunnel/protocol.ts'
 import { type Figure, figureOf, ratioOf } from './figures.ts'
@@ -216,11 +217,10 @@ async function main(): Promise<void> {
   const { port: appPort } = app.address() as AddressInfo // It listens on TCP.
   const server = stack.use(await openSsh())
   const program = (name: string) => fileURLToPath(new URL(`./contenders/${name}`, import.meta.url))
-  const start = async (name: string, ...args: readonly string[]) =>
-    stack.use(await pinned(1, process.execPath, [program(name), ...args]))
-  const gateway = await start('tunnel-gateway.ts', String(appPort), String(server.port))
+  const scene = [...imageOptions(), program('tunnel-gateway.ts'), String(appPort), String(server.port)]
+  const gateway = stack.use(await pinned(1, process.execPath, scene, podEnvironment()))
   const { origin, port, bearer, home } = await told<GatewayTold>(gateway)
-  const bridge = await start('ws-bridge.ts', String(appPort))
+  const bridge = stack.use(await pinned(1, process.execPath, [program('ws-bridge.ts'), String(appPort)]))
   const bridgePort = (await told<{ port: number }>(bridge)).port
   const url = `${origin.replace('http', 'ws')}/.gatehouse/tunnel?workspace=team/nb&type=port-forward&port=9000`
   const contenders: readonly Contender[] = [

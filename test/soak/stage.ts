@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { listening } from '#test/bench/measure.ts'
 import { freePort } from '#test/support/free-port.ts'
-import { imageOptions } from '#test/support/image-options.ts'
+import { imageOptions, podEnvironment } from '#test/support/image-options.ts'
 import { asker, comesFromElsewhere, ended } from './child.ts'
 import type { Answers, Order, Visiting } from './orders.ts'
 
@@ -44,12 +44,10 @@ export async function openStage({ apps, elsewhere = [], keepAlive }: StageOption
     await listening(port)
   }
   await Promise.all(ports.map((_, app) => start(app)))
-  // One heap of malloc, not one for each thread: what bursts leave in pieces all over them looks like growth for the first minutes.
-  const env = { ...process.env, MALLOC_ARENA_MAX: '1' }
   const gateway = fork(
     programs('gateway'),
     [...ports.map(String), ...(keepAlive === undefined ? [] : [`--keep-alive=${keepAlive}`])],
-    { execArgv: ['--expose-gc', ...imageOptions()], env },
+    { execArgv: ['--expose-gc', ...imageOptions()], env: podEnvironment() },
   )
   opened.defer(() => ended(gateway))
   const [ready] = await once(gateway, 'message')

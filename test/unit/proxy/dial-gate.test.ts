@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '#errors.ts'
 import { type Dialer, DialGate } from '#proxy/dial-gate.ts'
+import { UpstreamConnection } from '#proxy/upstream-connection.ts'
 
 function dialers(gate: DialGate, key: string, count: number) {
   const went: number[] = []
@@ -37,6 +38,25 @@ describe('the gate of an upstream', () => {
     gate.leave('a')
     expect(went).toHaveLength(64)
     expect(dialers(gate, 'a', 2).atOnce).toBe(1)
+  })
+
+  test('a connection that somebody has done with goes to who has waited longest of those it will do for, once', () => {
+    const gate = new DialGate()
+    const used: string[] = []
+    const sharer = (name: string): Dialer => ({ go: () => {}, giveUp: () => {}, use: () => void used.push(name) })
+    const connection = Object.create(UpstreamConnection.prototype) as UpstreamConnection // Nobody looks at it.
+    expect(gate.offer('a', connection)).toBe(false)
+    dialers(gate, 'a', 66)
+    expect([gate.isWaitedFor('a'), gate.offer('a', connection)]).toEqual([false, false])
+    const [left, first, second] = [sharer('left'), sharer('first'), sharer('second')]
+    for (const each of [left, first, second]) expect(gate.enter('a', each)).toBe(false)
+    expect(gate.withdraw('a', left)).toBe(true)
+    expect([gate.isWaitedFor('a'), gate.isWaitedFor('b')]).toEqual([true, false])
+    expect(gate.offer('a', connection)).toBe(true)
+    expect(used).toEqual(['first'])
+    gate.giveUp('a', new GatewayError('upstream_unreachable', 'no answer'))
+    expect([gate.isWaitedFor('a'), gate.offer('a', connection)]).toEqual([false, false])
+    expect(used).toEqual(['first'])
   })
 
   test('passes over who waits no longer', () => {

@@ -99,7 +99,9 @@ describe('while as many connections as may be are being opened', () => {
   /** The first connection is there at once, and its first request is answered when `answer` is called; the others are there when `open` is. */
   async function slowUpstream() {
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    const seen: string[] = []
     const upstream = await httpUpstream(async (incoming, response) => {
+      seen.push(incoming.url ?? '')
       await answered
       response.end(`of ${incoming.url}`)
     })
@@ -124,7 +126,7 @@ describe('while as many connections as may be are being opened', () => {
       await expect.poll(proxy.open).toBe(before + requests.length)
       return clients
     }
-    return { send, answer, open, dials: () => dials, accepted: upstream.accepted, [Symbol.asyncDispose]: dispose }
+    return { send, answer, open, seen, dials: () => dials, accepted: upstream.accepted, [Symbol.asyncDispose]: dispose }
   }
 
   const isAnswered = ({ text }: { text(): string }) => text().includes('200 OK')
@@ -136,6 +138,7 @@ describe('while as many connections as may be are being opened', () => {
     const waiting = await world.send(...Array.from({ length: 20 }, (_, at) => get(`/waits/${at}`)))
     world.answer()
     for (const [at, client] of waiting.entries()) await client.until(new RegExp(`of /waits/${at}$`))
+    expect(world.seen.slice(1)).toEqual(Array.from({ length: 20 }, (_, at) => `/waits/${at}`))
     expect(early.filter(isAnswered)).toHaveLength(1)
     expect(world.accepted()).toBe(1)
     expect(world.dials()).toBe(atFirst)
@@ -152,6 +155,37 @@ describe('while as many connections as may be are being opened', () => {
     expect(post?.text()).toBe('')
     world.open()
     await post?.until(/of \/post$/)
+  })
+
+  test('nobody is sent on one that its server closes behind its answer', async () => {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    const seen: string[] = []
+    await using upstream = await rawUpstream((socket) => {
+      socket.on('data', async (bytes) => {
+        seen.push(bytes.toString().split(' ')[1] ?? '')
+        await answered
+        socket.end(ok)
+      })
+    })
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+    const dial = dialPort(upstream.port)
+    let dials = 0
+    const slowly: Upstream['dial'] = async (signal, reading) => {
+      dials += 1
+      if (dials > 1) await opened
+      return dial(signal, reading)
+    }
+    await using proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly })
+    const early = Array.from({ length: atFirst + 1 }, (_, at) => rawClient(proxy.port, get(`/${at}`)))
+    await expect.poll(() => dials).toBe(atFirst)
+    await expect.poll(() => proxy.open()).toBe(atFirst + 1)
+    answer()
+    await expect.poll(() => early.filter(isAnswered).length).toBe(1)
+    await expect.poll(() => proxy.client.size).toBe(0)
+    expect(seen).toHaveLength(1)
+    open()
+    for (const client of early) await client.until(/ok$/)
+    expect(seen).toHaveLength(atFirst + 1)
   })
 
   test('one that was sent on a connection just being closed waits for a new one, so that it is not sent a third time', async () => {
@@ -174,7 +208,7 @@ describe('while as many connections as may be are being opened', () => {
       if (dials > 2) await opened
       return dial(signal, reading)
     }
-    await using proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly })
+    await using proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly, clock: fakeClock() })
     using slow = rawClient(proxy.port, get('/slow'))
     await expect.poll(() => seen).toEqual(['/slow'])
     expect(await ask(proxy.port, 'GET /kept HTTP/1.1')).toMatch(/ok$/)
