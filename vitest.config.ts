@@ -11,10 +11,14 @@ const reports = process.env.GATEHOUSE_TEST_REPORTS ?? (isFullRun ? 'artefacts' :
 const inCluster = ['test/cluster/**/*.test.ts']
 /** It stops the cluster's control plane, which every other test in a cluster needs; those that need this machine alone go on meanwhile. */
 const freezing = ['test/cluster/freezing/**/*.test.ts']
-/** They claim times under a load of their own; or, with a metrics API, the cluster tells meanwhile of all pods how busy they are. */
+/**
+ * They claim times under a load of their own, or how memory grows under one, which is warm later where others have the processors as well; or, with
+ * a metrics API, the cluster tells meanwhile of all pods how busy they are.
+ */
 const alone = [
   ...['replica-faults', 'many-workspaces', 'load'].map((name) => `test/cluster/${name}.test.ts`),
   'test/bench/**/*.test.ts',
+  'test/soak/soak.test.ts',
 ]
 
 /** They measure what their process takes, which is not to be what another file has left in it. */
@@ -69,7 +73,7 @@ export default defineConfig({
       // More at a time are not done sooner on two cores, which pods and the control plane need as well.
       project('cluster', { order: 0, workers: 2, include: inCluster, exclude: [...freezing, ...alone] }),
       // A third, since many of them wait: for a limit to pass, for a page to be there.
-      project('machine', { order: 1, workers: 3, include: heavy, exclude: beside }),
+      project('machine', { order: 1, workers: 3, include: heavy, exclude: [...beside, ...alone] }),
       project('beside', { order: 1, workers: 3, include: beside }),
       // At the end of those, in processes that go on from file to file: to start one and to load the whole gateway takes longer than what most do.
       project('together', {

@@ -35,7 +35,7 @@ export type Slopes = { readonly [Name in keyof Figures]: number }
 
 const lookEvery = 3_000
 /** What seems to grow is looked at again, over so many times the time: noise shrinks by that, and a leak does not. */
-const furtherLooks = [1.5, 2]
+const furtherLooks = [1.5, 2, 3]
 /**
  * Of the time: until everything was done a few times, and what that takes is there. The lowest figures of the two halves of the rest are compared: what
  * is taken and given back in between is no growth, such as room for young objects.
