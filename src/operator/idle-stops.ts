@@ -206,10 +206,8 @@ export class IdleStops {
       const app = await ask(entry, policy, signal)
       if (app.kind === 'busy') {
         recorder.record(watched(entry), sight('busy', app.source))
-        log.debug(
-          { component: 'idle', workspace: refKey(entry.ref), reason: app.source },
-          'it says itself that it works',
-        )
+        const said = { component: 'idle', workspace: refKey(entry.ref), reason: app.source }
+        log.debug(said, 'it says itself that it works')
       }
       const first = this.#decide(book, entry, policy, app)
       const decision = first.kind === 'idle' ? await this.#decideAfresh(book, entry, policy, app) : first
