@@ -11,7 +11,7 @@ describe('of a WebSocket that is silent', () => {
 
   test.each([...restingSockets])('64 bytes are kept at most: %s', (_, socket) => {
     // Compiled code is on the heap as well, whenever the engine makes it.
-    const [, median] = [1, 2, 3].map(() => keptFor(socket, onlooker)).sort((a, b) => a - b)
+    const [, , median] = [1, 2, 3, 4, 5].map(() => keptFor(socket, onlooker)).sort((a, b) => a - b)
     expect(median).toBeLessThanOrEqual(64)
   })
 })
