@@ -96,6 +96,19 @@ describe('while as many connections as may be are being opened', () => {
   /** One of them has its connection, and as many as may be are dialled for. */
   const atFirst = 65
 
+  /** So many connections are there at once; the others, when `open` is called. */
+  function dialSlowly(port: number, atOnce = 1) {
+    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
+    const atPort = dialPort(port)
+    let count = 0
+    const dial: Upstream['dial'] = async (signal, reading) => {
+      count += 1
+      if (count > atOnce) await opened
+      return atPort(signal, reading)
+    }
+    return { dial, open, dials: () => count }
+  }
+
   /** The first connection is there at once, and its first request is answered when `answer` is called; the others are there when `open` is. */
   async function slowUpstream() {
     const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
@@ -105,15 +118,8 @@ describe('while as many connections as may be are being opened', () => {
       await answered
       response.end(`of ${incoming.url}`)
     })
-    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
-    const dial = dialPort(upstream.port)
-    let dials = 0
-    const slowly: Upstream['dial'] = async (signal, reading) => {
-      dials += 1
-      if (dials > 1) await opened
-      return dial(signal, reading)
-    }
-    const proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly })
+    const { dial, dials, open } = dialSlowly(upstream.port)
+    const proxy = await createProxy({ upstreamPort: upstream.port, dial })
     const dispose = async () => {
       open()
       await proxy[Symbol.asyncDispose]()
@@ -126,7 +132,7 @@ describe('while as many connections as may be are being opened', () => {
       await expect.poll(proxy.open).toBe(before + requests.length)
       return clients
     }
-    return { send, answer, open, seen, dials: () => dials, accepted: upstream.accepted, [Symbol.asyncDispose]: dispose }
+    return { send, answer, open, seen, dials, accepted: upstream.accepted, [Symbol.asyncDispose]: dispose }
   }
 
   const isAnswered = ({ text }: { text(): string }) => text().includes('200 OK')
@@ -167,17 +173,10 @@ describe('while as many connections as may be are being opened', () => {
         socket.end(ok)
       })
     })
-    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
-    const dial = dialPort(upstream.port)
-    let dials = 0
-    const slowly: Upstream['dial'] = async (signal, reading) => {
-      dials += 1
-      if (dials > 1) await opened
-      return dial(signal, reading)
-    }
-    await using proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly })
+    const { dial, dials, open } = dialSlowly(upstream.port)
+    await using proxy = await createProxy({ upstreamPort: upstream.port, dial })
     const early = Array.from({ length: atFirst + 1 }, (_, at) => rawClient(proxy.port, get(`/${at}`)))
-    await expect.poll(() => dials).toBe(atFirst)
+    await expect.poll(dials).toBe(atFirst)
     await expect.poll(() => proxy.open()).toBe(atFirst + 1)
     answer()
     await expect.poll(() => early.filter(isAnswered).length).toBe(1)
@@ -200,21 +199,14 @@ describe('while as many connections as may be are being opened', () => {
         else socket.write(ok)
       })
     })
-    const { promise: opened, resolve: open } = Promise.withResolvers<void>()
-    const dial = dialPort(upstream.port)
-    let dials = 0
-    const slowly: Upstream['dial'] = async (signal, reading) => {
-      dials += 1
-      if (dials > 2) await opened
-      return dial(signal, reading)
-    }
-    await using proxy = await createProxy({ upstreamPort: upstream.port, dial: slowly, clock: fakeClock() })
+    const { dial, dials, open } = dialSlowly(upstream.port, 2)
+    await using proxy = await createProxy({ upstreamPort: upstream.port, dial, clock: fakeClock() })
     using slow = rawClient(proxy.port, get('/slow'))
     await expect.poll(() => seen).toEqual(['/slow'])
     expect(await ask(proxy.port, 'GET /kept HTTP/1.1')).toMatch(/ok$/)
     const post = 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n'
     for (let count = 0; count < 64; count += 1) rawClient(proxy.port, post)
-    await expect.poll(() => dials).toBe(66)
+    await expect.poll(dials).toBe(66)
     using closed = rawClient(proxy.port, get('/closed'))
     await expect.poll(() => seen).toEqual(['/slow', '/kept', '/closed'])
     await expect.poll(() => proxy.client.size).toBe(1)
