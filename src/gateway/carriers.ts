@@ -11,6 +11,7 @@ import type { Clock } from '#lib/clock.ts'
 import type { Audit, StreamKind } from '#observe/audit.ts'
 import type { Duration, Metrics, StreamEnd } from '#observe/metrics.ts'
 import { forwardRequest } from '#proxy/forward.ts'
+import { Outbox } from '#proxy/outbox.ts'
 import type { ForwardParts, Outcome } from '#proxy/passage.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import type { BodyLimits } from '#proxy/stall.ts'
@@ -58,7 +59,7 @@ export class Carriers implements Carrier {
     const { client, clock, bodies, isOwnCookie, metrics } = parts
     this.#answerTimes = { plain: metrics.answerTime('workspace'), upgrade: metrics.answerTime('upgrade') }
     const heads = { requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
-    this.#forwarding = { client, clock, bodies, ...heads }
+    this.#forwarding = { client, clock, bodies, ...heads, outbox: new Outbox() }
   }
 
   forward(visit: Visit, pass: Pass, response: ClientResponse, fail: Fail): void {

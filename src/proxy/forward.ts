@@ -4,22 +4,20 @@
  */
 import { GatewayError } from '#errors.ts'
 import type { OutgoingHead } from '#http/end-to-end.ts'
-import type { Written } from '#http/messages.ts'
+import type { ClientResponse, Written } from '#http/messages.ts'
 import { reset } from '#http/reset.ts'
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { LiveStream } from '#live/streams.ts'
 import type { StreamKind } from '#observe/audit.ts'
 import { relayInterim } from './interim.ts'
-import { isEventStream, type Lasting, longestPlain, tellOfLasting } from './lasting.ts'
+import { isEventStream, longestPlain, tellOfLasting } from './lasting.ts'
+import { readOver } from './linger.ts'
 import type { Exchange, ForwardParts, Outcome } from './passage.ts'
 import { carriesBody } from './request-text.ts'
 import type { ResponseHead } from './response-head.ts'
 import { type Movement, watchForStall } from './stall.ts'
 import { addTrailers } from './trailers.ts'
 import type { ResponseListener, UpstreamCall, UpstreamRequest } from './upstream-client.ts'
-
-/** How long a client may go on with a body that nobody reads any more, so that it gets to read the answer it already has. */
-const longestLinger: Milliseconds = 10_000
 
 /** Bytes of a body that are cheaper to copy behind their head than to send apart. */
 const mostJoined = 16_384
@@ -121,8 +119,8 @@ class Forwarding implements ResponseListener, LiveStream {
     const { response, policy, answerTime, began } = this.#exchange
     this.#head = head
     answerTime.observe(this.#parts.clock.now() - began)
-    const isChunked = head.body.kind === 'chunked'
-    const { status, headers } = head
+    const { status, headers, body } = head
+    const isChunked = body.kind === 'chunked'
     const { fields, lines } = this.#parts.responseHeads.build({ status, headers, isChunked }, policy)
     if (lines !== undefined && response.writeWhole?.(status, lines) === true) return
     try {
@@ -142,15 +140,24 @@ class Forwarding implements ResponseListener, LiveStream {
     this.#bytesOut += piece.length
     const isFirst = !this.#isHeadSent
     this.#isHeadSent = true
-    if (isLast) {
-      this.#isAnswered = true
+    if (isLast) this.#answerWith(piece, isFirst, written)
+    else if (!response.write(piece, written)) this.#holdBack()
+  }
+
+  #answerWith(last: Buffer, isWhole: boolean, written: Written): void {
+    this.#isAnswered = true
+    if (isWhole && last.length <= mostJoined) {
       // Node joins a head and a text to one write, a head and a buffer to two. Latin-1 is every byte as it is.
-      if (isFirst && piece.length <= mostJoined) {
-        response.end(piece.toString('latin1'), 'latin1')
-        written()
-      } else response.end(piece, written)
-      if (response.writableLength > 0) this.#watch()
-    } else if (!response.write(piece, written)) this.#holdBack()
+      const text = last.toString('latin1')
+      written()
+      this.#parts.outbox.add(() => this.#end((response) => response.end(text, 'latin1')))
+    } else this.#end((response) => response.end(last, written))
+  }
+
+  /** A client that takes nothing of it is not waited for longer than for any other body. */
+  #end(write: (response: ClientResponse) => void): void {
+    write(this.#exchange.response)
+    if (!this.#isOver && this.#exchange.response.writableLength > 0) this.#watch()
   }
 
   /** Pieces of what was read already may still come. */
@@ -169,8 +176,7 @@ class Forwarding implements ResponseListener, LiveStream {
   onLull(): void {
     if (this.#head === undefined) return
     const { response } = this.#exchange
-    const tell = (lasting: Lasting) => this.#exchange.onLasting(lasting)
-    this.#lasting ??= tellOfLasting(this.#head, this.#parts.clock, tell)
+    this.#lasting ??= tellOfLasting(this.#head, this.#parts.clock, (lasting) => this.#exchange.onLasting(lasting))
     this.#watch()
     if (this.#isHeadSent) return
     this.#isHeadSent = true
@@ -202,10 +208,9 @@ class Forwarding implements ResponseListener, LiveStream {
 
   #buildHead(): OutgoingHead | undefined {
     const { request, memory, isAuthorizationOurs } = this.#exchange
-    const { requestHeads } = this.#parts
     const incoming = { rawHeaders: request.rawHeaders, isAuthorizationOurs }
     try {
-      return memory ? memory.outgoing(requestHeads, incoming) : requestHeads.build(incoming)
+      return memory ? memory.outgoing(this.#parts.requestHeads, incoming) : this.#parts.requestHeads.build(incoming)
     } catch (error) {
       if (!(error instanceof GatewayError)) throw error
       this.#exchange.onFailure(error)
@@ -236,8 +241,7 @@ class Forwarding implements ResponseListener, LiveStream {
   }
 
   #movement(): Movement {
-    const { response } = this.#exchange
-    const waiting = response.writableLength
+    const waiting = this.#exchange.response.writableLength
     return { moved: this.#bytesIn + this.#bytesOut - waiting, patience: this.#patience(waiting > 0) }
   }
 
@@ -286,14 +290,11 @@ class Forwarding implements ResponseListener, LiveStream {
     })
   }
 
-  /** What is left of a body is read over, or the connection would never come to its next request. */
   #stopReading(): void {
     const { request } = this.#exchange
     if (!this.#hasBody || request.readableEnded || request.socket.destroyed) return
     request.off('data', this.#onPiece)
     request.off('end', this.#onBodyEnd)
-    request.resume()
-    const timer = this.#parts.clock.after(longestLinger, () => request.socket.destroy())
-    request.once('close', () => timer[Symbol.dispose]())
+    readOver(request, this.#parts.clock)
   }
 }

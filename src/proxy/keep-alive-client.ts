@@ -10,6 +10,7 @@ import { Call, type Dialling } from './call.ts'
 import { type Dialer, DialGate } from './dial-gate.ts'
 import { Intake } from './intake.ts'
 import { Landing } from './landing.ts'
+import { Outbox } from './outbox.ts'
 import { ResponseHeadParser } from './response-head.ts'
 import type { Upstream } from './upstream.ts'
 import type { ResponseListener, UpstreamCall, UpstreamClient, UpstreamRequest } from './upstream-client.ts'
@@ -43,6 +44,7 @@ const mostIdle = 512
 
 export class KeepAliveClient implements UpstreamClient, ConnectionOwner, Dialling {
   readonly parser = new ResponseHeadParser()
+  readonly outbox = new Outbox()
   readonly peerProbe: Milliseconds
   readonly handshakes: Pick<TurnShare, 'add'>
   readonly #clock: Clock

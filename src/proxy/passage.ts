@@ -9,6 +9,7 @@ import type { Clock, Timestamp } from '#lib/clock.ts'
 import type { StreamGroup } from '#live/streams.ts'
 import type { Duration } from '#observe/metrics.ts'
 import type { Lasting, longestPlain } from './lasting.ts'
+import type { Outbox } from './outbox.ts'
 import type { BodyLimits } from './stall.ts'
 import type { Upstream } from './upstream.ts'
 import type { UpstreamClient } from './upstream-client.ts'
@@ -65,4 +66,6 @@ export interface ForwardParts {
   readonly responseHeads: ResponseHeads
   readonly clock: Clock
   readonly bodies: BodyLimits
+  /** For answers that are short and whole. */
+  readonly outbox: Outbox
 }

@@ -7,6 +7,7 @@ import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import type { TurnShare } from '#lib/turn-share.ts'
 import type { Intake, IntakeUser } from './intake.ts'
 import { hearLastWords } from './last-words.ts'
+import type { Outbox } from './outbox.ts'
 import { carriesBody, chunkStart, lastChunk } from './request-text.ts'
 import { broken, type ResponseHead, type ResponseHeadParser } from './response-head.ts'
 import { ResponseReader, type ResponseSink } from './response-reader.ts'
@@ -25,6 +26,8 @@ export interface ConnectionOwner {
   /** Silence after which TCP looks whether the server is still there. */
   readonly peerProbe: Milliseconds
   readonly parser: ResponseHeadParser
+  /** For requests without a body. */
+  readonly outbox: Outbox
   /** Where thousands switch at once, each in its turn. */
   readonly handshakes: Pick<TurnShare, 'add'>
   onIdle(connection: UpstreamConnection): void
@@ -94,7 +97,10 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     if (request.isUpgrade || carriesBody(request)) this.isLast = true
     if (carriesBody(request)) this.#hearOut()
     this.#reader.begin(request.method === 'HEAD')
-    this.#socket.write(text, 'latin1')
+    const write = () => void this.#socket.write(text, 'latin1')
+    // A body may follow at once, and behind its head.
+    if (this.isLast) write()
+    else this.#owner.outbox.add(write)
   }
 
   write(piece: Buffer): boolean {

@@ -16,6 +16,7 @@ import { systemClock as clock } from '#lib/clock.ts'
 import { StreamGroup, StreamIndex } from '#live/streams.ts'
 import { forwardRequest } from '#proxy/forward.ts'
 import { KeepAliveClient } from '#proxy/keep-alive-client.ts'
+import { Outbox } from '#proxy/outbox.ts'
 import { connectTo } from '#runtime/connection.ts'
 import { Http2Door } from '#server/http2/http2-door.ts'
 import { Http2Sessions } from '#server/http2/sessions.ts'
@@ -69,7 +70,7 @@ describe('bytes of another answer', () => {
     forwardRequest(
       {
         ...{ client, clock, bodies: { uploadIdle: 60_000, downloadIdle: 60_000 } },
-        ...{ requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() },
+        ...{ requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads(), outbox: new Outbox() },
       },
       {
         ...{ request, response, group, own: ownFields([]), target: request.url ?? '/' },

@@ -80,6 +80,24 @@ describe('connections', () => {
     await expect.poll(() => upstream.sockets.size).toBe(0)
   })
 
+  test('that are done with are kept up to 512 for each upstream, and those beyond are closed', async () => {
+    const { promise: answered, resolve: answer } = Promise.withResolvers<void>()
+    await using upstream = await httpUpstream(async (_incoming, response) => {
+      await answered
+      response.end('ok')
+    })
+    await using proxy = await createProxy({ upstreamPort: upstream.port, clock: fakeClock() })
+    using clients = new DisposableStack()
+    const asking = Array.from({ length: 520 }, () => clients.use(rawClient(proxy.port, get('/'))))
+    await expect.poll(upstream.accepted, { timeout: 10_000 }).toBe(520)
+    answer()
+    for (const client of asking) await client.until(/ok$/)
+    await expect.poll(() => upstream.sockets.size).toBe(512)
+    expect(proxy.client.size).toBe(512)
+    expect(await ask(proxy.port, 'GET / HTTP/1.1')).toMatch(/ok$/)
+    expect(upstream.accepted()).toBe(520)
+  })
+
   test('that the upstream closes while they are idle are not used', async () => {
     await using upstream = await rawUpstream((socket) => {
       socket.on('data', () => socket.end(ok))

@@ -11,6 +11,7 @@ import { StreamGroup, StreamIndex } from '#live/streams.ts'
 import { forwardRequest } from '#proxy/forward.ts'
 import { KeepAliveClient, type KeepAliveOptions } from '#proxy/keep-alive-client.ts'
 import type { Lasting } from '#proxy/lasting.ts'
+import { Outbox } from '#proxy/outbox.ts'
 import type { Outcome, Passage } from '#proxy/passage.ts'
 import { rawAnswer } from '#proxy/raw-answer.ts'
 import type { BodyLimits } from '#proxy/stall.ts'
@@ -79,7 +80,7 @@ export async function createProxy(options: ProxyOptions): Promise<ProxyWorld> {
   const group = new StreamGroup({ session: 's', workspace: 'w', part: '1' }, new StreamIndex())
   const bodies = options.bodies ?? { uploadIdle: 60_000, downloadIdle: 300_000 }
   const heads = { requestHeads: new RequestHeads(isOwnCookie), responseHeads: new ResponseHeads() }
-  const parts = { client, clock, bodies, ...heads }
+  const parts = { client, clock, bodies, ...heads, outbox: new Outbox() }
   const outcomes: Outcome[] = []
   const failures: GatewayError[] = []
   const lasting: Lasting[] = []

@@ -1,0 +1,24 @@
+/**
+ * Small writes of one turn of the event loop, made together at its end. A write to somebody who sleeps wakes him, which costs as much again as the
+ * write itself; whoever was woken by the first of several finds the others at hand when he gets to look.
+ */
+
+/** Writes that wait for no more: those of thousands at once are not to be held up until all of them were read. */
+const mostWaiting = 64
+
+export class Outbox {
+  #waiting: (() => void)[] = []
+
+  /** `write` is called once, soon, and in the order of the calls. Whether it still has anybody to write to is its own concern. */
+  add(write: () => void): void {
+    const count = this.#waiting.push(write)
+    if (count === 1) setImmediate(this.#flush)
+    else if (count === mostWaiting) this.#flush()
+  }
+
+  readonly #flush = (): void => {
+    const writes = this.#waiting
+    this.#waiting = []
+    for (const write of writes) write()
+  }
+}
