@@ -27,7 +27,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '4' },
     /** Seconds of load before it counts. */
-    warm: { type: 'string', default: '10' },
+    warm: { type: 'string', default: '20' },
     sockets: { type: 'string', default: '2000' },
     only: { type: 'string' },
     parts: { type: 'string', default: every.join(',') },

@@ -1,5 +1,5 @@
 /** Does it get slower with what it knows? Gatehouse with one session and one workspace, and with thousands, all of which are asked for in turn. */
-import { mkdtempSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startGatehouse } from './contenders.ts'
@@ -28,6 +28,8 @@ const settling = 10
 export interface Size {
   readonly sessions: number
   readonly workspaces: number
+  /** Once all have come, one session goes on to ask for one workspace: what remains of the growth is the gateway's, not that of the caches of a processor. */
+  readonly oneGoesOn?: boolean
 }
 
 /** Microseconds of the processor that a request costs. */
@@ -44,9 +46,16 @@ export async function costAt(
   const visitors = size.sessions * size.workspaces
   for (let visited = 0; visited < 2 * visitors; )
     visited += warmUp * (await load({ ...common, seconds: warmUp })).requestsPerSecond
-  await load({ ...common, seconds: settling })
+  const counted = size.oneGoesOn ? { ...common, args: [firstOf(visits)] } : common
+  await load({ ...counted, seconds: settling })
   const before = await cpuSeconds(pid)
-  const { requestsPerSecond, errors } = await load({ ...common, seconds })
+  const { requestsPerSecond, errors } = await load({ ...counted, seconds })
   if (errors > 0) throw new Error(`${size.sessions} sessions, ${size.workspaces} workspaces: ${errors} wrong answers`)
   return (((await cpuSeconds(pid)) - before) * 1e6) / (requestsPerSecond * seconds)
+}
+
+function firstOf(visits: string): string {
+  const file = join(mkdtempSync(join(tmpdir(), 'gatehouse-bench-')), 'visits.txt')
+  writeFileSync(file, `${readFileSync(visits, 'utf8').split('\n', 1)[0]}\n`)
+  return file
 }

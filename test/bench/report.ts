@@ -19,8 +19,10 @@ export function reportOf(result: Summary): string {
     row('idle proxied WebSocket', idle === undefined ? '–' : `${idle} KB`, 'at most 18 KB'),
     row('processor a request, 10,000 sessions, of that at one', said(ratios.cost_of_10000_sessions), 'at most 1.05'),
     row('the same, of that at 64', said(ratios.cost_of_10000_sessions_to_64), '–'),
+    row('the same, where one of the 10,000 goes on alone', said(ratios.cost_amid_10000_sessions), '–'),
     row('processor a request, 5,000 workspaces, of that at one', said(ratios.cost_of_5000_workspaces), 'at most 1.05'),
     row('the same, of that at 64', said(ratios.cost_of_5000_workspaces_to_64), '–'),
+    row('the same, where one of the 5,000 is asked for alone', said(ratios.cost_amid_5000_workspaces), '–'),
   ]
   const contenders = result.contenders.map((name) => contender(name, result))
   const parts = result.profile.slice(0, 14).map(({ part, percent }) => `| ${part} | ${percent} % |`)
@@ -31,7 +33,8 @@ Written by \`npm run bench -- --report\` from what it found, and not to be edite
 ${result.rounds} rounds, medians, in brackets the least and the most; ratios are of the same round. Every process that a contender needs shares
 one core; load and app share the other. Contenders take turns in every round. A run at 32 connections in which the contender's core was less than 90 % busy is
 void (${result.void_runs} were). Gatehouse has everything on: session, decision, assertion, activity, limits, audit, metrics. Sessions and workspaces are asked for in turn over
-the same 32 connections; with 64 of them, as with thousands, each request has other fields than the one before it on its connection.
+the same 32 connections; with 64 of them, as with thousands, each request has other fields than the one before it on its connection. Every contender is warmed up by four loads, since code is compiled anew
+when connections begin and end.
 
 | what | found | asked for |
 |---|---|---|

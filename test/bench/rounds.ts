@@ -33,6 +33,8 @@ export const sizes = {
   fewWorkspaces: { sessions: 1, workspaces: 64 },
   sessions: { sessions: 10_000, workspaces: 1 },
   workspaces: { sessions: 1, workspaces: 5_000 },
+  oneOfSessions: { sessions: 10_000, workspaces: 1, oneGoesOn: true },
+  oneOfWorkspaces: { sessions: 1, workspaces: 5_000, oneGoesOn: true },
 } as const
 
 export interface RoundOptions {
