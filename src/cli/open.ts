@@ -7,6 +7,7 @@ import type { Deployment } from '#cli/client/deployments.ts'
 import type { PersonIo } from '#cli/client/person-io.ts'
 import { printUrl } from '#cli/client/printing.ts'
 import { askAbout, findWorkspace, fullName, workspaceOptions } from '#cli/client/workspace-argument.ts'
+import { parseUrl } from '#lib/url.ts'
 import { WorkspaceSchema, type WorkspaceView } from '#surface/messages.ts'
 import { api, openPath } from '#surface/urls.ts'
 import type { WorkspaceRef } from '#surface/workspace-ref.ts'
@@ -46,6 +47,6 @@ function addressOf({ url }: Deployment, ref: WorkspaceRef, view: WorkspaceView, 
 
 /** It is handed to whatever opens addresses here, which opens more than pages. */
 function webUrl(text: string): string | undefined {
-  const url = URL.parse(text)
+  const url = parseUrl(text)
   return url?.protocol === 'https:' || url?.protocol === 'http:' ? url.href : undefined
 }

@@ -24,8 +24,12 @@ export interface AliasScene extends AsyncDisposable {
   readonly env: Readonly<Record<string, string>>
 }
 
-/** `programs`: those that a shell finds within. The certificate is there already. */
-export async function aliasScene(sshd: string, programs: readonly string[]): Promise<AliasScene> {
+/** `programs`: those that a shell finds within. The certificate is there already. `node`: what runs the command line, if not this one. */
+export async function aliasScene(
+  sshd: string,
+  programs: readonly string[],
+  node: string = process.execPath,
+): Promise<AliasScene> {
   await using opened = new AsyncDisposableStack()
   const alias = 'nb.team.prod.gatehouse'
   const within = opened.use(await workspaceSshd(sshd, programs))
@@ -41,7 +45,7 @@ export async function aliasScene(sshd: string, programs: readonly string[]): Pro
   )
   await within.start(scene, giver, pem)
   const program = await bundleCommandLine(within.folder)
-  const machine = opened.use(await personMachine({ program: [process.execPath, program] }))
+  const machine = opened.use(await personMachine({ program: [node, program] }))
   await mkdir(join(machine.home, '.ssh'), { mode: 0o700 })
   await machine.login(await scene.world.as('alice'), [scene.world.origin, '--name', 'prod', '--ca-file', ca.caFile])
   await machine.run(['config-ssh'])

@@ -1,6 +1,7 @@
 /** The gateways that a person works with, by names of their own, in `config.json` of the config folder. It holds no secret. */
 import { join } from 'node:path'
 import { isDnsLabel } from '#lib/dns-name.ts'
+import { parseUrl } from '#lib/url.ts'
 import { isUserName } from '#lib/user-name.ts'
 import { isDeployment } from '#workspace/ssh-alias.ts'
 import { CliFault } from './cli-fault.ts'
@@ -67,7 +68,7 @@ export function pickDeployment({ current, all }: Deployments, named: string | un
 
 /** `undefined` unless it is an origin: https, or http on this machine alone. */
 export function parseGatewayUrl(text: string): string | undefined {
-  const url = URL.parse(text.includes('://') ? text : `https://${text}`)
+  const url = parseUrl(text.includes('://') ? text : `https://${text}`)
   if (url?.username !== '' || url.password !== '') return undefined
   if (!/^\/?$/.test(url.pathname) || url.search !== '' || url.hash !== '') return undefined
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && isThisMachine(url.hostname))) return undefined

@@ -1,4 +1,5 @@
 /** How results look: a table for people, or JSON for programs. Whatever came from elsewhere is made fit for a terminal first. */
+import { parseUrl } from '#lib/url.ts'
 import { printable } from '#observe/printable.ts'
 import { usageFault } from './cli-fault.ts'
 import type { Output } from './person-io.ts'
@@ -23,7 +24,7 @@ function escaped(character: string): string {
 
 /** On a line of its own, in the one form of an address, which has no character that a terminal would obey. */
 export function printUrl(out: Output, text: string): void {
-  out.write(`${URL.parse(text)?.href ?? printable(text)}\n`)
+  out.write(`${parseUrl(text)?.href ?? printable(text)}\n`)
 }
 
 /** Columns as wide as their longest cell; the last one is not padded. */

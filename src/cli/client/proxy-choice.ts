@@ -1,6 +1,7 @@
 /** Which proxy leads to a gateway, by the variables that curl, git and Go read. Pure. */
 import { isIP } from 'node:net'
 import { isInNetworks, parseNetwork } from '#lib/network.ts'
+import { parseUrl } from '#lib/url.ts'
 import type { Environment } from '#settings/environment.ts'
 import { Secret } from '#settings/secret.ts'
 import { CliFault } from './cli-fault.ts'
@@ -32,7 +33,7 @@ function noProxyOf(env: Environment): string {
 }
 
 function parseProxy(text: string, variable: string): ProxyServer {
-  const url = URL.parse(text.includes('://') ? text : `http://${text}`)
+  const url = parseUrl(text.includes('://') ? text : `http://${text}`)
   if (!url || (url.protocol !== 'http:' && url.protocol !== 'https:')) {
     throw new CliFault('proxy_failed', `${variable} names no proxy that can be used`, {
       hint: 'It has to be http://HOST:PORT or https://HOST:PORT.',
