@@ -74,11 +74,13 @@ interface Bounds {
 
 interface TemplateRules extends Pick<IdlePolicy, 'connectedCounts' | 'maxLifetime' | 'maxBusy' | 'pausedUntil'> {
   readonly fallback: IdleWish | undefined
+  /** Stands in a Workspace although nobody wishes it. */
+  readonly written: IdleWish | undefined
   readonly bounds: Bounds
 }
 
 const noRules: TemplateRules = {
-  fallback: undefined,
+  ...{ fallback: undefined, written: undefined },
   bounds: { allow: true, min: 0, max: Number.POSITIVE_INFINITY },
   ...{ connectedCounts: false, maxLifetime: undefined, pausedUntil: undefined },
 }
@@ -90,15 +92,17 @@ export function idleRuleOf(own: unknown, template: TemplateOf, options: IdleRule
   if (typeof rules === 'string') return { kind: 'unknown', problem: `Its template can not be read: ${rules}.` }
   if (own === undefined || own === null) return ruleOf(rules.fallback, rules)
   const read = readIdleShutdown(own)
-  if (read.ok) {
-    const { wish } = read
-    const refused = refusalOf(wish, rules)
-    const rule = refused === undefined ? ruleOf(wish, rules) : ruleOf(rules.fallback, rules, refused)
-    // That operator goes by what is written in the workspace, whatever its template says by now.
-    return options.tellsOperator && mayAsk(wish, refused, rules) ? toldTo(rule, wish) : rule
-  }
+  if (read.ok) return ruleBy(read.wish, rules, options)
   const problem = `Its idleShutdown can not be read: ${read.problem}.`
   return rules.fallback ? ruleOf(rules.fallback, rules, problem) : { kind: 'unknown', problem }
+}
+
+function ruleBy(wish: IdleWish, rules: TemplateRules, { tellsOperator }: IdleRuleOptions): IdleRule {
+  if (rules.written && isSame(wish, rules.written)) return ruleOf(rules.fallback, rules)
+  const refused = refusalOf(wish, rules)
+  const rule = refused === undefined ? ruleOf(wish, rules) : ruleOf(rules.fallback, rules, refused)
+  // That operator goes by what is written in the workspace, whatever its template says by now.
+  return tellsOperator && mayAsk(wish, refused, rules) ? toldTo(rule, wish) : rule
 }
 
 /** What counts as activity by the rules of a template, whatever a workspace wishes. Where they can't be known, as if there were none. */
@@ -149,8 +153,9 @@ function toldTo(rule: IdleRule, wish: IdleWish): IdleRule {
 
 /** A text says why not. */
 function readTemplate(spec: TemplateSpec): TemplateRules | string {
-  const { defaultIdleShutdown, idleShutdownOverrides = {}, idleShutdownRules = {} } = spec
+  const { defaultIdleShutdown, writtenIdleShutdown, idleShutdownOverrides = {}, idleShutdownRules = {} } = spec
   const fallback = defaultIdleShutdown === undefined ? undefined : readIdleShutdown(defaultIdleShutdown)
+  const written = writtenIdleShutdown === undefined ? undefined : readIdleShutdown(writtenIdleShutdown)
   if (fallback && !fallback.ok) return `defaultIdleShutdown: ${fallback.problem}`
   const bounds = readBounds(idleShutdownOverrides)
   if (typeof bounds === 'string') return `idleShutdownOverrides: ${bounds}`
@@ -161,7 +166,8 @@ function readTemplate(spec: TemplateSpec): TemplateRules | string {
   if (Number.isNaN(paused)) return 'idleShutdownRules: /pausedUntil is no date'
   const span = (of: number | undefined) => (of === undefined ? undefined : of * minute)
   const limits = { maxLifetime: span(lifetime), maxBusy: span(busy), pausedUntil: paused }
-  return { fallback: fallback?.wish, bounds, connectedCounts, ...limits }
+  const wishes = { fallback: fallback?.wish, written: written?.ok ? written.wish : undefined }
+  return { ...wishes, bounds, connectedCounts, ...limits }
 }
 
 /** A text says why not. */

@@ -2,7 +2,7 @@
 
 import type { Reflected } from '#resources/reflect.ts'
 import { refKey } from '#surface/workspace-ref.ts'
-import { templateNameOf, type WorkspaceTemplate } from '#workspace/template.ts'
+import { templateNamesOf, type WorkspaceTemplate } from '#workspace/template.ts'
 import type { Workspace } from '#workspace/workspace.ts'
 import { type IdleRule, type IdleRuleOptions, idleRuleOf, noOperator, type TemplateOf } from './idle-policy.ts'
 
@@ -44,7 +44,8 @@ export class IdleRules {
   }
 
   #templateOf(workspace: Workspace): TemplateOf {
-    const name = templateNameOf(workspace)
-    return name === undefined ? 'none' : (this.#templates.get(refKey(name))?.spec ?? 'missing')
+    const names = templateNamesOf(workspace)
+    const [template] = names.flatMap((name) => this.#templates.get(refKey(name)) ?? [])
+    return template?.spec ?? (names.length === 0 ? 'none' : 'missing')
   }
 }

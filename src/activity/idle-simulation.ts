@@ -2,7 +2,7 @@
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { runsSince } from '#workspace/conditions.ts'
-import { type TemplateSpec, templateNameOf, type WorkspaceTemplate } from '#workspace/template.ts'
+import { type TemplateSpec, templateNamesOf, type WorkspaceTemplate } from '#workspace/template.ts'
 import { ownerOf, type Workspace } from '#workspace/workspace.ts'
 import { activityOf, type WorkspaceActivity } from './activity-record.ts'
 import type { ActivityPolicy } from './clocks.ts'
@@ -56,6 +56,7 @@ function peopleOf(some: readonly Simulated[]): readonly string[] {
 }
 
 function countsIn(workspace: Workspace, templates: ReadonlyMap<string, TemplateSpec>): ActivityPolicy {
-  const name = templateNameOf(workspace)
-  return activityPolicyOf(name === undefined ? 'none' : (templates.get(refKey(name)) ?? 'missing'))
+  const names = templateNamesOf(workspace)
+  const [template] = names.flatMap((name) => templates.get(refKey(name)) ?? [])
+  return activityPolicyOf(template ?? (names.length === 0 ? 'none' : 'missing'))
 }

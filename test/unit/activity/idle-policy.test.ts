@@ -172,6 +172,7 @@ describe('beside jupyter-k8s, which stops by what a template and a workspace say
   const inAnnotation = (text: string, spec: object = {}) =>
     templateKind.parseSpec({ displayName: 'Jupyter', ...spec }, { [idleDefaultAnnotation]: text })
   const ours = JSON.stringify({ enabled: true, idleTimeoutInMinutes: 45, detection: {} })
+  const off = { enabled: false, idleTimeoutInMinutes: 60, detection: {} }
 
   test('a default that only Gatehouse reads is an annotation of the template, bound and locked as the field is', () => {
     expect(sum(idleRuleOf(undefined, inAnnotation(ours)))).toBe('45')
@@ -181,9 +182,18 @@ describe('beside jupyter-k8s, which stops by what a template and a workspace say
     ])
   })
 
-  test('it counts where the field is absent; one that is no JSON stops nothing', () => {
+  test('it counts where the field is absent or switched off; one that is no JSON stops nothing', () => {
     expect(sum(idleRuleOf(undefined, inAnnotation(ours, { defaultIdleShutdown: wish(30) })))).toBe('30')
+    expect(sum(idleRuleOf(undefined, inAnnotation(ours, { defaultIdleShutdown: off })))).toBe('45')
     expect(idleRuleOf(undefined, inAnnotation('{'))).toMatchObject({ kind: 'unknown' })
+  })
+
+  test('what jupyter-k8s has copied out of a field that is switched off is no wish of anybody; another one is, and a lock refuses it', () => {
+    const template = inAnnotation(ours, { defaultIdleShutdown: off, idleShutdownOverrides: { allow: false } })
+    const wishes = [off, { ...off, idleTimeoutInMinutes: 61 }, wish(60, { detection: {} }), wish(45)]
+    expect(wishes.map((own) => sum(idleRuleOf(own, template)))).toEqual(['45', ...Array(3).fill('45, refused')])
+    const open = inAnnotation(ours, { defaultIdleShutdown: off })
+    expect(wishes.map((own) => sum(idleRuleOf(own, open)))).toEqual(['45', 'off', '60', '45'])
   })
 })
 

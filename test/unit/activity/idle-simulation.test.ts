@@ -33,15 +33,18 @@ test('goes by how long work counts in the template of each, also where nothing i
     workspace({ name: 'free', owner: 'alice', spec: { idleShutdown } }),
     workspace({ name: 'bounded', owner: 'bob', spec: { templateRef, idleShutdown } }),
     workspace({ name: 'unasked', owner: 'carol', spec: { templateRef } }),
+    workspace({ name: 'shared', owner: 'bob', spec: { templateRef: { name: 'shared' } } }),
     workspace({ name: 'astray', owner: 'dan', spec: { templateRef: { name: 'gone' }, idleShutdown } }),
   ]
-  const recordings = { workspaces, activities: workspaces.map(worked), templates: [bounded] }
+  const shared = { ...bounded, metadata: meta({ namespace: 'jupyter-k8s-shared', name: 'shared' }) }
+  const recordings = { workspaces, activities: workspaces.map(worked), templates: [bounded, shared] }
   const told = simulateIdle(recordings, 30 * minute, now)
   const sums = told.workspaces.map(({ name, stops, broken, saved }) => [name, stops, broken, saved / minute])
   expect(sums).toEqual([
     ['free', 0, 0, 0],
     ['bounded', 1, 1, 300 - 95],
     ['unasked', 1, 1, 300 - 95],
+    ['shared', 1, 1, 300 - 95],
     ['astray', 0, 0, 0],
   ])
   expect(told.peopleHit).toEqual(['bob', 'carol'])
