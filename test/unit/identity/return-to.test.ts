@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { parseReturnTo } from '#identity/return-to.ts'
+import { composedRedirects, lookAlikes } from '#test/support/composed-redirects.ts'
 import { openRedirects, openRedirectVariants } from '#test/support/open-redirects.ts'
 
 const own = new Set(['console.test', 'nb-abc.console.test', 'nb-abc--8080.console.test'])
@@ -51,6 +52,19 @@ test('each of them is refused in every spelling, more than the 558 of the longes
   const all = openRedirectVariants()
   expect(all.length).toBeGreaterThanOrEqual(558)
   expect(all.filter((target) => parseReturnTo(target, rules) !== undefined)).toEqual([])
+})
+
+test('each start that a browser or a hop may read one by, with each host: none is taken for ours, and most lead a browser elsewhere', () => {
+  const all = composedRedirects()
+  expect(all.length).toBeGreaterThanOrEqual(2 * 558)
+  expect(all.filter((target) => parseReturnTo(target, rules) !== undefined)).toEqual([])
+  const placeOf = (target: string) => URL.parse(target, 'https://console.test/some/page')?.host
+  expect(all.filter((target) => (placeOf(target) ?? 'console.test') !== 'console.test').length).toBeGreaterThan(558)
+})
+
+test.each(lookAlikes)('%s is a path of ours, and leads there', (target) => {
+  expect(parseReturnTo(target, rules)).toBe(target)
+  expect(new URL(target, 'https://console.test').origin).toBe('https://console.test')
 })
 
 describe.each(Object.entries(openRedirects))('refused: %s', (_class, targets) => {
