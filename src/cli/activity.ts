@@ -48,12 +48,13 @@ function print({ stdout }: PersonIo, view: ActivityView): void {
 
 function ruleOf({ policy }: ActivityView): string {
   const { kind, timeoutMinutes, connectedCounts, hasEndpoint, maxBusyMinutes, maxLifetimeMinutes } = policy
-  const { pausedUntil, problem } = policy
+  const { ignoresPorts, pausedUntil, problem } = policy
   const parts = [
     kind === 'off' ? 'nobody asks that it stops when nobody works' : undefined,
     kind === 'unknown' ? 'not known' : undefined,
     timeoutMinutes === undefined ? undefined : `stops after ${timeoutMinutes} min without activity`,
     connectedCounts === true ? 'an open stream is activity' : undefined,
+    ignoresPorts === true ? 'what is done at some of its ports is no activity' : undefined,
     hasEndpoint === true ? 'its own endpoint is asked' : undefined,
     maxBusyMinutes === undefined ? undefined : `work counts for ${maxBusyMinutes} min after the last gesture at most`,
     maxLifetimeMinutes === undefined ? undefined : `runs for ${maxLifetimeMinutes} min at most`,

@@ -1,6 +1,7 @@
 /** What one reader may know of who works in a workspace. What somebody else did is told by what it was; by whom, to those alone who start and stop it. */
 import type { Clocks, Evidence } from '#activity/clocks.ts'
 import type { IdleRule } from '#activity/idle-policy.ts'
+import { trafficAt } from '#activity/port-traffic.ts'
 import type { Reading } from '#activity/standing.ts'
 import type { Identity } from '#identity/identity.ts'
 import type { Timestamp } from '#lib/clock.ts'
@@ -31,7 +32,7 @@ export function activityView(
   return {
     ...entry.ref,
     ...{ state: phase, reason, message, reader: identity.username, at: sayTime(at) },
-    policy: policyView(rule),
+    policy: policyView(rule, entry),
     ...time('startedAt', startedAt),
     clocks: clockViews(clocks, reader),
     verdict: {
@@ -66,13 +67,15 @@ export function isKeepable({ state }: WorkspaceEntry, { rule, stopsAt, at }: Rea
 
 const minute = 60_000
 
-function policyView(rule: IdleRule): ActivityView['policy'] {
+function policyView(rule: IdleRule, entry: WorkspaceEntry): ActivityView['policy'] {
   if (rule.kind === 'unknown') return { kind: 'unknown', problem: rule.problem }
   const refused = rule.refused === undefined ? {} : { problem: rule.refused }
   if (rule.kind === 'off') return { kind: 'off', ...refused }
   const { timeout, connectedCounts, endpoint, maxLifetime, maxBusy, pausedUntil } = rule.policy
   return {
     ...{ kind: 'on', timeoutMinutes: timeout / minute, connectedCounts, hasEndpoint: endpoint !== undefined },
+    // By no name: the reader may know of fewer.
+    ignoresPorts: entry.ports.some((port) => !trafficAt(entry, port).isActivity),
     ...(maxLifetime === undefined ? {} : { maxLifetimeMinutes: maxLifetime / minute }),
     ...(maxBusy === undefined ? {} : { maxBusyMinutes: maxBusy / minute }),
     ...time('pausedUntil', pausedUntil),

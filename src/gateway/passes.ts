@@ -2,7 +2,7 @@
  * A pass is one decided thing: this session may use this port of this workspace, under this grant, over this upstream.
  * It is made once and reused by every request until anything it rests on changes; all that is live under it is in its stream group.
  */
-import { type AppProfile, profileOf } from '#activity/profile.ts'
+import { type PortTraffic, trafficAt } from '#activity/port-traffic.ts'
 import type { OwnFields } from '#http/own-fields.ts'
 import type { ResponsePolicy } from '#http/response-fields.ts'
 import type { Assertion } from '#identity/assertion.ts'
@@ -17,7 +17,7 @@ import type { WorkspacePort } from '#workspace/workspace.ts'
 import type { HeaderList } from './forwarding.ts'
 import { partOf } from './part.ts'
 
-export interface Pass {
+export interface Pass extends PortTraffic {
   readonly session: Session
   readonly entry: WorkspaceEntry
   readonly port: WorkspacePort
@@ -32,8 +32,6 @@ export interface Pass {
   /** Within what the upstream's answers stay. */
   readonly policy: ResponsePolicy
   readonly group: StreamGroup
-  /** What kind of app is behind it. */
-  readonly profile: AppProfile
   /** Whether its first use was written down. */
   isWitnessed: boolean
   /** What its upstream was told last. */
@@ -48,7 +46,7 @@ export interface Told {
 }
 
 /** Everything of a pass that the decision knows. */
-export type Decided = Omit<Pass, 'group' | 'profile' | 'isWitnessed' | 'told'>
+export type Decided = Omit<Pass, keyof PortTraffic | 'group' | 'isWitnessed' | 'told'>
 
 interface Kept {
   readonly pass: Pass
@@ -84,16 +82,9 @@ export class Passes {
   keep(decided: Decided, generation: number): Pass {
     const part = partOf({ port: decided.port.port, connectionType: decided.connectionType })
     const key = passKey(decided.session.name, decided.entry.uid, part)
-    const { workspace, ports } = decided.entry
-    const profile = profileOf({
-      appType: workspace.spec.appType,
-      image: workspace.spec.image,
-      portName: decided.port.name,
-      port: decided.port.port,
-      isMain: decided.port === ports[0],
-    })
     const group = this.#groupOf(key, part, decided)
-    const pass: Pass = { ...decided, group, profile, isWitnessed: false, told: undefined }
+    const traffic = trafficAt(decided.entry, decided.port)
+    const pass: Pass = { ...decided, ...traffic, group, isWitnessed: false, told: undefined }
     if (this.#kept.size >= mostPasses) this.#forgetOldest()
     this.#kept.delete(key)
     const kept = { pass, generation, until: endOf(pass) }

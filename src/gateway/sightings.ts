@@ -1,4 +1,4 @@
-/** What carried requests and streams say of their workspaces: hands on to the record of activity what it needs of them, and nothing else. */
+/** What carried requests and streams say of their workspaces, where they count: hands on to the record of activity what it needs of them, and nothing else. */
 import type { AnsweredRequest } from '#activity/http-activity.ts'
 import type { Onlooker } from '#activity/onlooker.ts'
 import type { ActivityRecorder } from '#activity/recorder.ts'
@@ -36,7 +36,7 @@ export class Sightings {
   answered(visit: Visit, pass: Pass, status: number): void {
     // Not by `note`: every request comes by, and is to make no function.
     try {
-      this.#onlookerOf(pass).answered(pass.profile, requestOf(visit, status))
+      this.#onlookerOf(pass)?.answered(pass.profile, requestOf(visit, status))
     } catch (error) {
       this.#lost(error)
     }
@@ -44,19 +44,20 @@ export class Sightings {
 
   /** A request is not answered yet, and has been under way for some time. */
   waiting(visit: Visit, pass: Pass): void {
-    this.#note(() => this.#onlookerOf(pass).waiting(pass.profile, requestOf(visit, 0)))
+    this.#note(() => this.#onlookerOf(pass)?.waiting(pass.profile, requestOf(visit, 0)))
   }
 
   /** A body that is under way for long has moved on. */
   moved(pass: Pass, direction: 'upload' | 'download', bytes: number): void {
     if (direction === 'download' && bytes < leastDownload) return
-    this.#note(() => this.#onlookerOf(pass).saw(direction === 'upload' ? upload : download))
+    this.#note(() => this.#onlookerOf(pass)?.saw(direction === 'upload' ? upload : download))
   }
 
   /** An answer turned out to be a stream of events. To be told of its end. */
   entered(pass: Pass): Presence | undefined {
     return this.#note(() => {
       const onlooker = this.#onlookerOf(pass)
+      if (!onlooker) return undefined
       onlooker.enter()
       return { end: () => this.#note(() => onlooker.leave()) }
     })
@@ -66,7 +67,7 @@ export class Sightings {
   opened(visit: Visit, pass: Pass, headers: readonly string[]): SocketActivity | undefined {
     return this.#note(() => {
       const [protocol] = valuesOf(headers, 'sec-websocket-protocol')
-      return this.#onlookerOf(pass).opened({ profile: pass.profile, path: pathOf(visit), protocol })
+      return this.#onlookerOf(pass)?.opened({ profile: pass.profile, path: pathOf(visit), protocol })
     })
   }
 
@@ -78,7 +79,9 @@ export class Sightings {
   /** A tunnel was opened. To be told what passes. */
   tunnelled(pass: Pass, clock: Clock): TunnelSights | undefined {
     return this.#note(() => {
-      const sights = tunnelSights(this.#onlookerOf(pass), pass.connectionType, clock)
+      const onlooker = this.#onlookerOf(pass)
+      if (!onlooker) return undefined
+      const sights = tunnelSights(onlooker, pass.connectionType, clock)
       return {
         observe: (from, bytes) => this.#note(() => sights.observe(from, bytes)),
         look: () => this.#note(() => sights.look()),
@@ -87,7 +90,9 @@ export class Sightings {
     })
   }
 
-  #onlookerOf({ entry, session }: Pass): Onlooker {
+  /** Nobody looks at what says nothing of who works. */
+  #onlookerOf({ entry, session, isActivity }: Pass): Onlooker | undefined {
+    if (!isActivity) return undefined
     const { ref, uid } = entry
     return this.#recorder.onlookerOf({ namespace: ref.namespace, name: ref.name, uid }, session.identity.username)
   }

@@ -9,7 +9,7 @@ import { connect as overTls } from 'node:tls'
 import type { Evidence } from '#activity/clocks.ts'
 import type { AppAnswer, RestingAnswer } from '#activity/idle-decision.ts'
 import type { IdleEndpoint } from '#activity/idle-shutdown.ts'
-import { profileOf } from '#activity/profile.ts'
+import { type PortTraffic, trafficAt } from '#activity/port-traffic.ts'
 import { messageOf } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
@@ -114,12 +114,11 @@ function readTime(body: string, field: readonly string[], path: string): AppAnsw
 
 /** Every one that there is; other apps say nothing. */
 async function askJupyters(parts: InquiryParts, entry: WorkspaceEntry): Promise<AppAnswer> {
-  const { appType, image } = entry.workspace.spec
   const asked = entry.ports.map((port): Promise<AppAnswer> | undefined => {
-    const isMain = port === entry.ports[0]
-    const profile = profileOf({ appType, image, portName: port.name, port: port.port, isMain })
-    const mayBeJupyter = profile === 'jupyterlab' || (profile === 'generic' && isMain)
-    return mayBeJupyter ? askJupyter(parts, entry, port, profile) : undefined
+    const traffic = trafficAt(entry, port)
+    const { profile } = traffic
+    const mayBeJupyter = profile === 'jupyterlab' || (profile === 'generic' && port === entry.ports[0])
+    return mayBeJupyter ? askJupyter(parts, entry, port, traffic) : undefined
   })
   return sumOf(await Promise.all(asked.filter((answer) => answer !== undefined)))
 }
@@ -135,7 +134,7 @@ async function askJupyter(
   parts: InquiryParts,
   entry: WorkspaceEntry,
   port: WorkspacePort,
-  profile: 'jupyterlab' | 'generic',
+  { profile, isActivity }: PortTraffic,
 ): Promise<AppAnswer> {
   const endpoint = entry.instance?.endpoints.get(port.port)
   if (!endpoint) return { kind: 'failed', problem: `there is no port ${port.port} to ask` }
@@ -150,12 +149,14 @@ async function askJupyter(
   if (!('list' in kernels)) return { kind: 'failed', problem: 'absent' in kernels ? kernels.absent : kernels.problem }
   // A Jupyter without terminals has no such list.
   if ('problem' in terminals) return { kind: 'failed', problem: terminals.problem }
-  return told(kernels.list, 'list' in terminals ? terminals.list : [])
+  return told(kernels.list, 'list' in terminals ? terminals.list : [], isActivity)
 }
 
-function told(kernels: List, terminals: List): AppAnswer {
+/** Where nothing that is done there counts, what works does. */
+function told(kernels: List, terminals: List, isActivity: boolean): AppAnswer {
   const states = kernels.map(({ execution_state: state }) => state)
-  const evidence = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(terminals, 'app:terminal')]
+  const times = [...lastActivities(kernels, 'app:kernel'), ...lastActivities(terminals, 'app:terminal')]
+  const evidence = isActivity ? times : []
   const isClear = states.every((state) => state === 'idle' || state === 'dead' || state === 'busy')
   const rest: RestingAnswer = {
     ...{ kind: 'said', evidence },

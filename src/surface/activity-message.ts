@@ -34,6 +34,8 @@ const IdlePolicySchema = Type.Object({
   timeoutMinutes: Type.Optional(Type.Integer()),
   /** An open stream is activity, whatever passes through it. */
   connectedCounts: Type.Optional(Type.Boolean()),
+  /** What is done at some of its ports is no activity. */
+  ignoresPorts: Type.Optional(Type.Boolean()),
   /** The app has an endpoint that is asked when it was last used. */
   hasEndpoint: Type.Optional(Type.Boolean()),
   /** It stops that long after its start, whoever works in it. */

@@ -23,6 +23,11 @@ const Port = Type.Object({
   /** With `strip`: what is put in front of the rest instead, such as `/sub/`. No segment is of dots alone. */
   subpath: Type.Optional(Type.String({ pattern: '^/([.]*[A-Za-z0-9_~-][A-Za-z0-9._~-]*/)*$', maxLength: 200 })),
   probe: Type.Optional(Probe),
+  /**
+   * Whether its traffic keeps the workspace from being stopped as idle. Has no default here: unset means that an app beside the IDE does not, and
+   * all else does.
+   */
+  activity: Type.Optional(Type.Union([Type.Literal('count'), Type.Literal('ignore')])),
 })
 
 const EnvVar = Type.Object({

@@ -56,6 +56,7 @@ const values = fc.constantFrom<unknown>(
   'own',
   'once',
   'cli',
+  'count',
 )
 
 /** What is good, and for each field, however deep, a few values that may or may not be. */
@@ -113,6 +114,7 @@ const workspace = {
   ports: [
     { name: 'editor', port: 8888, label: 'Editor', expose: true, path: 'preserve', probe: { tcp: {} } },
     { name: 'app', port: 8501, path: 'strip', subpath: '/sub/', probe: { httpGet: { path: '/healthz' } } },
+    { name: 'web', port: 8000, activity: 'ignore' },
   ],
 }
 

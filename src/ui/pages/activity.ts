@@ -91,13 +91,15 @@ ${rows.length === 0 && startedAt === undefined && html`<p class="soft">Nothing w
 }
 
 function sayPolicy({ policy }: ActivityView): Html {
-  const { kind, timeoutMinutes, connectedCounts, hasEndpoint, pausedUntil, problem } = policy
+  const { kind, timeoutMinutes, connectedCounts, ignoresPorts, hasEndpoint, pausedUntil, problem } = policy
   const told = problem !== undefined && html` ${problem}`
   if (kind === 'off') return html`Nobody asks that it stops when nobody works in it.${told}`
   if (kind === 'unknown') return html`When it would be idle can’t be known, so it is not stopped.${told}`
   return html`It is idle after ${timeoutMinutes} minutes in which nobody did anything and nothing ran.${
     connectedCounts === true && ' An open tab counts.'
-  }${hasEndpoint === true && ' Its app is asked when it was last used.'}${
+  }${ignoresPorts === true && ' What is done at some of its ports does not count.'}${
+    hasEndpoint === true && ' Its app is asked when it was last used.'
+  }${
     policy.maxBusyMinutes !== undefined &&
     ` Work counts for ${policy.maxBusyMinutes} minutes after somebody did something, and no longer.`
   }${

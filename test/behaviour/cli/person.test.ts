@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { api } from '#surface/urls.ts'
 import { decide } from '#test/support/command-line-login.ts'
-import { askApi, eventually } from '#test/support/laptop-site.ts'
+import { askApi, eventually, fileServer } from '#test/support/laptop-site.ts'
 import { type LaptopWorld, openLaptopWorld } from '#test/support/laptop-world.ts'
 import { addressIn, type PersonMachine, personMachine } from '#test/support/person-command.ts'
 
@@ -19,7 +19,8 @@ describe('the command line', { timeout: 60_000 }, () => {
 
   beforeAll(async () => {
     world = stack.use(await openLaptopWorld({ samples: [] }))
-    await world.declare(files, { spec: { idleShutdown: { enabled: true, idleTimeoutInMinutes: 600 } } })
+    const ports = fileServer.ports.map((port) => ({ ...port, activity: 'ignore' }))
+    await world.declare(files, { spec: { idleShutdown: { enabled: true, idleTimeoutInMinutes: 600 }, ports } })
     await world.declare(broken, { spec: { containerConfig: { command: ['sh', '-c'], args: ['echo no >&2; exit 3'] } } })
     await world.declare({ namespace: 'bob', name: 'files' }, { owner: 'bob' })
     alice = stack.use(await personMachine())
@@ -86,7 +87,9 @@ describe('the command line', { timeout: 60_000 }, () => {
     expect(opened.stdout).toBe(`${world.url(files)}\n`)
     expect((await (await world.as('alice')).open(opened.stdout.trim())).status).toBe(200)
     expect((await alice.run(['status', 'files', '-n', 'alice'])).stdout).toMatch(/^state +Running \(ResourcesReady\)/m)
-    expect((await alice.run(['activity', 'files', '--keep'])).stdout).toMatch(/^kept until +2\d{3}-/m)
+    const kept = (await alice.run(['activity', 'files', '--keep'])).stdout
+    expect(kept).toMatch(/^kept until +2\d{3}-/m)
+    expect(kept).toMatch(/^rule +stops after 600 min .*; what is done at some of its ports is no activity$/m)
     expect(await alice.run(['stop', 'files'])).toEqual({
       code: 0,
       stdout: '',

@@ -35,7 +35,7 @@ describe.each(modes)('in %s mode', (mode) => {
     await alice.open(url)
     expect(await activityOf(world, alice, ref)).toMatchObject({
       ...{ namespace: 'team', name: 'nb', state: 'Running', reader: 'alice', can: { keep: true } },
-      policy: { kind: 'on', timeoutMinutes: 30, connectedCounts: false, hasEndpoint: false },
+      policy: { kind: 'on', timeoutMinutes: 30, connectedCounts: false, ignoresPorts: false, hasEndpoint: false },
       clocks: expect.arrayContaining([
         expect.objectContaining({ clock: 'interactive', source: 'navigation', user: 'alice' }),
       ]),
@@ -113,6 +113,26 @@ describe.each(modes)('in %s mode', (mode) => {
     const after = await press(alice, activityPath(ref))
     expect(after.status).toBe(200)
     expect(after.body).toContain('It is kept until')
+  })
+
+  test('that what is done at some of its ports does not count is told, and by no name of theirs', async () => {
+    await using world = await createWorld({ mode })
+    const ports = [
+      { name: 'lab', port: 8888 },
+      { name: 'secret-app', port: 8501 },
+    ]
+    const [alice, bob] = [await world.as('alice'), await world.as('bob')]
+    const told = async (name: string, activity: object) => {
+      const spec = { ...halfAnHour, ports: ports.map((port, index) => (index === 0 ? port : { ...port, ...activity })) }
+      const { ref } = await world.workspace({ name, owner: 'alice', spec })
+      await share(world, alice, ref, { ...withBob, ports: ['lab'] })
+      const page = await bob.open(world.origin + activityPath(ref))
+      expect(page.body).not.toContain('secret-app')
+      const { policy } = await activityOf(world, bob, ref)
+      return [policy.ignoresPorts, page.body.includes('What is done at some of its ports does not count.')]
+    }
+    expect(await told('unsaid', {})).toEqual([true, true])
+    expect(await told('counted', { activity: 'count' })).toEqual([false, false])
   })
 
   test('its own host tells the same to those who may open it, read-only, and to nobody else', async () => {

@@ -8,6 +8,7 @@ import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
 import { liveRequest, plainRequest } from '#test/support/plain-request.ts'
 import { type TunnelScene, tunnelScene } from '#test/support/tunnel-scene.ts'
 import { openSocket } from '#test/support/workspace-socket.ts'
+import { templateKind } from '#workspace/template.ts'
 import { workspaceKind } from '#workspace/workspace.ts'
 import { cookieFor } from './scene.ts'
 
@@ -34,25 +35,49 @@ interface Tab {
   readonly name: string
   readonly url: string
   readonly app: EchoApp
+  /** Of a script of its page. */
   readonly headers: Readonly<Record<string, string>>
-  /** Of its kernel. */
+  /** Of its kernel, where it is a JupyterLab. */
   readonly socket: Awaited<ReturnType<typeof openSocket>>
 }
 
-/** A JupyterLab that runs nothing, and a page of it that alice has opened. */
-async function openTab(name: string): Promise<Tab> {
+/** A JupyterLab that runs nothing. */
+async function emptyLab(name: string): Promise<EchoApp> {
   const app = parts.use(await echoApp(name))
   app.answer = ({ method, url = '' }, response) => {
     if (method !== 'GET' || !/\/api\/(kernels|sessions|terminals)(\?|$)/.test(url)) return false
     response.setHeader('Content-Type', 'application/json').end('[]')
     return true
   }
-  const ssh = { ...app, endpoint: { kind: 'tcp', host: '127.0.0.1', port: scene.app.port } as const }
-  const { url } = await scene.world.workspace({ name, owner: 'alice', spec, apps: { 8888: app, 2222: ssh } })
+  return app
+}
+
+/** By alice. What scripts of that page say. */
+async function openPage(url: string): Promise<Tab['headers']> {
   await alice.open(url)
   const page = { Origin: new URL(url).origin, 'Sec-Fetch-Site': 'same-origin', 'Sec-Fetch-Mode': 'cors' }
-  const headers = { ...cookieFor(alice, url), ...page, 'Sec-Fetch-Dest': 'empty' }
+  return { ...cookieFor(alice, url), ...page, 'Sec-Fetch-Dest': 'empty' }
+}
+
+async function openTab(name: string): Promise<Tab> {
+  const app = await emptyLab(name)
+  const ssh = { ...app, endpoint: { kind: 'tcp', host: '127.0.0.1', port: scene.app.port } as const }
+  const { url } = await scene.world.workspace({ name, owner: 'alice', spec, apps: { 8888: app, 2222: ssh } })
+  const headers = await openPage(url)
   return { name, url, app, headers, socket: await openSocket(alice, `${url}api/kernels/0-1/channels?session_id=s`) }
+}
+
+/** A page of an app beside such a JupyterLab, of which no page is open. `port`: beside its name and number. */
+async function openApp(name: string, port: object): Promise<Tab> {
+  const app = await emptyLab(name)
+  const ports = [
+    { name: 'lab', port: 8888 },
+    { name: 'app', port: 8501, ...port },
+  ]
+  const of = { ...spec, ports, templateRef: { name: 'connected' } }
+  const { ref } = await scene.world.workspace({ name, owner: 'alice', spec: of, apps: { 8888: app, 8501: app } })
+  const url = scene.world.url(ref, 8501)
+  return { name, url, app, headers: await openPage(url), socket: await openSocket(alice, `${url}_stcore/stream`) }
 }
 
 const kernelText = (type: string, content = {}) =>
@@ -136,6 +161,48 @@ test('[SP12.1] [SP12.2] a kernel that prints, a tunnel through which bytes pass,
   expect(await quiet.closed).toMatchObject({ code: 1001 })
   for (const name of ['prints', 'uploads', 'copies', 'downloads']) expect(await desired(name), name).toBe('Running')
   upload.destroy()
+})
+
+test('pages, forms, sockets, events, an upload, a download and a tunnel of an app beside the IDE keep nothing, not even where an open stream is activity; those of one whose port says that it counts do', {
+  timeout: 60_000,
+}, async () => {
+  const metadata = { namespace: 'team', name: 'connected' }
+  await scene.world.resources.create(templateKind, { metadata, spec: { idleShutdownRules: { connectedCounts: true } } })
+  const apps = [await openApp('used', {}), await openApp('counted', { activity: 'count' })]
+  using streams = new DisposableStack()
+  const used = await Promise.all(
+    apps.map(async (tab) => {
+      const { name, url, headers } = tab
+      streams.use(await liveRequest(`${url}events`, { headers }))
+      const file = streams.use(await answerUnderWay(tab))
+      const query = { workspace: `team/${name}`, type: 'port-forward', port: '8501' }
+      return { ...tab, upload: uploadTo(tab), file, tunnel: streams.use(await scene.open(bearer, { query })) }
+    }),
+  )
+  const clocksOf = (name: string) => {
+    const { recorder, workspaces } = scene.world.open
+    return recorder.clocksOf(workspaces.directory.get({ namespace: 'team', name })?.uid ?? '')
+  }
+  const useAll = async () => {
+    for (const { url, headers, socket, upload, file, tunnel } of used) {
+      await alice.open(url)
+      await plainRequest(url, { method: 'POST', headers })
+      if (socket.isOpen()) socket.ws.send('a click')
+      upload.write(Buffer.alloc(1_000))
+      file.send(Buffer.alloc(100_000))
+      if (tunnel.ws.readyState === tunnel.ws.OPEN) tunnel.ws.send(Buffer.from('GET / HTTP/1.1\r\nHost: app\r\n\r\n'))
+    }
+  }
+  const began = clock.now()
+  await pass(began + 4.5 * minute, useAll)
+  expect([await desired('used'), clocksOf('used')]).toEqual(['Running', {}])
+  const evidence = expect.objectContaining({ user: 'alice' })
+  expect(clocksOf('counted')).toEqual({ connected: evidence, interactive: evidence, busy: evidence, unknown: evidence })
+  await pass(began + 7 * minute, useAll)
+  expect([await desired('used'), await desired('counted')]).toEqual(['Stopped', 'Running'])
+  for (const { closed } of [used[0]?.socket, used[0]?.tunnel].filter((stream) => stream !== undefined))
+    expect(await closed).toMatchObject({ code: 1001 })
+  for (const { upload } of used) upload.destroy()
 })
 
 /** A request whose head is sent, and whose body goes on. */

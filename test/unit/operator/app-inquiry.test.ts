@@ -21,7 +21,14 @@ const at = Date.parse('2026-11-21T10:00:00Z')
 const quiet = { '/api/kernels?no_track_activity=1': '[]', '/api/terminals?no_track_activity=1': '[]' }
 const idle: IdleEndpoint = { path: '/api/idle', port: 8888, scheme: 'http', field: ['lastActiveTimestamp'] }
 
-const usualPorts: readonly { readonly name: string; readonly port: number; readonly path?: string }[] = [
+interface Port {
+  readonly name: string
+  readonly port: number
+  readonly path?: string
+  readonly activity?: string
+}
+
+const usualPorts: readonly Port[] = [
   { name: 'lab', port: 8888 },
   { name: 'app', port: 8501, path: 'strip' },
 ]
@@ -209,6 +216,15 @@ describe("Jupyter's own lists", () => {
   test('a kernel at rest was last active when it says', async () => {
     await using app = await appWith({ ...quiet, [kernels]: kernel('idle') })
     expect(await app.ask()).toEqual({ kind: 'said', evidence: [{ at, source: 'app:kernel' }] })
+  })
+
+  test('where nothing that is done at its port counts, when it was last active does not; its work, and what a terminal may run, do', async () => {
+    const ports = [{ name: 'lab', port: 8888, activity: 'ignore' }]
+    const open = { [terminals]: '[{"name": "1", "last_activity": "2026-11-21T10:00:00Z"}]' }
+    await using resting = await appWith({ ...open, [kernels]: kernel('idle') })
+    expect(await resting.ask(undefined, { ports })).toEqual({ kind: 'said', evidence: [], hasTerminals: true })
+    await using busy = await appWith({ ...open, [kernels]: kernel('busy') })
+    expect((await busy.ask(undefined, { ports })).kind).toBe('busy')
   })
 
   test('a terminal that is open may run something that prints nothing', async () => {

@@ -8,12 +8,12 @@ const read = (spec: unknown, annotations: Record<string, string>) => workspaceKi
 describe('what an owner says in annotations', () => {
   test('counts as the fields they stand for, defaults included', () => {
     const annotations = {
-      [portsAnnotation]: JSON.stringify([{ name: 'app', port: 8501, path: 'strip' }]),
+      [portsAnnotation]: JSON.stringify([{ name: 'app', port: 8501, path: 'strip', activity: 'count' }]),
       [managerAnnotation]: 'second',
       [executionProfileAnnotation]: 'runner',
     }
     expect(read({}, annotations)).toMatchObject({
-      ports: [{ name: 'app', port: 8501, path: 'strip', expose: true }],
+      ports: [{ name: 'app', port: 8501, path: 'strip', expose: true, activity: 'count' }],
       managerRef: { name: 'second' },
       executionProfileRef: { name: 'runner' },
     })
@@ -41,6 +41,7 @@ describe('what an owner says in annotations', () => {
     '[]',
     '[{"name": "app"}]',
     '[{"name": "app", "port": 99999}]',
+    '[{"name": "app", "port": 8501, "activity": "sometimes"}]',
     '[{"name": "a", "port": 1}, {"name": "a", "port": 2}]',
     '[{"name": "a", "port": 1}, {"name": "b", "port": 1}]',
     'ports: 8501',
@@ -61,6 +62,7 @@ describe('what an owner says in annotations', () => {
         path: fc.constantFrom('strip', 'preserve', 'other'),
         subpath: fc.constantFrom('/', '/sub/', '/../', 'sub'),
         probe: fc.constantFrom({ tcp: {} }, { httpGet: { path: '/healthz' } }, {}),
+        activity: fc.constantFrom('count', 'ignore', 'other', true),
       },
       { requiredKeys: ['name', 'port'] },
     )
