@@ -101,6 +101,11 @@ export function echoContainer(...ports: readonly number[]): ContainerConfig {
   return { command: ['python3', '-c', program], args: (ports.length === 0 ? [8888] : ports).map(String) }
 }
 
+/** The same beside another program, which is what the container is for. */
+export function withEcho(port: number, { command, args }: ContainerConfig): ContainerConfig {
+  return { command: ['/bin/sh', '-c', `python3 -c "$0" ${port} & exec "$@"`, program], args: [...command, ...args] }
+}
+
 export interface KeeperAnswer {
   readonly type: string
   readonly body: string

@@ -72,7 +72,7 @@ export interface ServedCluster extends AsyncDisposable {
   readonly origin: string
   /** Waits until it is ready. Browsers know every one by the names of the first. */
   start(own?: ReplicaOptions): Promise<ServedReplica>
-  url(name: string): string
+  url(name: string, port?: number): string
   /** A browser of somebody who is logged in at the console of the first. */
   as(username: string): Promise<ScriptedBrowser>
   /** Of everybody. */
@@ -127,7 +127,7 @@ export async function openServed(options: ServedOptions = {}): Promise<ServedClu
       do: within(team),
       ours: within(namespace),
     },
-    url: (name) => urlOf(site, { namespace: team, name }, undefined),
+    url: (name, port) => urlOf(site, { namespace: team, name }, port),
     async start({ clock = options.clock ?? systemClock, host, isProcess } = {}) {
       const listens = replicas.length === 0 || host !== undefined ? port : await freePort()
       const operations = await freePort()
