@@ -8,6 +8,7 @@ import type { Resource, ResourceKind } from '#resources/contract.ts'
 import type { Keeping } from '#resources/kubernetes/kubernetes-resources.ts'
 import { jsonSecret, leanForm, plainForm, textSecret } from '#resources/kubernetes/wire-form.ts'
 import { executionProfileAnnotation, managerAnnotation, portsAnnotation } from '#workspace/annotations.ts'
+import { leanResources } from '#workspace/connections.ts'
 import { sharedByAnnotation, shareKind } from '#workspace/share.ts'
 import { idleDefaultAnnotation, idleRulesAnnotation, templateKind } from '#workspace/template.ts'
 import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
@@ -19,13 +20,13 @@ const workspaceForm = leanForm({
   spec: [
     ...['displayName', 'desiredStatus', 'ownershipType', 'accessType', 'ports'],
     ...['templateRef', 'managerRef', 'executionProfileRef', 'idleShutdown'],
-    ...['appType', 'image'],
+    ...['appType', 'image', 'resources'],
   ],
   status: ['conditions'],
   annotations: [createdByAnnotation, portsAnnotation, managerAnnotation, executionProfileAnnotation],
   // It is on the page of everybody who may open the workspace.
   texts: { displayName: 256, appType: 64, image: 512 },
-  shapes: { idleShutdown: leanIdleShutdown },
+  shapes: { idleShutdown: leanIdleShutdown, resources: leanResources },
 })
 
 const templateForm = leanForm({

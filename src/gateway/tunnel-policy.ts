@@ -47,7 +47,9 @@ export function unmetByTunnel(
     return { reason: 'agent-needed', status: 424, detail: '' }
   const memory = memoryOf(entry.workspace)
   if (memory !== undefined && memory < bounds.minMemory) {
-    const detail = `It has ${gibibytes(memory)} GiB; ${connectionType} needs ${gibibytes(bounds.minMemory)} GiB.`
+    // Rounded apart, so that what is too little does not look like enough.
+    const [has, needs] = [gibibytes(memory, Math.floor), gibibytes(bounds.minMemory, Math.ceil)]
+    const detail = `It has ${has} GiB; ${connectionType} needs ${needs} GiB.`
     return { reason: 'memory-too-small', status: 424, detail }
   }
   if (instance !== undefined && entry.instance && entry.instance.instanceUid !== instance)
@@ -55,6 +57,6 @@ export function unmetByTunnel(
   return undefined
 }
 
-function gibibytes(bytes: number): string {
-  return String(Math.round((bytes / 2 ** 30) * 100) / 100)
+function gibibytes(bytes: number, round: (hundredths: number) => number): string {
+  return String(round((bytes / 2 ** 30) * 100) / 100)
 }

@@ -127,7 +127,16 @@ export function tunnelPort(
 
 /** Bytes that its container is given, as far as it says; a limit before a request. */
 export function memoryOf(workspace: Workspace): number | undefined {
-  const { resources } = workspace.spec
+  return memoryIn(workspace.spec.resources)
+}
+
+/** Of a field that others write and that thousands of workspaces have: what {@link memoryOf} reads, and nothing besides. */
+export function leanResources(resources: unknown): unknown {
+  const memory = memoryIn(resources)
+  return memory === undefined ? undefined : { limits: { memory } }
+}
+
+function memoryIn(resources: unknown): number | undefined {
   return parseQuantity(field(field(resources, 'limits'), 'memory') ?? field(field(resources, 'requests'), 'memory'))
 }
 

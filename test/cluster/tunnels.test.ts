@@ -69,11 +69,15 @@ until [ -s host_key-cert.pub ]; do sleep 0.2; done
 /usr/sbin/sshd -D -e -f /etc/gatehouse-ssh/sshd_config &
 while sleep 20 & wait $!; do if [ host_key-cert.pub -nt sshd.pid ]; then kill -HUP "$(cat sshd.pid)"; fi; done`
 
+/** So much at most; it needs little of it. */
+const memoryOf = (memory: string) => ({ requests: { memory: '32Mi' }, limits: { memory } })
+
 describeWith('helm', 'in a cluster', () => {
   describeWith('ssh', 'tunnels', () => {
     const stack = new AsyncDisposableStack()
     let site: ClusterSite
     let workspace: SiteWorkspace
+    let small: SiteWorkspace
     let browsers: Readonly<Record<'alice' | 'bob', ScriptedBrowser>>
     let bearers: Readonly<Record<'alice' | 'bob', string>>
     let machine: PersonMachine
@@ -83,8 +87,9 @@ describeWith('helm', 'in a cluster', () => {
       await using opened = new AsyncDisposableStack()
       site = opened.use(await openSite({ replicas: 2, settings: { insecureDirectSsh: true } }))
       await applySamples()
-      const spec = { accessStrategy: { name: 'gatehouse-ssh' } }
+      const spec = { accessStrategy: { name: 'gatehouse-ssh' }, resources: memoryOf('8Gi') }
       workspace = await site.workspace('nb', { owner: 'alice', container: shellContainer(image), spec })
+      small = await site.workspace('small', { owner: 'alice', spec: { resources: memoryOf('4Gi') } })
       const [alice, bob] = await Promise.all([site.as('alice'), site.as('bob')])
       browsers = { alice, bob }
       machine = opened.use(await personMachine())
@@ -103,6 +108,28 @@ describeWith('helm', 'in a cluster', () => {
     test('SSH goes through either replica, to a pod that is known by its certificate, with one of the person for this workspace alone', async () => {
       for (const replica of site.replicas)
         expect(await ssh(replica, 'id -un; cat /etc/hostname')).toMatch(/^jovyan\nworkspace-nb-/)
+    }, 60_000)
+
+    test('[SP7.4] a tunnel of a remote type to a workspace with less than 8Gi of memory is refused with the reason at both replicas, by HTTP and to the command line, while its web UI works; with 8Gi it opens', async () => {
+      const reason = 'It has 4 GiB; vscode-remote needs 8 GiB.'
+      const query = { type: 'vscode-remote' }
+      const { alice } = browsers
+      await openWhenRunning(alice, small.url)
+      for (const replica of site.replicas) {
+        const refused = await ask('alice', replica, small, query)
+        expect(refused).toMatchObject({ kind: 'refused', status: 424, code: 'memory_too_small' })
+        expect(refused).toMatchObject({ problem: { detail: reason } })
+        await using proxy = await replicaProxy(replica.address, site.port)
+        const args = ['tunnel', `${site.team}/small`, '--type', query.type]
+        const ran = await machine.run(args, { HTTPS_PROXY: proxy.url })
+        expect([ran.code, ran.stdout]).toEqual([1, ''])
+        expect(ran.stderr).toContain(`${reason} (memory_too_small)`)
+        expect((await site.through(replica, alice).open(small.url)).status).toBe(200)
+        const opened = await ask('alice', replica, workspace, query)
+        if (opened.kind === 'refused') throw new Error(`refused with ${opened.status} ${opened.code}`)
+        await greeted(opened)
+        close([opened])
+      }
     }, 60_000)
 
     test('ten may be open over both replicas, and the eleventh is refused at each until one is closed', async () => {
@@ -324,10 +351,10 @@ describeWith('helm', 'in a cluster', () => {
       return [one, other]
     }
 
-    function ask(person: 'alice' | 'bob', replica: SiteReplica) {
+    function ask(person: 'alice' | 'bob', replica: SiteReplica, { ref } = workspace, query = {}) {
       const dial = { host: replica.address, port: site.port, servername: 'ws.example.test', ca: site.caText }
       const ws = { createConnection: () => connect(dial) }
-      return askTunnel(site, workspace.ref, { bearer: bearers[person], ws })
+      return askTunnel(site, ref, { bearer: bearers[person], ws, query })
     }
 
     /** For a moment. */

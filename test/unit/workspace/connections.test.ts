@@ -1,7 +1,14 @@
 import { describe, expect, test } from 'vitest'
 import { parseQuantity } from '#lib/quantity.ts'
 import { port, workspace } from '#test/support/objects.ts'
-import { boundsOf, memoryOf, readConnectionType, sshPortsOf, tunnelPort } from '#workspace/connections.ts'
+import {
+  boundsOf,
+  leanResources,
+  memoryOf,
+  readConnectionType,
+  sshPortsOf,
+  tunnelPort,
+} from '#workspace/connections.ts'
 
 const setting = (pattern: string, fields = {}) => ({
   ...{ pattern, port: undefined, maxPerWorkspace: undefined, maxPerUser: undefined },
@@ -76,7 +83,13 @@ describe('a tunnel', () => {
 })
 
 test('memory is what the container may have, in the words of Kubernetes', () => {
-  const of = (resources: unknown) => memoryOf(workspace({ spec: { resources } }))
+  const of = (resources: unknown) => {
+    const [all, lean] = [resources, leanResources(resources)].map((one) =>
+      memoryOf(workspace({ spec: { resources: one } })),
+    )
+    expect(lean).toBe(all)
+    return all
+  }
   expect(of({ limits: { memory: '8Gi' }, requests: { memory: '1Gi' } })).toBe(8 * 2 ** 30)
   expect(of({ requests: { memory: '1.5G' } })).toBe(1_500_000_000)
   for (const nothing of [undefined, null, 'x', {}, { limits: {} }, { limits: { memory: 'much' } }])
