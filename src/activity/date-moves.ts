@@ -1,5 +1,5 @@
 /** How the date of this machine is moved under what was seen by it. */
-import { type Clock, type Milliseconds, steadyOf } from '#lib/clock.ts'
+import { type Clock, dateOffset, type Milliseconds } from '#lib/clock.ts'
 
 /** Less than that makes nothing look idle. */
 const least: Milliseconds = 1_000
@@ -12,7 +12,7 @@ export class DateMoves {
 
   constructor(clock: Clock) {
     this.#clock = clock
-    this.#offset = this.#now()
+    this.#offset = dateOffset(clock)
   }
 
   /**
@@ -20,7 +20,7 @@ export class DateMoves {
    * like one whose date was put ahead, and what was seen before it slept is as old as it says.
    */
   next(): Milliseconds {
-    const offset = this.#now()
+    const offset = dateOffset(this.#clock)
     const moved = offset - this.#offset
     this.#offset = offset
     if (Math.abs(moved) < least) return 0
@@ -32,10 +32,5 @@ export class DateMoves {
   /** What the store has of this replica was, where that is known: by a date that was put back since, perhaps while no process of it ran. */
   wasWrittenAt(date: string | undefined): void {
     if (date !== undefined) this.#behind = Math.max(this.#behind, Date.parse(date) - this.#clock.now())
-  }
-
-  /** Of the date, to what is steady. */
-  #now(): Milliseconds {
-    return this.#clock.now() - steadyOf(this.#clock)
   }
 }

@@ -2,7 +2,7 @@
 import { type CompactJWSHeaderParameters, compactVerify, createLocalJWKSet, decodeProtectedHeader, errors } from 'jose'
 import Type from 'typebox'
 import { GatewayError } from '#errors.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, OnwardDate, type Timestamp } from '#lib/clock.ts'
 import { checkerOf } from '#lib/schema.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import { type Claims, isClaims } from './claims.ts'
@@ -31,26 +31,27 @@ const checkKeySet = checkerOf(
 /** `load` fetches the JSON of the key set (RFC 7517). */
 export function issuerKeys(options: { readonly load: () => Promise<unknown>; readonly clock: Clock }): IssuerKeys {
   const { load, clock } = options
+  const date = new OnwardDate(clock)
   const once = singleFlight<'keys', KeySet>()
   let known: { readonly set: KeySet; readonly at: Timestamp } | undefined
   let triedAt = Number.NEGATIVE_INFINITY
 
   const fetchKeys = () =>
     once('keys', async () => {
-      triedAt = clock.now()
+      triedAt = date.now()
       const checked = checkKeySet(await load())
       if (!checked.ok) throw new GatewayError('issuer_unavailable', "the issuer's keys are no JSON Web Key Set")
       known = { set: createLocalJWKSet(checked.value), at: triedAt }
       return known.set
     })
-  const keys = async () => (known && clock.now() - known.at < freshFor ? known.set : fetchKeys())
+  const keys = async () => (known && date.now() - known.at < freshFor ? known.set : fetchKeys())
 
   return {
     async verify(token) {
       const fault = headerFault(token)
       if (fault !== undefined) return { kind: 'refused', reason: fault }
       const first = await verifyWith(await keys(), token)
-      if (first.kind === 'verified' || first.reason !== 'token_unknown_key' || clock.now() - triedAt < pause)
+      if (first.kind === 'verified' || first.reason !== 'token_unknown_key' || date.now() - triedAt < pause)
         return first
       return verifyWith(await fetchKeys(), token)
     },

@@ -5,7 +5,7 @@
 import { allowInsecureRequests, type CustomFetch, customFetch, discovery, type ServerMetadata } from 'openid-client'
 import { GatewayError, messageOf } from '#errors.ts'
 import { backoff } from '#lib/backoff.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, OnwardDate, type Timestamp } from '#lib/clock.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import type { Log } from '#observe/log.ts'
 import type { IssuerSettings } from '#settings/settings.ts'
@@ -28,7 +28,8 @@ const freshFor: Milliseconds = 60 * 60_000
 export type IssuerMetadata = (options?: { readonly within: Milliseconds }) => Promise<ServerMetadata>
 
 export function issuerMetadata(options: IssuerMetadataOptions): IssuerMetadata {
-  const { clock, log, settings } = options
+  const { log, settings } = options
+  const date = new OnwardDate(options.clock)
   const once = singleFlight<'discovery', ServerMetadata>()
   const delays = backoff({ first: 1_000, longest: 30_000 })
   let known: { readonly metadata: ServerMetadata; readonly at: Timestamp } | undefined
@@ -37,22 +38,22 @@ export function issuerMetadata(options: IssuerMetadataOptions): IssuerMetadata {
   const ask = async () => {
     try {
       const metadata = await discover(options)
-      known = { metadata, at: clock.now() }
+      known = { metadata, at: date.now() }
       failed = undefined
       delays.reset()
       return metadata
     } catch (cause) {
       const error = new GatewayError('issuer_unavailable', `${settings.issuer}: ${deepestMessage(cause)}`, { cause })
-      failed = { error, until: clock.now() + delays.next() }
+      failed = { error, until: date.now() + delays.next() }
       log.warn({ component: 'identity', issuer: settings.id, error }, 'the issuer did not answer discovery')
       throw error
     }
   }
   const askUnlessPaused = () =>
-    failed && clock.now() < failed.until ? Promise.reject(failed.error) : once('discovery', ask)
+    failed && date.now() < failed.until ? Promise.reject(failed.error) : once('discovery', ask)
 
   return async (options) => {
-    if (known && clock.now() - known.at < (options?.within ?? freshFor)) return known.metadata
+    if (known && date.now() - known.at < (options?.within ?? freshFor)) return known.metadata
     const asking = askUnlessPaused()
     if (!known || options !== undefined) return asking
     // What is known is good enough for this one; the failure has been logged.

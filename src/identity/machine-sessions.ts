@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { messageOf } from '#errors.ts'
 import { encodeBase32 } from '#lib/base32.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, OnwardDate, type Timestamp } from '#lib/clock.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import type { Log } from '#observe/log.ts'
 import type { AnonymousReason } from './authentication.ts'
@@ -62,9 +62,9 @@ export interface MachineSessionsOptions {
 interface Known {
   readonly session: Session
   readonly timers: Disposable
-  /** Asked again from then on. */
+  /** Asked again from then on, by a date that is never put back. */
   readonly reviewAt: Timestamp
-  /** Refused from then on, if nobody could be asked. */
+  /** Refused from then on, by the same date, if nobody could be asked. */
   readonly staleAt: Timestamp
 }
 
@@ -83,12 +83,14 @@ export function openMachineSessions(options: MachineSessionsOptions): MachineSes
 
 class TokenSessions implements MachineSessions {
   readonly #options: MachineSessionsOptions
+  readonly #date: OnwardDate
   readonly #listeners = new Set<Parameters<MachineSessions['subscribe']>[0]>()
   readonly #flight = singleFlight<string, MachineAnswer>()
   readonly #known: LRUCache<SessionName, Known>
 
   constructor(options: MachineSessionsOptions) {
     this.#options = options
+    this.#date = new OnwardDate(options.clock)
     // Who is pushed out is verified again with its next request; what it holds open would be ended too late.
     this.#known = new LRUCache({ max: mostKnown, dispose: (known, _name, why) => this.#forget(known, why) })
   }
@@ -104,9 +106,9 @@ class TokenSessions implements MachineSessions {
       this.#known.delete(known.session.name)
       return { kind: 'anonymous', reason: 'locked' }
     }
-    const now = this.#options.clock.now()
     const { session } = known
-    return now < known.reviewAt && now < session.notAfter ? { kind: 'session', session } : undefined
+    const isOld = this.#date.now() >= known.reviewAt || this.#options.clock.now() >= session.notAfter
+    return isOld ? undefined : { kind: 'session', session }
   }
 
   resolve(token: string): Promise<MachineAnswer> {
@@ -159,9 +161,8 @@ class TokenSessions implements MachineSessions {
   }
 
   async #reviewed(token: string, issuer: MachineIssuer, session: Session): Promise<MachineAnswer> {
-    const { clock, log } = this.#options
     const before = this.#known.get(session.name)
-    const now = clock.now()
+    const now = this.#date.now()
     try {
       if (issuer.review && !(await issuer.review(token))) {
         this.#known.delete(session.name)
@@ -177,7 +178,7 @@ class TokenSessions implements MachineSessions {
       }
     } catch (error) {
       if (!before || now >= before.staleAt) throw error
-      log.warn(
+      this.#options.log.warn(
         { component: 'machines', reason: messageOf(error) },
         'a token could not be reviewed; the last answer stands',
       )
@@ -188,10 +189,10 @@ class TokenSessions implements MachineSessions {
   #keep(token: string, issuer: MachineIssuer, known: Omit<Known, 'timers'>): Session {
     const { clock } = this.#options
     const { session, reviewAt } = known
-    const now = clock.now()
+    const untilReview = reviewAt - this.#date.now()
     const timers = new DisposableStack()
-    timers.use(clock.after(session.notAfter - now, () => void this.#known.delete(session.name)))
-    if (issuer.review) timers.use(clock.after(reviewAt - now, () => this.#reviewLive(token, issuer, session)))
+    timers.use(clock.after(session.notAfter - clock.now(), () => void this.#known.delete(session.name)))
+    if (issuer.review) timers.use(clock.after(untilReview, () => this.#reviewLive(token, issuer, session)))
     this.#known.set(session.name, { ...known, timers })
     return session
   }

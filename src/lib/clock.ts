@@ -17,17 +17,17 @@ export interface Clock {
 }
 
 // Timers stand still while a machine sleeps, and Node fires those beyond 24 days at once: the clock is looked at between short steps.
-const longestStep = 30_000
+const longestStep: Milliseconds = 30_000
 
 export const systemClock: Clock = {
   now: () => Date.now(),
   steady: stopwatch,
   after(delay, run) {
     let timer: NodeJS.Timeout
-    const due = Date.now() + delay
+    const restNow = delay > longestStep ? countdown(delay) : undefined
     const arm = (rest: Milliseconds) => {
       const step = Math.min(Math.max(rest, 0), longestStep)
-      timer = setTimeout(() => (rest > step ? arm(due - Date.now()) : run()), step)
+      timer = setTimeout(() => (restNow && rest > step ? arm(restNow()) : run()), step)
       timer.unref()
     }
     arm(delay)
@@ -43,6 +43,42 @@ export function stopwatch(): Milliseconds {
 /** What goes on evenly, whatever is done to the date: for spans between two moments of one process. */
 export function steadyOf(clock: Pick<Clock, 'now' | 'steady'>): Milliseconds {
   return clock.steady?.() ?? clock.now()
+}
+
+/** How far the date is ahead of what is steady: where that is another than it was, the date was moved. */
+export function dateOffset(clock: Pick<Clock, 'now' | 'steady'>): Milliseconds {
+  return clock.now() - steadyOf(clock)
+}
+
+/**
+ * A date that is never put back, for how old something is: it goes on with the clock's, and evenly where that one is put back, so that nothing is good for
+ * longer than it was said to be. After a sleep, or once the date was put ahead, all is as old as the clock says.
+ */
+export class OnwardDate {
+  readonly #clock: Pick<Clock, 'now' | 'steady'>
+  #offset: Milliseconds
+
+  constructor(clock: Pick<Clock, 'now' | 'steady'>) {
+    this.#clock = clock
+    this.#offset = dateOffset(clock)
+  }
+
+  now(): Timestamp {
+    const steady = steadyOf(this.#clock)
+    this.#offset = Math.max(this.#offset, this.#clock.now() - steady)
+    return steady + this.#offset
+  }
+
+  /** So far the clock's own date is behind it. */
+  get behind(): Milliseconds {
+    return this.now() - this.#clock.now()
+  }
+}
+
+function countdown(delay: Milliseconds): () => Milliseconds {
+  const date = new OnwardDate(systemClock)
+  const due = date.now() + delay
+  return () => due - date.now()
 }
 
 /** Calls `run` again and again, each time `span` after the last one, until it is disposed. */

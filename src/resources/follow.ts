@@ -110,7 +110,7 @@ class Reader<T extends Followed> {
   }
 
   async *#list(): AsyncGenerator<Fact<T>, WatchInput, void> {
-    const askedAt = this.#clock.now()
+    const askedAt = this.#freshness.now
     const { items, resourceVersion } = await this.#source.list(this.#signal)
     this.#known.replaceAll(items)
     this.#freshness.listed(askedAt)

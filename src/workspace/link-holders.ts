@@ -4,7 +4,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { oneTimeKind, oneTimeName } from '#identity/one-time-record.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, OnwardDate, type Timestamp } from '#lib/clock.ts'
 import type { Resources } from '#resources/contract.ts'
 import { placeName } from './slot-places.ts'
 import type { Room } from './slots.ts'
@@ -12,7 +12,7 @@ import type { Room } from './slots.ts'
 export interface LinkHoldersParts {
   readonly resources: Pick<Resources, 'get'>
   readonly namespace: string
-  readonly clock: Pick<Clock, 'now'>
+  readonly clock: Pick<Clock, 'now' | 'steady'>
 }
 
 /** Twice as many as an agent has links: those of a replica that has died are not free for a minute. */
@@ -35,6 +35,7 @@ interface Found {
 
 export class LinkHolders {
   readonly #parts: LinkHoldersParts
+  readonly #date: OnwardDate
   readonly #found = new LRUCache<string, Found>({ max: mostRemembered })
   /** By holder, which has one address for as long as it lives: its record is not there between one and the next. */
   readonly #addresses = new LRUCache<string, string>({ max: mostReplicas })
@@ -42,6 +43,7 @@ export class LinkHolders {
 
   constructor(parts: LinkHoldersParts) {
     this.#parts = parts
+    this.#date = new OnwardDate(parts.clock)
   }
 
   /** Each `HOST:PORT`, those last that nobody answered at. Throws `store_unavailable`. */
@@ -53,22 +55,22 @@ export class LinkHolders {
   /** It was not so: a replica says that it has no link of it. What was found out a moment ago is not asked for at once. */
   forget(instance: string): void {
     const found = this.#found.get(instance)
-    if (found && this.#parts.clock.now() - found.at >= wrongFor) this.#found.delete(instance)
+    if (found && this.#date.now() - found.at >= wrongFor) this.#found.delete(instance)
   }
 
   /** Whether anybody answered there. */
   note(address: string, isThere: boolean): void {
     if (isThere) this.#failed.delete(address)
-    else this.#failed.set(address, this.#parts.clock.now())
+    else this.#failed.set(address, this.#date.now())
   }
 
   #hasFailed(address: string): boolean {
     const at = this.#failed.get(address)
-    return at !== undefined && this.#parts.clock.now() - at < failedFor
+    return at !== undefined && this.#date.now() - at < failedFor
   }
 
   #remembered(instance: string): Promise<readonly string[]> {
-    const now = this.#parts.clock.now()
+    const now = this.#date.now()
     const found = this.#found.get(instance)
     if (found && now - found.at < freshFor) return found.addresses
     const addresses = this.#look(instance)

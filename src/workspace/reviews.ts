@@ -7,7 +7,7 @@
  */
 import { LRUCache } from 'lru-cache'
 import { hasCode, messageOf } from '#errors.ts'
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, OnwardDate, type Timestamp } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import { singleFlight } from '#lib/single-flight.ts'
 import type { Log } from '#observe/log.ts'
@@ -58,21 +58,28 @@ const retryAfter: Milliseconds = 2_000
 /** Without an answer since, this long after the last failure nobody is assumed to answer. */
 const downFor: Milliseconds = 10_000
 const fiveMinutes: Milliseconds = 5 * 60_000
+/** By less than that the date is not put back. */
+const leastMove: Milliseconds = 1_000
 
 const nothing: Kept = { verdict: undefined, askedAt: 0, answeredAt: 0, retryAt: 0 }
 
 export class Reviews {
   readonly #options: ReviewsOptions
+  /** By which everything here is measured: what is told until when it holds is told by the clock's. */
+  readonly #date: OnwardDate
   readonly #kept: LRUCache<string, Kept>
   readonly #changedAt = new LRUCache<string, Timestamp>({ max: 10_000 })
   readonly #flight = singleFlight<string, Decision>()
   readonly #listeners = new Set<(question: ReviewQuestion) => void>()
   #generation = 0
+  /** So far the date had been put back when {@link generation} was asked for last. */
+  #behind: Milliseconds = 0
   /** The last time that nobody could be asked; `undefined` once somebody answered. */
   #failedAt: Timestamp | undefined
 
   constructor(options: ReviewsOptions) {
     this.#options = options
+    this.#date = new OnwardDate(options.clock)
     this.#kept = new LRUCache({ max: options.most ?? 50_000 })
   }
 
@@ -80,8 +87,12 @@ export class Reviews {
     return this.#options.reviewer.isPerWorkspace === true
   }
 
-  /** Grows whenever an allow that somebody may have relied on was taken back. */
+  /** Grows whenever an allow that somebody may have relied on was taken back, and when the date was put back until which he may rely on it. */
   get generation(): number {
+    const { behind } = this.#date
+    if (behind >= this.#behind && behind < this.#behind + leastMove) return this.#generation
+    if (behind > this.#behind) this.#generation++
+    this.#behind = behind
     return this.#generation
   }
 
@@ -93,9 +104,14 @@ export class Reviews {
 
   /** The answer as far as it is known; to ask counts as a use, ahead of which it is kept fresh. */
   standing(question: ReviewQuestion): Standing {
+    const standing = this.#standing(question)
+    return standing.kind === 'allowed' ? { ...standing, until: standing.until - this.#date.behind } : standing
+  }
+
+  #standing(question: ReviewQuestion): Standing {
     const key = keyOf(question)
     const kept = this.#kept.get(key) ?? nothing
-    const now = this.#options.clock.now()
+    const now = this.#date.now()
     if (kept.verdict === 'allowed') return this.#standingAllow(question, key, kept, now)
     if (kept.verdict === 'denied' && now < kept.answeredAt + deniedFor) return { kind: 'denied' }
     return now < kept.retryAt ? { kind: 'unavailable' } : { kind: 'unasked' }
@@ -117,7 +133,7 @@ export class Reviews {
 
   /** A workspace or a share of this namespace has changed: what was asked before is asked again on its next use. */
   changed(namespace: string): void {
-    this.#changedAt.set(namespace, this.#options.clock.now())
+    this.#changedAt.set(namespace, this.#date.now())
   }
 
   #standingAllow(question: ReviewQuestion, key: string, kept: Kept, now: Timestamp): Standing {
@@ -152,9 +168,9 @@ export class Reviews {
 
   #ask(question: ReviewQuestion, key: string): Promise<Decision> {
     return this.#flight(key, async () => {
-      const askedAt = this.#options.clock.now()
+      const askedAt = this.#date.now()
       const answer = await this.#review(question)
-      const now = this.#options.clock.now()
+      const now = this.#date.now()
       const before = this.#kept.peek(key) ?? nothing
       if (answer === 'unavailable') {
         this.#kept.set(key, { ...before, retryAt: now + retryAfter })
@@ -194,7 +210,7 @@ export class Reviews {
       }
       if (this.#failedAt === undefined && !signal.aborted)
         log.warn({ component: 'reviews', reason: messageOf(error) }, 'access reviews are not answered')
-      this.#failedAt = clock.now()
+      this.#failedAt = this.#date.now()
       return 'unavailable'
     }
   }

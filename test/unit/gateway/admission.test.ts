@@ -11,6 +11,7 @@ import type { Clock } from '#lib/clock.ts'
 import { StreamIndex } from '#live/streams.ts'
 import { createLog } from '#observe/log.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { instance, session, share, workspace } from '#test/support/objects.ts'
 import { type ScriptedReviewer, scriptedReviewer } from '#test/support/scripted-reviewer.ts'
 import { makeSite, urlOf } from '#workspace/address.ts'
@@ -46,7 +47,8 @@ interface Given {
 
 function world(given: Given = {}) {
   const clock = fakeClock(Date.parse('2026-01-01T00:00:00Z'))
-  const directory = new Directory({ clock, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
+  const date = leapingClock(clock)
+  const directory = new Directory({ clock: date, serves: () => true, readinessOf: () => ({ kind: 'ready' }) })
   const served = given.workspace ?? nb
   directory.applyWorkspaces({ type: 'synced', objects: [served] })
   if (given.complete !== false) directory.applyShares({ type: 'synced', objects: given.shares ?? [] })
@@ -54,10 +56,10 @@ function world(given: Given = {}) {
   const parts: AdmissionParts = {
     site,
     directory,
-    clock,
+    clock: date,
     policy: { defaultAccessType: 'OwnerOnly', administrators: { groups: ['admins'], users: [] } },
-    passes: new Passes(new StreamIndex(), clock),
-    ...(given.reviews ? { reviews: given.reviews(clock) } : {}),
+    passes: new Passes(new StreamIndex(), date),
+    ...(given.reviews ? { reviews: given.reviews(date) } : {}),
     upstreamOf: (of, port) => ({
       key: `${of.instanceUid}:${port}`,
       dial: () => Promise.reject(new Error('not dialled here')),
@@ -66,7 +68,7 @@ function world(given: Given = {}) {
     isAwaited: () => false,
     tunnels: { connections: [], sshPorts: sshPortsOf([]), insecureDirectSsh: false, isByAgent: () => false },
   }
-  return { parts, directory, clock }
+  return { parts, directory, clock, date }
 }
 
 const anonymous: Authentication = { kind: 'anonymous', reason: 'none' }
@@ -283,6 +285,18 @@ describe('where Kubernetes RBAC is asked', () => {
   test('without an answer nothing is said that would be final', async () => {
     const denied = await cluster('unreachable').settle(main, as('alice'), html)
     expect(denied).toMatchObject({ kind: 'deny', status: 503, reason: 'review-unavailable' })
+  })
+
+  test('a pass is looked at again no later because the date was put back', async () => {
+    const { parts, settle, reviewer, clock, date } = cluster('allowed')
+    const alice = as('alice')
+    await settle(main, alice)
+    reviewer.says = 'denied'
+    date.leap(-3_600_000)
+    await clock.advance(15_000)
+    expect(ask(parts, main, alice).kind).toBe('forward')
+    await clock.advance(0)
+    expect(ask(parts, main, alice)).toMatchObject({ kind: 'deny', status: 403 })
   })
 
   test('a pass ends when the answer was taken back, and is looked at again ahead of that', async () => {

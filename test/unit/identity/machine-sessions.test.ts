@@ -4,6 +4,7 @@ import { issuerKeys } from '#identity/issuer-keys.ts'
 import { type MachineIssuer, openMachineSessions } from '#identity/machine-sessions.ts'
 import { createLog } from '#observe/log.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { memoryLines } from '#test/support/memory-lines.ts'
 
 const issuer = 'https://kubernetes.default.svc.cluster.local'
@@ -18,6 +19,7 @@ interface Options {
 
 async function machineWorld(options: Options = {}) {
   const clock = fakeClock()
+  const date = leapingClock(clock)
   const lines = memoryLines()
   const log = createLog({ level: 'debug', clock, sink: lines })
   const { publicKey, privateKey } = await generateKeyPair('RS256')
@@ -27,7 +29,7 @@ async function machineWorld(options: Options = {}) {
     ...{ issuer, audience, usernamePrefix: '' },
     subjects: options.subjects ?? [subject],
     isCluster: options.isCluster ?? true,
-    keys: issuerKeys({ load: async () => ({ keys: [jwk] }), clock }),
+    keys: issuerKeys({ load: async () => ({ keys: [jwk] }), clock: date }),
     ...(options.review ? { review: options.review } : {}),
   }
   const live = new Set<string>()
@@ -35,12 +37,13 @@ async function machineWorld(options: Options = {}) {
     issuers: [machine],
     isLocked: (name) => locked.has(name),
     isLive: (name) => live.has(name),
-    clock,
+    clock: date,
     log,
   })
   const now = () => Math.floor(clock.now() / 1000)
   return {
     clock,
+    date,
     lines,
     locked,
     live,
@@ -164,6 +167,18 @@ describe("a machine's token", () => {
     await world.clock.advance(60_000)
     expect(sessionOf(await world.sessions.resolve(token))).toBe('anonymous')
     expect(ended).toHaveLength(1)
+  })
+
+  test('that the API server no longer knows is refused within a minute, though the date was put back by an hour', async () => {
+    let isKnown = true
+    const world = await machineWorld({ review: async () => isKnown })
+    const token = await world.token()
+    expect(sessionOf(await world.sessions.resolve(token))).toBe('session')
+    isKnown = false
+    world.date.leap(-3_600_000)
+    await world.clock.advance(60_000)
+    expect(world.sessions.peek(token)).toBeUndefined()
+    expect(sessionOf(await world.sessions.resolve(token))).toBe('anonymous')
   })
 
   test('that the API server no longer knows ends what it holds open within a minute, although it asks for nothing more', async () => {

@@ -1,12 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { GatewayError } from '#errors.ts'
-import { sleep } from '#lib/clock.ts'
+import { type Clock, sleep } from '#lib/clock.ts'
 import type { ResourceVersion, Uid, WatchEvent } from '#resources/contract.ts'
 import { type Fact, follow, heartbeatPatience } from '#resources/follow.ts'
 import { Freshness } from '#resources/freshness.ts'
 import type { Followed, Source } from '#resources/source.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 
 interface Thing extends Followed {
   readonly turn: number
@@ -98,6 +99,31 @@ describe('the age of what is known', () => {
     await reading.clock.advance(0)
     expect(reading.freshness.age()).toBe(4_000)
     expect(replay(reading.facts)).toEqual(server.present())
+  })
+})
+
+describe('a date that is put back by an hour', () => {
+  test('makes nothing younger that is known', async () => {
+    const server = new Server([])
+    const date = leapingClock(server.clock)
+    await using reading = read(server, date)
+    await reading.clock.advance(5_000)
+    date.leap(-3_600_000)
+    await reading.clock.advance(5_000)
+    expect(reading.freshness.age()).toBe(10_000)
+  })
+
+  test('makes nobody wait longer for a heartbeat', async () => {
+    const server = new Server([])
+    server.endsAfter = 4_000
+    const date = leapingClock(server.clock)
+    await using reading = read(server, date)
+    server.beat()
+    await reading.clock.advance(0)
+    server.isMute = true
+    date.leap(-3_600_000)
+    await reading.clock.advance(heartbeatPatience)
+    expect(reading.types()).toEqual(['synced', 'stale', 'synced'])
   })
 })
 
@@ -306,13 +332,13 @@ interface Reading extends AsyncDisposable {
   types(): readonly Fact<Thing>['type'][]
 }
 
-function read(server: Server): Reading {
+function read(server: Server, date: Clock = server.clock): Reading {
   const ending = new AbortController()
   const { clock } = server
-  const freshness = new Freshness(clock)
+  const freshness = new Freshness(date)
   const facts: Fact<Thing>[] = []
   const run = async () => {
-    for await (const fact of follow(server, { clock, freshness, signal: ending.signal })) facts.push(fact)
+    for await (const fact of follow(server, { clock: date, freshness, signal: ending.signal })) facts.push(fact)
   }
   const running = run()
   return {

@@ -5,6 +5,7 @@ import { createLog } from '#observe/log.ts'
 import type { ObjectName, Resource, ResourceKind } from '#resources/contract.ts'
 import { openEmbeddedStore } from '#resources/embedded/store.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { memoryLines } from '#test/support/memory-lines.ts'
 import { LinkHolders, linkRoom } from '#workspace/link-holders.ts'
 import { placeName } from '#workspace/slot-places.ts'
@@ -24,10 +25,11 @@ function world() {
       return store.resources.get(kind, name)
     },
   }
-  const holders = new LinkHolders({ resources, namespace, clock })
+  const date = leapingClock(clock)
+  const holders = new LinkHolders({ resources, namespace, clock: date })
   const expiresAt = rfc3339Of(clock.now() + 3_600_000)
   return {
-    ...{ clock, holders, gets: () => gets },
+    ...{ clock, date, holders, gets: () => gets },
     async take(instance: string, number: number, holder: string) {
       const { of } = linkRoom(instance)
       const metadata = { namespace, name: placeName(of, number) }
@@ -53,6 +55,18 @@ test('who asks again and again where nobody has a link asks the store once in tw
   await at.live('replica', '10.0.0.1:8804')
   await at.clock.advance(100)
   expect(await at.holders.find('pod')).toEqual(['10.0.0.1:8804'])
+})
+
+test('a link that has moved to another replica is found after two seconds, though the date was put back by an hour', async () => {
+  await using at = world()
+  await at.take('pod', 0, 'one')
+  await at.live('one', '10.0.0.1:8804')
+  expect(await at.holders.find('pod')).toEqual(['10.0.0.1:8804'])
+  await at.take('pod', 1, 'other')
+  await at.live('other', '10.0.0.2:8804')
+  at.date.leap(-3_600_000)
+  await at.clock.advance(2_000)
+  expect(await at.holders.find('pod')).toEqual(['10.0.0.1:8804', '10.0.0.2:8804'])
 })
 
 test('an answer that proved wrong is asked for anew, but not at once', async () => {

@@ -4,6 +4,7 @@ import { GatewayError } from '#errors.ts'
 import { createLog } from '#observe/log.ts'
 import type { ReviewQuestion } from '#resources/reviewer.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
+import { type LeapingClock, leapingClock } from '#test/support/leaping-clock.ts'
 import { person } from '#test/support/objects.ts'
 import { type Script, type ScriptedReviewer, scriptedReviewer } from '#test/support/scripted-reviewer.ts'
 import { mayConnectIn, mayGrant } from '#workspace/reviewing.ts'
@@ -15,6 +16,7 @@ const log = createLog({ level: 'error', clock: fakeClock(), sink: { write: () =>
 
 interface Scene {
   readonly clock: FakeClock
+  readonly date: LeapingClock
   readonly reviewer: ScriptedReviewer
   readonly reviews: Reviews
   readonly takenBack: ReviewQuestion[]
@@ -22,12 +24,13 @@ interface Scene {
 
 function scene(says: ScriptedReviewer['says'] = 'allowed', most?: number): Scene {
   const clock = fakeClock()
+  const date = leapingClock(clock)
   const reviewer = scriptedReviewer(says)
   const { signal } = new AbortController()
-  const reviews = new Reviews({ reviewer, clock, log, signal, ...(most === undefined ? {} : { most }) })
+  const reviews = new Reviews({ reviewer, clock: date, log, signal, ...(most === undefined ? {} : { most }) })
   const takenBack: ReviewQuestion[] = []
   reviews.subscribe((question) => takenBack.push(question))
-  return { clock, reviewer, reviews, takenBack }
+  return { clock, date, reviewer, reviews, takenBack }
 }
 
 /** Time in which nothing is used passes in one step. */
@@ -61,6 +64,30 @@ describe('an allow', () => {
     await idle.reviews.decide(bob)
     await idle.clock.advance(25_000)
     expect(idle.reviews.standing(bob)).toEqual({ kind: 'unasked' })
+  })
+
+  test('is fresh for no longer because the date was put back, and is told to be until a date that is right then', async () => {
+    const { clock, date, reviews } = scene()
+    await reviews.decide(bob)
+    date.leap(-60 * minute)
+    expect(reviews.standing(bob)).toEqual({ kind: 'allowed', until: date.now() + 15_000 })
+    await clock.advance(25_000)
+    expect(reviews.standing(bob)).toEqual({ kind: 'unasked' })
+  })
+
+  test('has to be looked at again by whoever was told until when it holds, once the date was put back, and once only', async () => {
+    const { clock, date, reviews } = scene()
+    await reviews.decide(bob)
+    const before = reviews.generation
+    date.leap(-60 * minute)
+    const after = reviews.generation
+    expect(after).toBeGreaterThan(before)
+    await clock.advance(minute)
+    expect(reviews.generation).toBe(after)
+    date.leap(60 * minute)
+    expect(reviews.generation).toBe(after)
+    date.leap(-minute)
+    expect(reviews.generation).toBeGreaterThan(after)
   })
 
   test('is asked for again ahead of that while it is in use: nobody waits a second time', async () => {
