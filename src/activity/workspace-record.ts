@@ -2,7 +2,7 @@
  * What this replica has seen of one workspace: its clocks, the streams that are open, the kernels that work. Open streams and working kernels
  * move their clocks as long as they last, so the clocks are read at a moment.
  */
-import type { Clock, Milliseconds, Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, steadyOf, type Timestamp } from '#lib/clock.ts'
 import { type Clocks, type Evidence, merge, moved, outputLease, see } from './clocks.ts'
 import type { KernelState } from './kernel-message.ts'
 import { type Sight, sight } from './sight.ts'
@@ -35,8 +35,8 @@ interface KernelWork {
   readonly user: string | undefined
   /** Sockets that will hear its end. */
   readonly hearers: Set<object>
-  /** Set while nobody hears it. */
-  until: Timestamp | undefined
+  /** Set while nobody hears it: by what is steady, whatever is done to the date meanwhile. */
+  until: Milliseconds | undefined
 }
 
 export class WorkspaceRecord {
@@ -70,7 +70,7 @@ export class WorkspaceRecord {
   /** Of now. */
   get clocks(): Clocks {
     const now = this.#clock.now()
-    this.#forgetUnheard(now)
+    this.#forgetUnheard()
     const connected = this.#open > 0 ? this.#connectedAt(now) : {}
     return merge(merge(this.#clocks, connected), this.#kernelClocks(now))
   }
@@ -100,11 +100,7 @@ export class WorkspaceRecord {
 
   /** The date was moved: what was seen by the former one is later by this span, and brought within what is possible now. */
   dateMoved(span: Milliseconds, possible: (clocks: Clocks) => Clocks): void {
-    const latest = this.#clock.now() + unheardLease
     this.#clocks = possible(moved(this.#clocks, span))
-    for (const work of this.#kernels.values()) {
-      if (work.until !== undefined) work.until = Math.min(work.until + span, latest)
-    }
     this.#isChanged = true
   }
 
@@ -145,7 +141,7 @@ export class WorkspaceRecord {
   unhear(kernel: KernelKey, socket: object): void {
     const work = this.#kernels.get(kernel)
     if (!work?.hearers.delete(socket) || work.hearers.size > 0) return
-    work.until = this.#clock.now() + unheardLease
+    work.until = steadyOf(this.#clock) + unheardLease
   }
 
   /** The app itself says that this kernel is at work, or is not. */
@@ -155,17 +151,17 @@ export class WorkspaceRecord {
       return
     }
     const work = this.#kernels.get(kernel) ?? this.#workBegins(kernel, undefined)
-    if (work?.hearers.size === 0) work.until = this.#clock.now() + unheardLease
+    if (work?.hearers.size === 0) work.until = steadyOf(this.#clock) + unheardLease
   }
 
   /** The kernels that are at work, as far as is known. */
   busyKernels(): readonly KernelKey[] {
-    this.#forgetUnheard(this.#clock.now())
+    this.#forgetUnheard()
     return [...this.#kernels.keys()]
   }
 
   #workBegins(kernel: KernelKey, user: string | undefined): KernelWork | undefined {
-    if (this.#kernels.size >= mostKernels) this.#forgetUnheard(this.#clock.now())
+    if (this.#kernels.size >= mostKernels) this.#forgetUnheard()
     if (this.#kernels.size >= mostKernels) return undefined
     const work: KernelWork = { isWaiting: false, user, hearers: new Set(), until: undefined }
     this.#kernels.set(kernel, work)
@@ -177,8 +173,7 @@ export class WorkspaceRecord {
     const work = this.#kernels.get(kernel)
     if (!work) return
     this.#kernels.delete(kernel)
-    const now = this.#clock.now()
-    if (!work.isWaiting) this.#keep(busyUntil(Math.min(now, work.until ?? now), work))
+    if (!work.isWaiting) this.#keep(busyUntil(this.#clock.now() + Math.min(0, this.#restOf(work) ?? 0), work))
   }
 
   #keep(clocks: Clocks): void {
@@ -193,14 +188,19 @@ export class WorkspaceRecord {
   #kernelClocks(now: Timestamp): Clocks {
     let clocks: Clocks = {}
     for (const work of this.#kernels.values()) {
-      if (!work.isWaiting) clocks = merge(clocks, busyUntil(work.until ?? now + outputLease, work))
+      if (!work.isWaiting) clocks = merge(clocks, busyUntil(now + (this.#restOf(work) ?? outputLease), work))
     }
     return clocks
   }
 
   /** What nobody hears, and nobody asked about, has come to its end at some time. */
-  #forgetUnheard(now: Timestamp): void {
-    for (const [kernel, { until }] of this.#kernels) if (until !== undefined && until <= now) this.#workEnds(kernel)
+  #forgetUnheard(): void {
+    for (const [kernel, work] of this.#kernels) if ((this.#restOf(work) ?? 1) <= 0) this.#workEnds(kernel)
+  }
+
+  /** For so long it counts as at work; below zero where it has not for as long. `undefined`: its end will be heard. */
+  #restOf({ until }: KernelWork): Milliseconds | undefined {
+    return until === undefined ? undefined : until - steadyOf(this.#clock)
   }
 }
 

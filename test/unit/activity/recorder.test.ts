@@ -5,6 +5,7 @@ import { ActivityRecorder } from '#activity/recorder.ts'
 import { sight } from '#activity/sight.ts'
 import { unheardLease, type WorkspaceRecord } from '#activity/workspace-record.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { frameBytes } from '#test/support/websocket-frames.ts'
 
 const notebook = { namespace: 'team', name: 'nb', uid: 'u1' }
@@ -12,8 +13,9 @@ const minute = 60_000
 
 function world(most?: number) {
   const clock = fakeClock(0)
-  const recorder = new ActivityRecorder({ clock, ...(most === undefined ? {} : { most }) })
-  return { clock, recorder, clocks: () => recorder.clocksOf('u1') }
+  const date = leapingClock(clock)
+  const recorder = new ActivityRecorder({ clock: date, ...(most === undefined ? {} : { most }) })
+  return { clock, date, recorder, clocks: () => recorder.clocksOf('u1') }
 }
 
 describe('what was seen', () => {
@@ -158,6 +160,23 @@ describe('a kernel', () => {
     expect(clocks().busy?.at).toBe(end)
     expect(record.busyKernels()).toEqual([])
   })
+
+  test.each([-60, 60])(
+    'whose last socket goes away while it works counts as at work for as long, though the date is moved by %i minutes',
+    async (minutes) => {
+      const { clock, date, recorder, clocks } = world()
+      const record = recorder.of(notebook)
+      record.kernelIs('k', 'busy', socket, 'alice')
+      record.unhear('k', socket)
+      await clock.advance(minute)
+      date.leap(minutes * minute)
+      expect(clocks().busy?.at).toBe(date.now() + unheardLease - minute)
+      await clock.advance(unheardLease - minute - 1)
+      expect(record.busyKernels()).toEqual(['k'])
+      await clock.advance(1)
+      expect(record.busyKernels()).toEqual([])
+    },
+  )
 
   test('goes on being at work when somebody comes back to it, or the app itself says so', async () => {
     const { clock, recorder, clocks } = world()
