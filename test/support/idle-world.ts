@@ -30,6 +30,7 @@ export const halfAnHour = { idleShutdown: { enabled: true, idleTimeoutInMinutes:
 export type Ask = IdleStopsParts['ask']
 
 export interface Replica extends AsyncDisposable {
+  readonly clock: Clock
   readonly recorder: ActivityRecorder
   readonly writer: ActivityWriter
   /** Somebody does something in the workspace, here. */
@@ -114,6 +115,7 @@ export async function openIdleWorld(
     const work = writer.run(AbortSignal.any([signal, stopping.signal]))
     works.push(work)
     return {
+      clock: its,
       recorder,
       writer,
       type: (source = 'kernel:execute_request') =>
@@ -130,7 +132,7 @@ export async function openIdleWorld(
     }
   }
   /** Has the lease until it is disposed. */
-  const lead = ({ recorder, writer }: Replica, ask?: Ask, leading: Clock = clock) => {
+  const lead = ({ recorder, writer, clock: leading }: Replica, ask?: Ask) => {
     const term = new AbortController()
     const loads = new LoadWatch({
       readLoad: answers.readLoad,

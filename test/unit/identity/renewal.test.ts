@@ -110,6 +110,18 @@ async function alice(
   })
   return session
 }
+
+/** One replica, at which alice has logged in. */
+async function oneLoggedIn() {
+  await using opened = new AsyncDisposableStack()
+  const world = opened.use(identityWorld())
+  const issuer = new ScriptedIssuer()
+  const replica = await renewing(world, issuer)
+  const session = await alice(replica.sessions)
+  const kept = opened.move()
+  return { world, issuer, replica, session, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
 const tokenOf = (sessions: SessionStore, { name }: Session) => {
   const record = sessions.record(name)
   return record && sessions.tokens(record).refreshToken?.reveal()
@@ -121,10 +133,8 @@ const use = ({ sessions, renewals }: RenewingReplica, { name }: Session, live = 
 
 describe('a session in use', () => {
   test('is renewed when less than ten minutes are left, and not before', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     await world.clock.advance(50 * minute - 1)
     use(replica, session)
     await world.settle()
@@ -140,10 +150,8 @@ describe('a session in use', () => {
   })
 
   test('gets the groups that the issuer says now', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { issuer, replica, session } = one
     const heard: unknown[] = []
     replica.sessions.subscribe((change) => heard.push([change.type, change.session.identity.groups]))
     issuer.answer = () => issuer.vouch('r2', { groups: ['qa'] })
@@ -165,20 +173,16 @@ describe('a session in use', () => {
   })
 
   test('of which nobody makes use is left to end', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     await world.clock.advance(hour)
     expect(replica.sessions.get(session.name)).toBeUndefined()
     expect(issuer.refreshed).toEqual([])
   })
 
   test('never outlives its twelve hours', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     for (let step = 0; step < 13 * 60; step++) {
       use(replica, session)
       await world.clock.advance(minute)
@@ -205,10 +209,8 @@ describe('a session in use', () => {
 
 describe('with something open', () => {
   test('is renewed without a single request, for as long as it is open', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     replica.live.add(session.name)
     use(replica, session, true)
     await world.clock.advance(3 * hour)
@@ -221,10 +223,8 @@ describe('with something open', () => {
   })
 
   test('is tried again while the issuer is away, and ends in time if it stays away', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     replica.live.add(session.name)
     use(replica, session, true)
     issuer.answer = () => unreachable
@@ -237,10 +237,8 @@ describe('with something open', () => {
   })
 
   test('recovers when the issuer comes back', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     replica.live.add(session.name)
     use(replica, session, true)
     issuer.answer = () => unreachable
@@ -279,10 +277,8 @@ describe('a renewal', () => {
   })
 
   test('refused by the issuer ends the session', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { issuer, replica, session } = one
     const ends: string[] = []
     replica.sessions.subscribe((change) => void (change.type === 'ended' && ends.push(change.why)))
     issuer.answer = () => invalidGrant
@@ -342,10 +338,8 @@ describe('a renewal', () => {
     ['the new ID token is bad', { kind: 'refused', reason: 'token_signature', detail: '' }],
     ['it was somebody else’s', { kind: 'refused', reason: 'token_subject', detail: '' }],
   ])('that fails because %s lengthens nothing and ends nothing', async (_why, answer) => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     await world.clock.advance(55 * minute)
     issuer.answer = () => answer
     expect(await replica.renewals.renewNow(session.name)).toMatchObject({ kind: 'failed' })
@@ -356,10 +350,8 @@ describe('a renewal', () => {
   })
 
   test('that was cut off may have used the token up: a refusal after it ends only renewal', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { issuer, replica, session } = one
     issuer.answer = () => cutOff
     await replica.renewals.renewNow(session.name)
     issuer.answer = () => invalidGrant
@@ -368,10 +360,8 @@ describe('a renewal', () => {
   })
 
   test('that never reached the issuer is no excuse for a refusal after it', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { issuer, replica, session } = one
     issuer.answer = () => unreachable
     await replica.renewals.renewNow(session.name)
     issuer.answer = () => invalidGrant
@@ -380,10 +370,8 @@ describe('a renewal', () => {
   })
 
   test('that fails after the issuer gave a new refresh token keeps that token', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { issuer, replica, session } = one
     issuer.answer = () => ({ ...cutOff, tokens: { refreshToken: new Secret('r2') } })
     await replica.renewals.renewNow(session.name)
     expect(tokenOf(replica.sessions, session)).toBe('r2')
@@ -395,10 +383,8 @@ describe('a renewal', () => {
   test.each([{ preferred_username: 'mallory' }, { preferred_username: 'system:admin' }, { groups: 7 }])(
     'that names somebody who may not have this session ends it: %j',
     async (claims) => {
-      await using world = identityWorld()
-      const issuer = new ScriptedIssuer()
-      const replica = await renewing(world, issuer)
-      const session = await alice(replica.sessions)
+      await using one = await oneLoggedIn()
+      const { issuer, replica, session } = one
       issuer.answer = () => issuer.vouch('r2', claims)
       expect(await replica.renewals.renewNow(session.name)).toEqual({ kind: 'ended' })
       expect(replica.sessions.get(session.name)).toBeUndefined()
@@ -448,10 +434,8 @@ describe('a renewal', () => {
   })
 
   test('is written when the store comes back in time', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { world, issuer, replica, session } = one
     const answer = Promise.withResolvers<Refreshed>()
     issuer.answer = () => answer.promise
     const renewal = replica.renewals.renewNow(session.name)
@@ -466,10 +450,8 @@ describe('a renewal', () => {
   })
 
   test('is not begun while the store can’t take the claim', async () => {
-    await using world = identityWorld()
-    const issuer = new ScriptedIssuer()
-    const replica = await renewing(world, issuer)
-    const session = await alice(replica.sessions)
+    await using one = await oneLoggedIn()
+    const { issuer, replica, session } = one
     using _down = replica.resources.fail('replace')
     await expect(replica.renewals.renewNow(session.name)).rejects.toMatchObject({ code: 'store_unavailable' })
     expect(issuer.refreshed).toEqual([])

@@ -29,7 +29,7 @@ describe('clocks that are wrong', () => {
     await using world = await openIdleWorld()
     const date = leapingClock(world.clock)
     const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
-    await using _ = world.lead(a, undefined, date)
+    await using _ = world.lead(a)
     using _tab = b.openTab()
     await world.pass(10)
     b.type()
@@ -75,7 +75,7 @@ describe('clocks that are wrong', () => {
     await using world = await openIdleWorld(undefined, { isDated: true })
     const date = leapingClock(world.clock)
     const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
-    await using _ = world.lead(a, undefined, date)
+    await using _ = world.lead(a)
     await world.pass(10)
     b.type()
     await world.pass(5)
@@ -94,7 +94,7 @@ describe('clocks that are wrong', () => {
     let cores = 0.01
     world.answers.readLoad = async () => ({ kind: 'used', at: date.now(), span: 15_000, cores })
     const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
-    await using _ = world.lead(a, undefined, date)
+    await using _ = world.lead(a)
     b.type('terminal:stdin')
     await world.pass(29)
     b.type('terminal:stdin')
@@ -109,7 +109,7 @@ describe('clocks that are wrong', () => {
   test('a date that is moved while what all have written is read afresh stops nothing; it is said, and looked at again', async () => {
     await using world = await openIdleWorld()
     const date = leapingClock(world.clock)
-    await using leader = world.lead(world.openReplica('a', date), undefined, date)
+    await using leader = world.lead(world.openReplica('a', date))
     await world.pass(29)
     {
       using _read = world.resources.holdAnswers('get')
@@ -133,7 +133,7 @@ describe('clocks that are wrong', () => {
       if (asked === 1) date.leap(60 * minute)
       return { kind: 'said', evidence: [{ at, source: 'endpoint' }] }
     }
-    await using _ = world.lead(world.openReplica('a', date), ask, date)
+    await using _ = world.lead(world.openReplica('a', date), ask)
     await world.pass(40)
     expect(asked).toBeGreaterThan(1)
     expect(await world.desired()).toBe('Running')
@@ -143,7 +143,7 @@ describe('clocks that are wrong', () => {
     await using world = await openIdleWorld()
     let stood = 0
     const late = { ...world.clock, now: () => world.clock.now() + stood }
-    await using leader = world.lead(world.openReplica('a', late), undefined, late)
+    await using leader = world.lead(world.openReplica('a', late))
     await world.pass(10)
     stood = 60 * minute
     await world.pass(0.05)

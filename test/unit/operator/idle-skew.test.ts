@@ -47,7 +47,7 @@ async function stopsBetween({ skews, gestures, change, isGone, endpoint }: Case)
   const [a, b] = [world.openReplica('a', clocks[0]), world.openReplica('b', clocks[1])]
   let last = clock.now()
   {
-    await using _ = world.lead(a, undefined, clocks[0])
+    await using _ = world.lead(a)
     // It is running, and that is written down.
     await world.pass(5 / 60)
     for (const { isAtA, after } of gestures) {
@@ -65,7 +65,7 @@ async function stopsBetween({ skews, gestures, change, isGone, endpoint }: Case)
     const said: AppAnswer = { kind: 'said', evidence: [{ at: last, source: 'endpoint' }] }
     world.answers.app = said
   }
-  await using _ = world.lead(b, undefined, clocks[1])
+  await using _ = world.lead(b)
   await world.pass((last + timeout - second - clock.now()) / minute)
   expect(await world.desired()).toBe('Running')
   while ((await world.desired()) === 'Running' && clock.now() < last + timeout + latest) await world.pass(0.5)
@@ -103,7 +103,7 @@ describe('the time of the store', () => {
     await using world = await openIdleWorld(undefined, { isDated: true })
     const date = leapingClock(world.clock)
     const [a, b] = [world.openReplica('a', date), world.openReplica('b')]
-    await using _ = world.lead(a, undefined, date)
+    await using _ = world.lead(a)
     await world.pass(10)
     b.type()
     await world.pass(5)
