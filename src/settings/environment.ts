@@ -89,7 +89,7 @@ function readStructure(text: string): unknown {
 }
 
 /** Read by Gatehouse's command line, tests, benchmarks and installers, and no settings of the gateway. */
-const otherVariables = /^GATEHOUSE_(?:CACHE|CHROMIUM|CLI_\w+|TEST_\w+|BENCH_\w+|DEMO_PASSWORD|JUPYTER_VENV|POD)$/
+const otherVariables = /^GATEHOUSE_(?:CACHE|CHROMIUM|CLI_\w+|TEST_\w+|BENCH_\w+|DEMO_PASSWORD|JUPYTER_VENV|POD|POD_IP)$/
 /** Kubernetes describes each Service of a namespace in variables (`{NAME}_SERVICE_HOST`, `{NAME}_PORT=tcp://…`): not meant for us. */
 const serviceVariables = /^GATEHOUSE_(?:\w+_)?(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_\w+)?)$/
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { variables } from '#settings/environment.ts'
 import { parseFlags } from '#settings/flags.ts'
@@ -196,6 +197,15 @@ describe('the environment', () => {
     }
     const loaded = await load({ face: 'demo', env })
     expect(loaded).toMatchObject({ kind: 'loaded', warnings: [], settings: { ports: { gateway: 8800 } } })
+  })
+
+  test('of the manifests and the chart is known, also where nothing of it is needed', async () => {
+    const files = ['charts/gatehouse/templates/deployment.yaml', 'config/manager/deployment.yaml']
+    const texts = files.map((file) => readFileSync(new URL(`../../../${file}`, import.meta.url), 'utf8'))
+    const names = texts.flatMap((text) => [...text.matchAll(/- name: (GATEHOUSE_\w+)/g)].map(([, name = '']) => name))
+    expect(names).toContain('GATEHOUSE_POD_IP')
+    const env = Object.fromEntries(names.map((name) => [name, '10.42.0.7']))
+    expect((await load({ face: 'demo', env })).warnings).toEqual([])
   })
 
   test('warns of variables that mean nothing', async () => {
