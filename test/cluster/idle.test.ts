@@ -13,6 +13,7 @@ import { installPolicies } from '#test/support/cluster-install.ts'
 import { openWhenRunning } from '#test/support/cluster-site/site.ts'
 import { testImage } from '#test/support/echo-container.ts'
 import type { SeenRequest } from '#test/support/fault-proxy.ts'
+import { leapingClock } from '#test/support/leaping-clock.ts'
 import { plainRequest } from '#test/support/plain-request.ts'
 import { describeWith } from '#test/support/real-parts.ts'
 import { openServed } from '#test/support/served-cluster.ts'
@@ -27,8 +28,7 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
   test('[SP14.1] [SP14.2] [SP14.3] [JK13.2] [AC5.1] is stopped once, also when the replica that leads is killed, and not while the API server is away: one write, one Event, one line with the evidence; its sockets close with 1001, its pod goes, and no poll wakes it. One that was used while it was away, by a replica that could not say so, runs on when it is back; as does one that was used by that replica alone and right before it was killed, though the clocks of all others are ahead by more than its timeout, and nothing is written to it', {
     timeout: 180 * seconds,
   }, async () => {
-    let ahead = 0
-    const clock: Clock = { ...systemClock, now: () => systemClock.now() + ahead }
+    const clock = leapingClock(systemClock)
     // By more than the timeout of the one that is used. Whoever decides after the first one is so far ahead of it.
     const apart = 5 * 60 * seconds
     const early: Clock = { ...clock, now: () => clock.now() + apart }
@@ -40,8 +40,8 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
     // For all of the world; the store is a part of it.
     const leap = async (span: number) => {
       await proxy.time.leap(span)
-      ahead += span
-      first.process?.setClock(ahead)
+      clock.leap(span)
+      first.process?.leap(span)
     }
     // Of the first one nobody but Gatehouse knows that it is to be stopped.
     await apply(templateOf(team))
@@ -134,7 +134,7 @@ describeWith('cluster', 'a workspace that nobody uses any more', () => {
     await first.process?.kill()
     await leap(62 * seconds)
     const again = await world.start({ isProcess: true })
-    again.process?.setClock(ahead + apart)
+    again.process?.leap(early.now() - systemClock.now())
 
     for (const socket of sockets)
       expect(await socket.closed).toMatchObject({ code: 1001, reason: 'workspace stopping' })

@@ -8,8 +8,8 @@ import type { Milliseconds } from '#lib/clock.ts'
 export interface ServedProcess extends AsyncDisposable {
   /** Every line of its log and audit trail. */
   readonly lines: readonly string[]
-  /** By how much its clock is ahead of that of the machine. Of one that was killed nothing. */
-  setClock(ahead: Milliseconds): void
+  /** Its clock is put ahead by that much. Nothing, of one that was killed. */
+  leap(span: Milliseconds): void
   /** With SIGKILL. */
   kill(): Promise<void>
   /** Rejects when it ends by itself. */
@@ -33,8 +33,8 @@ export function startServedProcess(file: string): ServedProcess {
     child.kill('SIGKILL')
     await exit
   }
-  const setClock = (ahead: Milliseconds) => {
-    if (child.connected) child.send(ahead)
+  const leap = (span: Milliseconds) => {
+    if (child.connected) child.send(span)
   }
-  return { lines, setClock, kill, ended, [Symbol.asyncDispose]: kill }
+  return { lines, leap, kill, ended, [Symbol.asyncDispose]: kill }
 }
