@@ -2,7 +2,7 @@
  * What this replica has seen of one workspace: its clocks, the streams that are open, the kernels that work. Open streams and working kernels
  * move their clocks as long as they last, so the clocks are read at a moment.
  */
-import { type Clock, type Milliseconds, steadyOf, type Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, OnwardDate, type Timestamp } from '#lib/clock.ts'
 import { type Clocks, type Evidence, merge, moved, outputLease, see } from './clocks.ts'
 import type { KernelState } from './kernel-message.ts'
 import { type Sight, sight } from './sight.ts'
@@ -35,13 +35,14 @@ interface KernelWork {
   readonly user: string | undefined
   /** Sockets that will hear its end. */
   readonly hearers: Set<object>
-  /** Set while nobody hears it: by what is steady, whatever is done to the date meanwhile. */
-  until: Milliseconds | undefined
+  /** Set while nobody hears it, by a date that is never put back. */
+  until: Timestamp | undefined
 }
 
 export class WorkspaceRecord {
   readonly workspace: WatchedWorkspace
   readonly #clock: Clock
+  readonly #date: OnwardDate
   readonly #kernels = new Map<KernelKey, KernelWork>()
   #clocks: Clocks = {}
   #open = 0
@@ -51,6 +52,7 @@ export class WorkspaceRecord {
   constructor(workspace: WatchedWorkspace, clock: Clock) {
     this.workspace = workspace
     this.#clock = clock
+    this.#date = new OnwardDate(clock)
   }
 
   get now(): Timestamp {
@@ -141,7 +143,7 @@ export class WorkspaceRecord {
   unhear(kernel: KernelKey, socket: object): void {
     const work = this.#kernels.get(kernel)
     if (!work?.hearers.delete(socket) || work.hearers.size > 0) return
-    work.until = steadyOf(this.#clock) + unheardLease
+    work.until = this.#date.now() + unheardLease
   }
 
   /** The app itself says that this kernel is at work, or is not. */
@@ -151,7 +153,7 @@ export class WorkspaceRecord {
       return
     }
     const work = this.#kernels.get(kernel) ?? this.#workBegins(kernel, undefined)
-    if (work?.hearers.size === 0) work.until = steadyOf(this.#clock) + unheardLease
+    if (work?.hearers.size === 0) work.until = this.#date.now() + unheardLease
   }
 
   /** The kernels that are at work, as far as is known. */
@@ -200,7 +202,7 @@ export class WorkspaceRecord {
 
   /** For so long it counts as at work; below zero where it has not for as long. `undefined`: its end will be heard. */
   #restOf({ until }: KernelWork): Milliseconds | undefined {
-    return until === undefined ? undefined : until - steadyOf(this.#clock)
+    return until === undefined ? undefined : until - this.#date.now()
   }
 }
 
