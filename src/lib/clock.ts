@@ -64,14 +64,19 @@ export class OnwardDate {
   }
 
   now(): Timestamp {
-    const steady = steadyOf(this.#clock)
-    this.#offset = Math.max(this.#offset, this.#clock.now() - steady)
-    return steady + this.#offset
+    return this.#at(this.#clock.now())
   }
 
   /** So far the clock's own date is behind it. */
   get behind(): Milliseconds {
-    return this.now() - this.#clock.now()
+    const date = this.#clock.now()
+    return this.#at(date) - date
+  }
+
+  #at(date: Timestamp): Timestamp {
+    const steady = this.#clock.steady?.() ?? date
+    this.#offset = Math.max(this.#offset, date - steady)
+    return steady + this.#offset
   }
 }
 
