@@ -4,8 +4,10 @@ import { GatewayError, messageOf } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { deadlineOf } from '#lib/deadline.ts'
 import { type Links, noAgent } from '#link/links.ts'
+import type { PeerAddress } from '#link/peer-connection.ts'
 import { followPeerCredentials, readPeerCredentials } from '#link/peer-credentials.ts'
-import { dialPeer, type PeerAddress, type PeerDialled } from '#link/peer-dial.ts'
+import { dialPeer, type PeerDialled } from '#link/peer-dial.ts'
+import { PeerEnds } from '#link/peer-ends.ts'
 import { listenForPeers } from '#link/peer-listener.ts'
 import { PeerTurns } from '#link/peer-turns.ts'
 import type { Log } from '#observe/log.ts'
@@ -65,6 +67,7 @@ export async function openPeers(parts: PeersParts): Promise<Peers> {
   })
   const address = `${host}:${listener.port}`
   const turns = new PeerTurns()
+  const ends = new PeerEnds()
   const holders = new LinkHolders({ resources, clock, namespace: settings.sessions.stateNamespace })
   const learn = (instance: string, other: string, dialled: PeerDialled) => {
     holders.note(other, dialled.kind !== 'unreachable')
@@ -83,7 +86,10 @@ export async function openPeers(parts: PeersParts): Promise<Peers> {
       for (const other of others) {
         using deadline = deadlineOf(clock, longestAnswer, asking)
         const dialling = { credentials, turns, signal: deadline.signal }
-        const dialled = await dialPeer(addressIn(other), { instance, port, hold }, dialling)
+        const asked = { instance, port, hold }
+        const dialled = await (hold?.aim === 'end'
+          ? ends.tell(addressIn(other), asked, dialling)
+          : dialPeer(addressIn(other), asked, dialling))
         // Whoever gave up has found out nothing.
         if (!asking.aborted) learn(instance, other, dialled)
         if (dialled.kind === 'open') return dialled.socket

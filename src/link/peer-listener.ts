@@ -4,6 +4,7 @@
  */
 import { constants } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { checkServerIdentity, createServer, type TLSSocket } from 'node:tls'
 import { GatewayError } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
@@ -13,7 +14,7 @@ import { join } from './join.ts'
 import type { Links } from './links.ts'
 import { Movement } from './movement.ts'
 import { type PeerCredentials, peerName } from './peer-credentials.ts'
-import { type PeerAnswer, readAsked, readLine, sayAnswer, sayHeld } from './peer-words.ts'
+import { type PeerAnswer, type PeerAsked, readAsked, readLine, sayAnswer, sayHeld } from './peer-words.ts'
 import { Strangers } from './strangers.ts'
 
 export interface PeerListenerParts {
@@ -106,38 +107,60 @@ export async function listenForPeers(parts: PeerListenerParts): Promise<PeerList
   }
 }
 
-async function serve({ links, clock }: PeerListenerParts, socket: TLSSocket, isLeaving: () => boolean): Promise<void> {
+function demandPeer(socket: TLSSocket): void {
   if (!socket.authorized) throw new Error('no certificate of ours')
   const stranger = checkServerIdentity(peerName, socket.getPeerCertificate())
   if (stranger) throw stranger
-  using deadline = deadlineOf(clock, longestAsking)
+}
+
+async function serve(parts: PeerListenerParts, socket: TLSSocket, isLeaving: () => boolean): Promise<void> {
+  demandPeer(socket)
+  using deadline = deadlineOf(parts.clock, longestAsking)
   deadline.signal.addEventListener('abort', () => socket.destroy(), { once: true })
   const opening = new AbortController()
   const giveUp = () => opening.abort()
   socket.once('close', giveUp)
-  const asked = readAsked(await readLine(socket))
-  if (!asked) throw new Error('it asked for nothing that there is')
-  if (isLeaving()) {
-    socket.end(sayAnswer('away'))
-    return
+  for (let line: string | undefined = await readLine(socket); line !== undefined; ) {
+    const asked = readAsked(line)
+    if (!asked) throw new Error('it asked for nothing that there is')
+    const opened = isLeaving() ? away : await open(parts.links, asked, opening.signal)
+    if ('stream' in opened) {
+      // From here on one ends with the other, each in its own time.
+      socket.off('close', giveUp)
+      socket.write(opened.held ? sayHeld(opened.held) : sayAnswer('ok'))
+      join(socket, opened.stream, parts.clock)
+      return
+    }
+    socket.write(sayAnswer(opened.answer))
+    // What is over for good may be one of many, of which the next is told by the same connection.
+    line = asked.hold?.aim === 'end' ? await readLine(socket).catch(() => undefined) : undefined
   }
+  // What else comes is nobody's, and would keep it.
+  socket.end().resume()
+}
+
+interface Opened {
+  readonly stream: Duplex
+  readonly held: HeldFor | undefined
+}
+
+const away = { answer: 'away' } as const
+
+async function open(
+  links: Pick<Links, 'open'>,
+  { instance, port, hold }: PeerAsked,
+  signal: AbortSignal,
+): Promise<Opened | { readonly answer: PeerAnswer }> {
   let held: HeldFor | undefined
   const onHeld = (found: HeldFor) => {
     held = found
   }
-  const wish = asked.hold && { ...asked.hold, onHeld }
-  const opened = await links.open(asked.instance, asked.port, opening.signal, wish).then(
-    (stream) => ({ stream }),
-    (error: unknown) => ({ answer: answerOf(error) }),
-  )
-  if (!('stream' in opened)) {
-    socket.end(sayAnswer(opened.answer))
-    return
+  try {
+    const stream = await links.open(instance, port, signal, hold && { ...hold, onHeld })
+    return { stream, held }
+  } catch (error) {
+    return { answer: answerOf(error) }
   }
-  // From here on one ends with the other, each in its own time.
-  socket.off('close', giveUp)
-  socket.write(held ? sayHeld(held) : sayAnswer('ok'))
-  join(socket, opened.stream, clock)
 }
 
 function answerOf(error: unknown): PeerAnswer {

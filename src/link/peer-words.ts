@@ -1,7 +1,7 @@
 /**
  * What one replica says to another, ahead of the bytes of one connection: `gatehouse.peer.v1 INSTANCE PORT`, a line, and back `ok` or why not, a line as
  * well. Behind it both directions are that connection's own. Of one that outlives it the line goes on with `AIM KEY PERSON`, in hexadecimal, and the answer is
- * `held AGE IDLE`, in milliseconds.
+ * `held AGE IDLE`, in milliseconds. Behind the answer to an `end` another line may come by the same connection.
  */
 import type { Duplex } from 'node:stream'
 import { type HeldFor, type HoldAim, type HoldWords, holdAims, keyLength, personLength } from '#resume/hold.ts'

@@ -51,6 +51,8 @@ export interface AgentScene extends AsyncDisposable {
   startAgent(token?: string, by?: { readonly clock?: Clock; readonly connect?: string }): Promise<RunningAgent>
   stopAgents(): Promise<void>
   isReady(): boolean
+  /** One more of alice's workspaces, `team/<name>`, with an agent of its own, to the same app and the same SSH. Resolves when it is ready. */
+  another(name: string): Promise<WorkspaceRef>
   /** The status where it is refused. */
   link(
     token: string | undefined,
@@ -61,6 +63,8 @@ export interface AgentScene extends AsyncDisposable {
 
 export interface AgentSceneOptions extends WorldOptions {
   readonly ssh?: TcpApp
+  /** Tunnels that may be open at once, of one workspace and of one person; as settings have it when absent. */
+  readonly mostTunnels?: number
   /** How replicas reach each other; there is one alone when absent. */
   readonly peers?: PeerSettings
 }
@@ -71,9 +75,9 @@ export async function agentScene(options: AgentSceneOptions = {}): Promise<Agent
   const app = opened.use(await echoApp('nb'))
   const ssh = opened.use(options.ssh ?? (await tcpApp()))
   let agents: Agents | undefined
-  const none = {
-    maxPerWorkspace: undefined,
-    maxPerUser: undefined,
+  const bounds = {
+    maxPerWorkspace: options.mostTunnels,
+    maxPerUser: options.mostTunnels,
     idle: undefined,
     max: undefined,
     minMemory: undefined,
@@ -88,7 +92,7 @@ export async function agentScene(options: AgentSceneOptions = {}): Promise<Agent
       settings: (settings) => ({
         ...(options.settings?.(settings) ?? settings),
         agents: { namespaces: ['team'], peers: options.peers },
-        connections: [{ pattern: '*', port: ssh.port, ...none }],
+        connections: [{ pattern: '*', port: ssh.port, ...bounds }],
       }),
     }),
   )
@@ -96,34 +100,48 @@ export async function agentScene(options: AgentSceneOptions = {}): Promise<Agent
   const folder = await mkdtemp(join(tmpdir(), 'gatehouse-agent-'))
   opened.defer(() => rm(folder, { recursive: true, force: true }))
   const ref = { namespace: 'team', name: 'nb' }
-  // The first instance of the world; a brand that only a runtime makes.
-  const uid = 'static-1' as InstanceUid
-  const behind = (of: { readonly port: number }) => ({ kind: 'agent' as const, instanceUid: uid, port: of.port })
-  world.runtime.provide(ref, { [app.port]: behind(app), [ssh.port]: behind(ssh) })
-  const entry = () => world.open.workspaces.directory.get(ref)
-  const spec = { desiredStatus: 'Running', ports: [{ name: 'lab', port: app.port }] }
-  await world.resources.create(workspaceKind, {
-    metadata: { ...ref, annotations: { [createdByAnnotation]: 'alice' } },
-    spec: workspaceKind.parseSpec(spec),
-  })
-  await world.until(() => entry()?.instance?.instanceUid === uid, 'its instance is known')
-  const pod = { namespace: 'team', uid }
+  const phaseOf = (of: WorkspaceRef) => world.open.workspaces.directory.get(of)?.state.phase
+  /** Its pod. */
+  const run = async (of: WorkspaceRef) => {
+    // The next instance of the world; a brand that only a runtime makes.
+    const uid = `static-${world.runtime.started.length + 1}` as InstanceUid
+    const behind = ({ port }: { readonly port: number }) => ({ kind: 'agent' as const, instanceUid: uid, port })
+    world.runtime.provide(of, { [app.port]: behind(app), [ssh.port]: behind(ssh) })
+    const spec = { desiredStatus: 'Running', ports: [{ name: 'lab', port: app.port }] }
+    await world.resources.create(workspaceKind, {
+      metadata: { ...of, annotations: { [createdByAnnotation]: 'alice' } },
+      spec: workspaceKind.parseSpec(spec),
+    })
+    const entry = () => world.open.workspaces.directory.get(of)
+    await world.until(() => entry()?.instance?.instanceUid === uid, 'its instance is known')
+    return { namespace: of.namespace, uid }
+  }
+  const pod = await run(ref)
   const aud = world.origin + paths.agent
   const token = (claims: object = {}) => giver.tokenOf(pod, { aud, ...claims })
   const started: RunningAgent[] = []
+  let tokens = 0
   const running = opened.move()
+  const startAgent: AgentScene['startAgent'] = async (given, { clock = systemClock, connect: to } = {}) => {
+    tokens += 1
+    const tokenFile = join(folder, `token-${tokens}`)
+    await writeFile(tokenFile, `${given ?? (await token())}\n`)
+    const args = ['--gateway', world.origin, '--insecure-http', '--token-file', tokenFile]
+    const ports = ['--ports', `${app.port},${ssh.port}`]
+    const one = runAgent([...args, ...ports, ...(to === undefined ? [] : ['--connect', to])], clock)
+    running.use(one)
+    started.push(one)
+    return one
+  }
   return {
     ...{ world, agents, giver, ref, pod, app, ssh, token },
-    isReady: () => entry()?.state.phase === 'Running',
-    async startAgent(given, { clock = systemClock, connect: to } = {}) {
-      const tokenFile = join(folder, 'token')
-      await writeFile(tokenFile, `${given ?? (await token())}\n`)
-      const args = ['--gateway', world.origin, '--insecure-http', '--token-file', tokenFile]
-      const ports = ['--ports', `${app.port},${ssh.port}`]
-      const one = runAgent([...args, ...ports, ...(to === undefined ? [] : ['--connect', to])], clock)
-      running.use(one)
-      started.push(one)
-      return one
+    isReady: () => phaseOf(ref) === 'Running',
+    startAgent,
+    async another(name) {
+      const other = { namespace: ref.namespace, name }
+      await startAgent(await giver.tokenOf(await run(other), { aud }))
+      await world.until(() => phaseOf(other) === 'Running', 'its agent is there')
+      return other
     },
     async stopAgents() {
       await Promise.all(started.splice(0).map((one) => one.stop()))

@@ -1,4 +1,5 @@
 /** Two replicas, and an agent that has its links at one of them: the other one reaches the workspace all the same, by asking the first. */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { connect as connectPlainly, createServer, type Socket } from 'node:net'
@@ -9,6 +10,7 @@ import { connect } from 'node:tls'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Agents, openAgents } from '#compose/agents.ts'
 import { sayAsked } from '#link/peer-words.ts'
+import { keyLength, personLength } from '#resume/hold.ts'
 import { api } from '#surface/urls.ts'
 import { type AgentScene, agentScene } from '#test/support/agent-scene.ts'
 import type { ScriptedBrowser } from '#test/support/browser-session.ts'
@@ -83,8 +85,12 @@ test('the replica that has no link knows that another one has', async () => {
   expect((await viewAt(scene.world.port)).agent).toMatchObject({ connected: true, since: expect.any(String) })
 })
 
-/** What comes back to whoever asks there for a connection, with this certificate, or none. */
-function knock(certificate: IssuedCertificate | undefined): Promise<string> {
+/** What comes back to whoever asks there for a connection, with this certificate, or none; or for something else, and waits for answers of so many bytes. */
+function knock(
+  certificate: IssuedCertificate | undefined,
+  asked = sayAsked({ instance: scene.pod.uid, port: scene.app.port }),
+  length = 1,
+): Promise<string> {
   const [host = '', port] = (scene.agents.peers?.address ?? '').split(':')
   const shown = certificate && {
     cert: readFileSync(certificate.certFile, 'utf8'),
@@ -95,10 +101,10 @@ function knock(certificate: IssuedCertificate | undefined): Promise<string> {
     const socket = connect({ host, port: Number(port), ...shown, rejectUnauthorized: false })
     socket.on('data', (bytes: Buffer) => {
       said += bytes.toString()
-      socket.destroy()
+      if (said.length >= length) socket.destroy()
     })
     socket.on('error', () => undefined).once('close', () => resolve(said))
-    socket.write(sayAsked({ instance: scene.pod.uid, port: scene.app.port }))
+    socket.write(asked)
   })
 }
 
@@ -112,6 +118,16 @@ test('#155 who is no replica is not answered: by no certificate, one of another 
   for (const [what, one] of Object.entries(strangers)) expect(await knock(one), what).toBe('')
   expect(scene.app.bytes()).toBe(before)
   expect(await knock(own)).toBe('ok\n')
+})
+
+test('streams that are over are told to a replica one behind the other by one connection, and the agent of each pod hears it', async () => {
+  const end = (instance: string) => {
+    const hold = { aim: 'end', key: randomBytes(keyLength), person: randomBytes(personLength) } as const
+    return sayAsked({ instance, port: scene.app.port, hold })
+  }
+  const { uid } = scene.pod
+  const answers = 'gone\naway\ngone\n'
+  expect(await knock(own, [end(uid), end('another'), end(uid)].join(''), answers.length)).toBe(answers)
 })
 
 test('who has not shown whose he is has few connections there, and the next one is closed at once', async () => {
