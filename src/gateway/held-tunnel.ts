@@ -43,9 +43,10 @@ export class HeldTunnel {
   }
 
   get wish(): HoldWish {
-    const { aim } = this.#parts.stream
+    const { aim, age } = this.#parts.stream
+    // An agent may be the owner's, and no friend of a guest: so that neither end alone can make it younger, the longer time counts.
     const onHeld = (held: HeldFor) => {
-      this.#held = held
+      this.#held = { ...held, age: Math.max(held.age, age) }
     }
     return { aim, ...this.name, onHeld }
   }

@@ -6,6 +6,7 @@
 import type { Authority } from '#http/authority.ts'
 import { climbsAbove, type RequestTarget } from '#http/request-target.ts'
 import type { CookieScope } from '#identity/authentication.ts'
+import type { Milliseconds } from '#lib/clock.ts'
 import type { Secret } from '#settings/secret.ts'
 import { ownPrefix, paths } from '#surface/urls.ts'
 import type { Dialect } from '#tunnel/protocol.ts'
@@ -25,6 +26,8 @@ export interface AimedStream {
   readonly aim: 'open' | 'resume'
   /** Only its client knows it. */
   readonly id: Secret
+  /** For how long he has had it, by his own word; 0 where he says nothing. */
+  readonly age: Milliseconds
 }
 
 /** A port of a workspace as named by a URL; whether it exists is not known here. */

@@ -5,12 +5,13 @@
 
 import { valuesOf } from '#http/accept-key.ts'
 import type { RequestHead } from '#http/request-head.ts'
+import type { Milliseconds } from '#lib/clock.ts'
 import { resumeProtocol } from '#resume/frames.ts'
 import { Secret } from '#settings/secret.ts'
 import type { Problem } from '#surface/problem.ts'
 import { paths } from '#surface/urls.ts'
 import { parseWorkspaceRef, type WorkspaceRef } from '#surface/workspace-ref.ts'
-import { streamHeader, streamPattern, tunnelProtocol } from '#tunnel/protocol.ts'
+import { streamAgeHeader, streamAgePattern, streamHeader, streamPattern, tunnelProtocol } from '#tunnel/protocol.ts'
 import { authorityOf, type Site } from '#workspace/address.ts'
 import { portForward, readConnectionType, sshOverWebSocket, sshRemote } from '#workspace/connections.ts'
 import type { Received } from './receive.ts'
@@ -90,9 +91,18 @@ function streamIn(rawHeaders: readonly string[]): AimedStream | undefined | stri
   const isOffered = (protocol: string) => offered.some((name) => name.trim() === protocol)
   const [named, ...more] = valuesOf(rawHeaders, streamHeader.toLowerCase())
   const [, aim, id] = streamPattern.exec(named ?? '') ?? []
-  const stream = id === undefined || !isOffered(resumeProtocol) ? undefined : { aim: aimOf(aim), id: new Secret(id) }
+  const age = ageIn(rawHeaders)
+  if (age === undefined) return `${streamAgeHeader}: milliseconds`
+  const isStream = id !== undefined && isOffered(resumeProtocol)
+  const stream = isStream ? { aim: aimOf(aim), id: new Secret(id), age } : undefined
   if (more.length > 0 || (named !== undefined && !stream)) return `${streamHeader}: a stream, with ${resumeProtocol}`
   return stream?.aim === 'resume' || isOffered(tunnelProtocol) ? stream : `offer the subprotocol ${tunnelProtocol}`
+}
+
+/** `undefined`: it is none. */
+function ageIn(rawHeaders: readonly string[]): Milliseconds | undefined {
+  const [age = '0', ...more] = valuesOf(rawHeaders, streamAgeHeader.toLowerCase())
+  return more.length === 0 && streamAgePattern.test(age) ? Number(age) : undefined
 }
 
 function aimOf(word: string | undefined): AimedStream['aim'] {

@@ -6,7 +6,7 @@ import { hasAccepted, valuesOf } from '#http/accept-key.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
 import { resumeProtocol } from '#resume/frames.ts'
 import type { Secret } from '#settings/secret.ts'
-import { type Dialect, instanceHeader, streamHeader, tunnelProtocol } from './protocol.ts'
+import { type Dialect, instanceHeader, streamAgeHeader, streamHeader, tunnelProtocol } from './protocol.ts'
 import { TunnelSocket } from './tunnel-socket.ts'
 
 export interface TunnelWish {
@@ -28,6 +28,8 @@ export interface TunnelWish {
 export interface WishedStream {
   readonly aim: 'open' | 'resume'
   readonly id: Secret
+  /** For how long there has been one; 0 of one that begins. */
+  readonly age: Milliseconds
 }
 
 export type OpenedTunnel =
@@ -63,7 +65,7 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
       ...{ Host: authority, Authorization: authorization, 'User-Agent': 'gatehouse' },
       ...{ Connection: 'Upgrade', Upgrade: 'websocket' },
       ...{ 'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': key, 'Sec-WebSocket-Protocol': offered.join(', ') },
-      ...(stream ? { [streamHeader]: `${stream.aim} ${stream.id.reveal()}` } : {}),
+      ...(stream ? fieldsOf(stream) : {}),
     },
   })
   return new Promise((resolve, reject) => {
@@ -104,6 +106,10 @@ export function openTunnel(wish: TunnelWish): Promise<OpenedTunnel> {
     if (signal?.aborted) stop()
     else signal?.addEventListener('abort', stop, { once: true })
   })
+}
+
+function fieldsOf({ aim, id, age }: WishedStream) {
+  return { [streamHeader]: `${aim} ${id.reveal()}`, [streamAgeHeader]: String(Math.max(0, Math.round(age))) }
 }
 
 /** One that goes on has nothing to fall back to. */

@@ -100,3 +100,6 @@ export const instanceHeader = 'Gatehouse-Instance'
 /** Of a request: `open` or `resume`, and the stream's name, 32 random bytes in base64url. Who has it can take the stream up, if it is his. */
 export const streamHeader = 'Gatehouse-Stream'
 export const streamPattern = /^(open|resume) ([A-Za-z0-9_-]{43})$/
+/** Beside it: for how long the client has had the stream, in milliseconds. What holds it says so too, and may be somebody else's: the longer time counts. */
+export const streamAgeHeader = 'Gatehouse-Stream-Age'
+export const streamAgePattern = /^[0-9]{1,12}$/

@@ -88,7 +88,7 @@ async function opened({ origin, port, bearer }: Told, kind: Kind): Promise<Duple
   const answer = await openTunnel({
     ...{ connection: connect({ port, host: '127.0.0.1', noDelay: true }), authority: new URL(origin).host, clock },
     ...{ target: `${paths.tunnel}?workspace=team/nb&type=ssh-remote`, authorization: `Bearer ${bearer}` },
-    stream: kind === 'held' ? { aim: 'open', id } : undefined,
+    stream: kind === 'held' ? { aim: 'open', id, age: 0 } : undefined,
   })
   if (answer.kind !== 'open') throw new Error(`refused with ${answer.status}: ${answer.body}`)
   const { socket, dialect } = answer

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { backoff } from '#lib/backoff.ts'
-import { type Clock, type Milliseconds, sleep, type Timestamp } from '#lib/clock.ts'
+import { type Clock, type Milliseconds, sleep, steadyOf, type Timestamp } from '#lib/clock.ts'
 import { printable } from '#observe/printable.ts'
 import type { Carrier } from '#resume/carrier.ts'
 import { resumeWindow, writeHello } from '#resume/frames.ts'
@@ -35,13 +35,16 @@ export interface LastingTunnel {
 /** Throws as {@link tunnelTo}. */
 export async function lastingTunnel(client: Client, io: PersonIo, target: TunnelTarget): Promise<LastingTunnel> {
   const id = new Secret(randomBytes(32).toString('base64url'))
-  const tunnel = await tunnelTo(client, io, { ...target, stream: { aim: 'open', id } })
-  const same = { ...target, instance: tunnel.instance, stream: { aim: 'resume' as const, id } }
+  const tunnel = await tunnelTo(client, io, { ...target, stream: { aim: 'open', id, age: 0 } })
+  const began = steadyOf(io.clock)
   return {
     tunnel,
-    // With the login as it is then: it may have been renewed, or need to be.
-    comeBack: async (signal) =>
-      tunnelTo(await openClient(io, client.deployment.name), { clock: io.clock, signal }, same),
+    async comeBack(signal) {
+      // With the login as it is then: it may have been renewed, or need to be.
+      const now = await openClient(io, client.deployment.name)
+      const stream = { aim: 'resume', id, age: steadyOf(io.clock) - began } as const
+      return tunnelTo(now, { clock: io.clock, signal }, { ...target, instance: tunnel.instance, stream })
+    },
   }
 }
 

@@ -1,16 +1,25 @@
 /** Coming back by connections that last no time, or that nobody wants any more. Both ends of each are here, with the real frames between them. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, connect, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { type Duplex, duplexPair } from 'node:stream'
 import { expect, test } from 'vitest'
 import { CliFault } from '#cli/client/cli-fault.ts'
-import { joinLasting } from '#cli/client/lasting-tunnel.ts'
+import { openClient } from '#cli/client/client.ts'
+import { writeDeployments } from '#cli/client/deployments.ts'
+import { joinLasting, lastingTunnel } from '#cli/client/lasting-tunnel.ts'
+import { writeLogin } from '#cli/client/logins.ts'
 import { type GatewayTunnel, tunnelTo } from '#cli/client/open-tunnel.ts'
+import type { PersonIo } from '#cli/client/person-io.ts'
 import { resumeWindow } from '#resume/frames.ts'
 import { ResumedStream } from '#resume/resumed-stream.ts'
 import { Secret } from '#settings/secret.ts'
 import { fakeClock } from '#test/support/fake-clock.ts'
 import { Bridge } from '#tunnel/bridge.ts'
-import { closeCodes } from '#tunnel/protocol.ts'
+import { acceptTunnel } from '#tunnel/endpoint.ts'
+import { closeCodes, streamAgeHeader } from '#tunnel/protocol.ts'
 import { TunnelSocket } from '#tunnel/tunnel-socket.ts'
 
 const minute = 60_000
@@ -192,4 +201,40 @@ test('a handshake that the gateway does not answer is given up at the signal, an
   expect(await asked).toMatchObject({ code: 'interrupted', exitCode: 130 })
   await closed
   await new Promise((resolve) => server.close(resolve))
+})
+
+test('who comes back says for how long he has had the stream, whatever was done to the date meanwhile', async () => {
+  await using opened = new AsyncDisposableStack()
+  const ages: unknown[] = []
+  const server = createHttpServer().on('upgrade', (request, socket, head) => {
+    ages.push(request.headers[streamAgeHeader.toLowerCase()])
+    opened.defer(() => void socket.on('error', () => undefined).destroy())
+    acceptTunnel({ request, socket, head, dialect: 'resume', instance: 'i', clock })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  opened.defer(() => new Promise<void>((resolve) => void server.close(() => resolve())))
+  const { port } = server.address() as AddressInfo // It listens on TCP.
+  const home = await mkdtemp(join(tmpdir(), 'gh-lasting-'))
+  opened.defer(() => rm(home, { recursive: true }))
+  let passed = 0
+  const clock = { ...fakeClock(), steady: () => passed }
+  const nobody = { write: () => undefined }
+  const { signal } = new AbortController()
+  const io: PersonIo = {
+    ...{ stdout: nobody, stderr: nobody, env: {}, platform: 'linux', homeFolder: home, machine: 'm', cwd: () => home },
+    ...{ clock, signal, program: () => [], readLine: async () => undefined, openBrowser: async () => false },
+    pipe: () => ({ input: duplexPair()[0], output: duplexPair()[0] }),
+  }
+  const deployment = { name: 'here', url: `http://127.0.0.1:${port}` }
+  const later = clock.now() + 3_600_000
+  const times = { expiresAt: later, renewAt: later, notAfter: later }
+  await writeDeployments(io, { current: undefined, all: [deployment] })
+  const secret = new Secret('gatehouse_x')
+  await writeLogin(io, deployment, { ...{ secret, username: 'alice', session: 's', url: deployment.url }, ...times })
+  const target = { ref: { namespace: 'team', name: 'nb' }, port: undefined, connectionType: 'ssh-remote' }
+  const { tunnel, comeBack } = await lastingTunnel(await openClient(io, 'here'), io, target)
+  passed = 90_000.4
+  const again = await comeBack(signal)
+  for (const { socket } of [tunnel, again]) socket.terminate()
+  expect(ages).toEqual(['0', '90000'])
 })
