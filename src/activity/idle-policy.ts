@@ -98,7 +98,7 @@ export function idleRuleOf(own: unknown, template: TemplateOf, options: IdleRule
 }
 
 function ruleBy(wish: IdleWish, rules: TemplateRules, { tellsOperator }: IdleRuleOptions): IdleRule {
-  if (rules.written && isSame(wish, rules.written)) return ruleOf(rules.fallback, rules)
+  if (rules.written && isCopy(wish, rules.written, rules.bounds)) return ruleOf(rules.fallback, rules)
   const refused = refusalOf(wish, rules)
   const rule = refused === undefined ? ruleOf(wish, rules) : ruleOf(rules.fallback, rules, refused)
   // That operator goes by what is written in the workspace, whatever its template says by now.
@@ -126,6 +126,11 @@ function refusalOf(wish: IdleWish, { fallback, bounds }: TemplateRules): string 
   if (timeout < bounds.min) return `Its template asks for an idle timeout of ${bounds.min / minute} minutes or more.`
   if (bounds.max < timeout) return `Its template allows an idle timeout of ${bounds.max / minute} minutes at most.`
   return undefined
+}
+
+/** Behind a lock, also of a default that has been another since: nobody could have wished it. */
+function isCopy(wish: IdleWish, written: IdleWish, { allow }: Bounds): boolean {
+  return isSame(wish, written) || (!allow && !wish.enabled && !written.enabled)
 }
 
 function isSame(one: IdleWish, other: IdleWish): boolean {

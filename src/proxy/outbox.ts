@@ -19,6 +19,15 @@ export class Outbox {
   readonly #flush = (): void => {
     const writes = this.#waiting
     this.#waiting = []
-    for (const write of writes) write()
+    for (const write of writes) {
+      try {
+        write()
+      } catch (error) {
+        // The others are somebody else's. It ends as it would have without them: as an exception that nobody caught.
+        setImmediate(() => {
+          throw error
+        })
+      }
+    }
   }
 }

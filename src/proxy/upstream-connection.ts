@@ -52,6 +52,8 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
   #isSwitching = false
   #isChunked = false
   #isUntouched = true
+  /** Its request waits to be written: nothing can be an answer to it. */
+  #isUnsent = false
   /** It takes nothing any more, and may have answered before. */
   #isDeaf = false
   /** Its user can take no more for now. */
@@ -97,7 +99,11 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     if (request.isUpgrade || carriesBody(request)) this.isLast = true
     if (carriesBody(request)) this.#hearOut()
     this.#reader.begin(request.method === 'HEAD')
-    const write = () => void this.#socket.write(text, 'latin1')
+    const write = () => {
+      this.#isUnsent = false
+      this.#socket.write(text, 'latin1')
+    }
+    this.#isUnsent = true
     // A body may follow at once, and behind its head.
     if (this.isLast) write()
     else this.#owner.outbox.add(write)
@@ -205,6 +211,10 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
     // Nobody asked: whatever it is, it would be taken for the answer to the next request.
     if (this.#user === undefined) {
       this.destroy()
+      return
+    }
+    if (this.#isUnsent) {
+      this.#fail(new GatewayError('upstream_protocol', 'an answer came before its request was sent'))
       return
     }
     this.#isUntouched = false

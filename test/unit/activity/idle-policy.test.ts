@@ -188,10 +188,10 @@ describe('beside jupyter-k8s, which stops by what a template and a workspace say
     expect(idleRuleOf(undefined, inAnnotation('{'))).toMatchObject({ kind: 'unknown' })
   })
 
-  test('what jupyter-k8s has copied out of a field that is switched off is no wish of anybody; another one is, and a lock refuses it', () => {
+  test('what jupyter-k8s has copied out of a field that is switched off is no wish of anybody, behind a lock also what it copied before; another one is, and a lock refuses it', () => {
     const template = inAnnotation(ours, { defaultIdleShutdown: off, idleShutdownOverrides: { allow: false } })
     const wishes = [off, { ...off, idleTimeoutInMinutes: 61 }, wish(60, { detection: {} }), wish(45)]
-    expect(wishes.map((own) => sum(idleRuleOf(own, template)))).toEqual(['45', ...Array(3).fill('45, refused')])
+    expect(wishes.map((own) => sum(idleRuleOf(own, template)))).toEqual(['45', '45', '45, refused', '45, refused'])
     const open = inAnnotation(ours, { defaultIdleShutdown: off })
     expect(wishes.map((own) => sum(idleRuleOf(own, open)))).toEqual(['45', 'off', '60', '45'])
   })

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { TurnShare } from '#lib/turn-share.ts'
+import { uncaught } from '#test/support/uncaught.ts'
 
 /** Each piece of work takes a millisecond of a clock that stands still otherwise. */
 function sharing(share: number, mostWaiting = 5_000) {
@@ -80,22 +81,15 @@ test('what work adds is done in later turns', async () => {
 
 test('work that throws costs nobody else its turn', async () => {
   const { turns, done, add } = sharing(1)
-  const others = process.listeners('uncaughtException')
-  const thrown: unknown[] = []
-  process.removeAllListeners('uncaughtException').on('uncaughtException', (error) => thrown.push(error))
-  try {
-    add('a')
-    turns.add(() => {
-      throw new Error('of this work alone')
-    })
-    add('b')
-    await turn()
-    await turn()
-    await turn()
-    expect(done).toEqual(['a', 'b'])
-    expect(thrown).toMatchObject([{ message: 'of this work alone' }])
-  } finally {
-    process.removeAllListeners('uncaughtException')
-    for (const listener of others) process.on('uncaughtException', listener)
-  }
+  using faults = uncaught()
+  add('a')
+  turns.add(() => {
+    throw new Error('of this work alone')
+  })
+  add('b')
+  await turn()
+  await turn()
+  await turn()
+  expect(done).toEqual(['a', 'b'])
+  expect(faults.thrown).toMatchObject([{ message: 'of this work alone' }])
 })

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { Outbox } from '#proxy/outbox.ts'
+import { uncaught } from '#test/support/uncaught.ts'
 
 describe('what an outbox is given', () => {
   test('is written at the end of the turn, all of it together and in its order', async () => {
@@ -34,5 +35,20 @@ describe('what an outbox is given', () => {
     expect(written).toEqual(['first'])
     await turn()
     expect(written).toEqual(['first', 'second'])
+  })
+
+  test('is written also where what came before it throws, which nobody else is told of', async () => {
+    using faults = uncaught()
+    const outbox = new Outbox()
+    const written: string[] = []
+    outbox.add(() => written.push('before'))
+    outbox.add(() => {
+      throw new Error('of this one alone')
+    })
+    outbox.add(() => written.push('behind'))
+    await turn()
+    await turn()
+    expect(written).toEqual(['before', 'behind'])
+    expect(faults.thrown).toMatchObject([{ message: 'of this one alone' }])
   })
 })
