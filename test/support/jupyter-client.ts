@@ -1,6 +1,7 @@
 /** What JupyterLab's own page does at its server, for a scripted browser: REST with its XSRF token, kernels and terminals over WebSockets. */
 import { randomUUID } from 'node:crypto'
 import type { Page, ScriptedBrowser } from './browser-session.ts'
+import { until } from './until.ts'
 import { openSocket, type SocketOptions, type WorkspaceSocket } from './workspace-socket.ts'
 
 /** The one that JupyterLab offers: binary, with a table of offsets. */
@@ -20,8 +21,15 @@ export async function openJupyter(
   base: string,
   reach: Pick<SocketOptions, 'lookup' | 'ws'> = {},
 ): Promise<JupyterClient> {
-  const page = await browser.open(`${base}lab`)
-  if (page.status !== 200) throw new Error(`JupyterLab answered ${page.status} at ${page.url}`)
+  // Another replica may still show its starting page, which goes on by itself in a browser that runs scripts.
+  await until(
+    async () => {
+      const page = await browser.open(`${base}lab`)
+      return page.status === 200 && page.url.href === `${base}lab` ? page : undefined
+    },
+    () => `JupyterLab answered ${browser.page.status} at ${browser.page.url.href}`,
+    200,
+  )
   const token = () => browser.cookies.of(base).find(({ name }) => name === '_xsrf')?.value ?? ''
   return {
     ask: (method, path, body) =>
