@@ -2,12 +2,12 @@
 
 import type { Reflected } from '#resources/reflect.ts'
 import { refKey } from '#surface/workspace-ref.ts'
-import { templateNamesOf, type WorkspaceTemplate } from '#workspace/template.ts'
+import { type TemplateSpec, templateNamesOf, type WorkspaceTemplate } from '#workspace/template.ts'
 import type { Workspace } from '#workspace/workspace.ts'
 import { type IdleRule, type IdleRuleOptions, idleRuleOf, noOperator, type TemplateOf } from './idle-policy.ts'
 
 export class IdleRules {
-  readonly #templates = new Map<string, WorkspaceTemplate>()
+  readonly #templates = new Map<string, TemplateSpec>()
   /** Until a template has changed. */
   #known = new WeakMap<Workspace, IdleRule>()
   readonly #options: IdleRuleOptions
@@ -20,10 +20,10 @@ export class IdleRules {
     switch (event.type) {
       case 'synced':
         this.#templates.clear()
-        for (const template of event.objects) this.#templates.set(refKey(template.metadata), template)
+        for (const template of event.objects) this.#templates.set(refKey(template.metadata), template.spec)
         break
       case 'applied':
-        this.#templates.set(refKey(event.object.metadata), event.object)
+        this.#templates.set(refKey(event.object.metadata), event.object.spec)
         break
       case 'deleted':
         this.#templates.delete(refKey(event.object.metadata))
@@ -38,14 +38,15 @@ export class IdleRules {
   of(workspace: Workspace): IdleRule {
     const known = this.#known.get(workspace)
     if (known) return known
-    const rule = idleRuleOf(workspace.spec.idleShutdown, this.#templateOf(workspace), this.#options)
+    const rule = idleRuleOf(workspace.spec.idleShutdown, templateIn(this.#templates, workspace), this.#options)
     this.#known.set(workspace, rule)
     return rule
   }
+}
 
-  #templateOf(workspace: Workspace): TemplateOf {
-    const names = templateNamesOf(workspace)
-    const [template] = names.flatMap((name) => this.#templates.get(refKey(name)) ?? [])
-    return template?.spec ?? (names.length === 0 ? 'none' : 'missing')
-  }
+/** The template that a workspace is made after, of those that are known by namespace and name. */
+export function templateIn(templates: ReadonlyMap<string, TemplateSpec>, workspace: Workspace): TemplateOf {
+  const names = templateNamesOf(workspace)
+  const [template] = names.flatMap((name) => templates.get(refKey(name)) ?? [])
+  return template ?? (names.length === 0 ? 'none' : 'missing')
 }

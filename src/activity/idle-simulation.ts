@@ -2,13 +2,13 @@
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
 import { refKey, type WorkspaceRef } from '#surface/workspace-ref.ts'
 import { runsSince } from '#workspace/conditions.ts'
-import { type TemplateSpec, templateNamesOf, type WorkspaceTemplate } from '#workspace/template.ts'
+import type { WorkspaceTemplate } from '#workspace/template.ts'
 import { ownerOf, type Workspace } from '#workspace/workspace.ts'
 import { activityOf, type WorkspaceActivity } from './activity-record.ts'
-import type { ActivityPolicy } from './clocks.ts'
 import { mergeHistories, mostSpans, readHistory, spanLength, spanOf } from './history.ts'
 import { activityPolicyOf } from './idle-policy.ts'
 import { type Replay, replay } from './idle-replay.ts'
+import { templateIn } from './idle-rules.ts'
 
 export interface Simulated extends WorkspaceRef, Replay {
   /** `undefined`: it is nobody's. */
@@ -40,7 +40,7 @@ export function simulateIdle(recordings: Recordings, timeout: Milliseconds, now:
     const recorded = {
       history: mergeHistories(told.map(readHistory)),
       runsSince: runsSince(workspace),
-      counts: countsIn(workspace, byName),
+      counts: activityPolicyOf(templateIn(byName, workspace)),
     }
     const { namespace, name } = workspace.metadata
     return { namespace, name, owner: ownerOf(workspace), ...replay(recorded, timeout, now) }
@@ -53,10 +53,4 @@ export function simulateIdle(recordings: Recordings, timeout: Milliseconds, now:
 
 function peopleOf(some: readonly Simulated[]): readonly string[] {
   return [...new Set(some.map((one) => one.owner ?? refKey(one)))].sort()
-}
-
-function countsIn(workspace: Workspace, templates: ReadonlyMap<string, TemplateSpec>): ActivityPolicy {
-  const names = templateNamesOf(workspace)
-  const [template] = names.flatMap((name) => templates.get(refKey(name)) ?? [])
-  return activityPolicyOf(template ?? (names.length === 0 ? 'none' : 'missing'))
 }

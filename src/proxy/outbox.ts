@@ -1,6 +1,6 @@
 /**
- * Small writes of one turn of the event loop, made together at its end. A write to somebody who sleeps wakes him, which costs as much again as the
- * write itself; whoever was woken by the first of several finds the others at hand when he gets to look.
+ * Small writes of one turn of the event loop, made together at its end. A write to somebody who sleeps has to wake him as well; whoever was woken by
+ * the first of several finds the others at hand when he gets to look.
  */
 
 /** Writes that wait for no more: those of thousands at once are not to be held up until all of them were read. */
