@@ -6,6 +6,7 @@
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { passOn } from '#lib/read-memory.ts'
 import { closeFrame, type FrameTracker } from './frames.ts'
 import { reset } from './reset.ts'
 
@@ -99,7 +100,7 @@ export class Splice {
     this.bytesFromClient += chunk.length
     if (this.#state !== 'open') return
     this.#options.observer?.observe('client', chunk)
-    if (!this.#upstream.write(chunk)) this.#client.pause()
+    if (!passOn(this.#upstream, chunk)) this.#client.pause()
   }
 
   #fromUpstream(chunk: Buffer): void {
@@ -107,7 +108,7 @@ export class Splice {
     if (this.#state === 'open') {
       this.#options.tracker?.advance(chunk)
       this.#options.observer?.observe('upstream', chunk)
-      if (!this.#client.write(chunk)) this.#upstream.pause()
+      if (!passOn(this.#client, chunk)) this.#upstream.pause()
     } else if (this.#state === 'ending') this.#lastOfUpstream(chunk)
   }
 

@@ -5,6 +5,7 @@
 import type { RawData, WebSocket } from 'ws'
 import { messageOf } from '#errors.ts'
 import type { Clock, Milliseconds } from '#lib/clock.ts'
+import { giveBack, isWhole } from '#lib/read-memory.ts'
 import { LinkFault } from './frames.ts'
 import type { LinkEnd } from './gateway-end.ts'
 import type { LinkWire } from './stream-table.ts'
@@ -74,9 +75,16 @@ export class LinkSocket<End extends LinkEnd> implements LinkWire {
     return isFull
   }
 
+  /** `frame` is nobody else's from here on. */
   send(frame: Buffer): void {
     const { socket } = this.#parts
-    if (socket.readyState === socket.OPEN) socket.send(frame, this.#onSent)
+    if (socket.readyState !== socket.OPEN) return
+    if (!isWhole(frame)) socket.send(frame, this.#onSent)
+    else
+      socket.send(frame, (error) => {
+        if (!error) giveBack(frame)
+        this.#onSent()
+      })
   }
 
   /** Everything on it is cut at once. Later calls change nothing. */

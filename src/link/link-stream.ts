@@ -4,6 +4,7 @@
  */
 import { Duplex } from 'node:stream'
 import { Inbox } from '#lib/inbox.ts'
+import type { Finishing } from '#lib/read-memory.ts'
 import { LinkFault, longestData, streamWindow } from './frames.ts'
 
 /** What a stream says by its link. */
@@ -38,8 +39,10 @@ export function brokenLink(message: string): Error {
   return Object.assign(new Error(message), { code: 'ECONNRESET' })
 }
 
-export class LinkStream extends Duplex {
+export class LinkStream extends Duplex implements Finishing {
   readonly id: number
+  /** It is copied into frames. */
+  readonly isDoneWithWritten = true
   readonly #wire: StreamWire
   readonly #inbox = new Inbox()
   /** Bytes that may still be sent, and that may still come. */

@@ -3,7 +3,7 @@
  * to be found, filled and collected. Here all connections of a client have one in common, and what is to be kept of a read is copied out of it
  * at once; only a connection amid a large body has one to itself, which is larger, and is read into again when what was in it has been written.
  */
-
+import { markAsUntransferable } from 'node:worker_threads'
 import type { Written } from '#http/messages.ts'
 
 /** Bytes. A read that fills as much is followed by more. */
@@ -17,7 +17,7 @@ const mostFree = 8
 
 export class Landing {
   /** Holds what was read last of anybody, for as long as that is being looked at. */
-  readonly common: Buffer = Buffer.allocUnsafeSlow(landingSize)
+  readonly common = landingOf(landingSize)
   readonly #free: Buffer[] = []
   #lent = 0
 
@@ -25,7 +25,7 @@ export class Landing {
   lend(onFree: () => void): Berth | undefined {
     if (this.#lent >= mostBerths) return undefined
     this.#lent += 1
-    const buffer = this.#free.pop() ?? Buffer.allocUnsafeSlow(berthSize)
+    const buffer = this.#free.pop() ?? landingOf(berthSize)
     const onLeft = () => {
       this.#lent -= 1
     }
@@ -34,6 +34,13 @@ export class Landing {
     }
     return new Berth(buffer, { onFree, onLeft, onEmpty })
   }
+}
+
+/** Nobody who is done with a piece of it may give it back: it is read into again. */
+function landingOf(size: number): Buffer {
+  const buffer = Buffer.allocUnsafeSlow(size)
+  markAsUntransferable(buffer.buffer)
+  return buffer
 }
 
 interface BerthEvents {

@@ -46,7 +46,7 @@ export interface ResponseListener {
 }
 
 export interface UpstreamCall {
-  /** False: wait for {@link ResponseListener.onDrain}. */
+  /** `piece` is nobody else's from here on. False: wait for {@link ResponseListener.onDrain}. */
   write(piece: Buffer): boolean
   end(trailers: EndToEndFields): void
   /** No further body until {@link resume}, except for what was read already. */

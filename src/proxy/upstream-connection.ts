@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { GatewayError, messageOf } from '#errors.ts'
 import type { EndToEndFields } from '#http/end-to-end.ts'
 import type { Milliseconds, Timestamp } from '#lib/clock.ts'
+import { passOn } from '#lib/read-memory.ts'
 import type { TurnShare } from '#lib/turn-share.ts'
 import type { Intake, IntakeUser } from './intake.ts'
 import { hearLastWords } from './last-words.ts'
@@ -111,10 +112,10 @@ export class UpstreamConnection implements ResponseSink, IntakeUser {
 
   write(piece: Buffer): boolean {
     if (this.#isDeaf) return true
-    if (!this.#isChunked) return this.#socket.write(piece)
+    if (!this.#isChunked) return passOn(this.#socket, piece)
     this.#socket.cork()
     this.#socket.write(chunkStart(piece.length), 'latin1')
-    this.#socket.write(piece)
+    passOn(this.#socket, piece)
     const hasRoom = this.#socket.write('\r\n', 'latin1')
     this.#socket.uncork()
     return hasRoom

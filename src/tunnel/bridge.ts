@@ -114,8 +114,8 @@ export class Bridge implements TunnelSocketUser {
     this.#outlet.add(bytes)
   }
 
-  onReadEnd(): void {
-    if (!this.#isDeaf) this.#outlet.flush()
+  onReadEnd(read: Buffer): void {
+    if (!this.#isDeaf) this.#outlet.endRead(read)
   }
 
   onEmpty(): void {

@@ -4,6 +4,7 @@
  * written one by one. What waits is counted with what it takes to have it wait.
  */
 import type { Writable } from 'node:stream'
+import { giveBack, isFinishing, isWhole } from '#lib/read-memory.ts'
 import { queuedCost } from './protocol.ts'
 
 /** A piece that is a smaller part of its buffer is copied out of it. */
@@ -26,10 +27,14 @@ export class Outlet {
   readonly #parts: OutletParts
   /** Small pieces of the read that is under way. */
   #small: Buffer[] = []
-  /** Writes that are not done. */
-  #queued = 0
+  /** Writes, and those of them that are done. */
+  #written = 0
+  #done = 0
+  /** Those whose memory is given back, and how many writes are done by then. */
+  readonly #reads: { readonly bytes: Buffer; readonly writes: number }[] = []
   #isFull = false
   #isGathering = false
+  #isBroken = false
 
   constructor(parts: OutletParts) {
     this.#parts = parts
@@ -45,6 +50,14 @@ export class Outlet {
     this.#write(piece)
   }
 
+  /** Of `read` nothing more is added; what was is its last use. */
+  endRead(read: Buffer): void {
+    this.flush()
+    if (this.#isBroken || !isFinishing(this.#parts.writable) || !isWhole(read)) return
+    this.#reads.push({ bytes: read, writes: this.#written })
+    this.#giveBack()
+  }
+
   flush(): void {
     if (this.#small.length === 0) return
     const small = this.#small
@@ -54,11 +67,11 @@ export class Outlet {
 
   #write(bytes: Buffer): void {
     const { writable, onFull } = this.#parts
-    this.#queued += 1
+    this.#written += 1
     if (bytes.length >= fewestTogether) this.#gather()
     writable.write(bytes, this.#onWritten)
     if (writable.writableLength >= enoughTogether) this.#letGo()
-    const waiting = writable.writableLength + this.#queued * queuedCost
+    const waiting = writable.writableLength + (this.#written - this.#done) * queuedCost
     if (this.#isFull || waiting < mostWaiting) return
     this.#isFull = true
     onFull()
@@ -78,11 +91,20 @@ export class Outlet {
     this.#parts.writable.uncork()
   }
 
-  /** With an error, too, that the stream tells its owner. */
-  readonly #onWritten = (): void => {
-    this.#queued -= 1
-    if (this.#queued > 0 || !this.#isFull) return
+  /** With an error, too, that the stream tells its owner. What was not written may still be in the hands of the system. */
+  readonly #onWritten = (error?: Error | null): void => {
+    this.#done += 1
+    if (error) this.#isBroken = true
+    this.#giveBack()
+    if (this.#done < this.#written || !this.#isFull) return
     this.#isFull = false
     this.#parts.onFree()
+  }
+
+  #giveBack(): void {
+    for (let [first] = this.#reads; first !== undefined && first.writes <= this.#done; [first] = this.#reads) {
+      this.#reads.shift()
+      if (!this.#isBroken) giveBack(first.bytes)
+    }
   }
 }

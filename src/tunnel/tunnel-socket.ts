@@ -23,8 +23,8 @@ export interface TunnelSocketParts {
 
 /** Hears what comes. */
 export interface TunnelSocketUser extends FrameHearing {
-  /** Of what was handed on since the last time: after this it may be something else. */
-  onReadEnd(): void
+  /** All of `read` was handed on. It is the user's from now on, as all pieces of it are. */
+  onReadEnd(read: Buffer): void
   /** Once, when the connection is closed. As the other side gave them; 1005 where it gave no code, 1006 where it did not say that it closes. */
   onClosed(code: number, reason: string): void
 }
@@ -169,7 +169,7 @@ export class TunnelSocket {
     try {
       return this.#reader.read(bytes, user)
     } finally {
-      user.onReadEnd()
+      user.onReadEnd(bytes)
     }
   }
 

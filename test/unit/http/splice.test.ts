@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { closeFrame, FrameTracker } from '#http/frames.ts'
-import { type Splice, splice } from '#http/splice.ts'
+import { type Splice, type SpliceOptions, splice } from '#http/splice.ts'
 import { type FakeClock, fakeClock } from '#test/support/fake-clock.ts'
 import { record, socketPair } from './socket-pair.ts'
 
@@ -17,7 +17,7 @@ interface World extends AsyncDisposable {
   readonly closed: Promise<Splice>
 }
 
-async function world(options: { tracker?: FrameTracker } = {}): Promise<World> {
+async function world(options: Pick<SpliceOptions, 'tracker' | 'observer'> = {}): Promise<World> {
   const client = await socketPair()
   const server = await socketPair()
   const clock = fakeClock()
@@ -63,6 +63,19 @@ describe('bytes', () => {
     expect(digest(atServer.bytes())).toBe(digest(toServer))
     expect(digest(atClient.bytes())).toBe(digest(toClient))
     expect(w.splice).toMatchObject({ bytesFromClient: toServer.length, bytesFromUpstream: toClient.length })
+  })
+
+  test('are given back when they were written on, either way', async () => {
+    const seen = { client: [] as Buffer[], upstream: [] as Buffer[] }
+    await using w = await world({ observer: { observe: (from, chunk) => void seen[from].push(chunk) } })
+    const [atServer, atClient] = [record(w.server), record(w.client)]
+    w.client.write(Buffer.alloc(3_000_000, 'c'))
+    w.server.write(Buffer.alloc(3_000_000, 's'))
+    await Promise.all([atServer.length(3_000_000), atClient.length(3_000_000)])
+    const held = () => [...seen.client, ...seen.upstream].filter(({ length }) => length >= 16_384)
+    await expect.poll(() => held().length).toBe(0)
+    expect(seen.client.filter(({ buffer }) => buffer.byteLength === 0).length).toBeGreaterThan(10)
+    expect(seen.upstream.filter(({ buffer }) => buffer.byteLength === 0).length).toBeGreaterThan(10)
   })
 
   test('of a reader that stalls do not pile up', async () => {

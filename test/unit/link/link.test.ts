@@ -5,6 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { passOn } from '#lib/read-memory.ts'
 import { type Frame, LinkFault, longestData, mostStreams, readFrame, streamWindow, writeFrame } from '#link/frames.ts'
 import { GatewayEnd } from '#link/gateway-end.ts'
 import { join } from '#link/join.ts'
@@ -74,11 +75,14 @@ test('whatever is written comes through whole and in order, in whatever pieces, 
       const results = streams.map(async (sizes, number) => {
         const stream = await pair.gateway.open(8888, signal)
         const sent = sizes.map((size, at) => Buffer.alloc(size, number * 16 + at))
-        for (const piece of sent) stream.write(piece)
+        const whole = Buffer.concat(sent)
+        for (const piece of sent) passOn(stream, piece)
         stream.end()
         // By whoever takes it all at once, or now and then.
         const got = number % 2 === 0 ? await buffer(stream) : await slowly(stream)
-        expect(got.equals(Buffer.concat(sent))).toBe(true)
+        expect(got.equals(whole)).toBe(true)
+        // It is copied into frames, and given back.
+        expect(sent.map(({ length }) => length)).toEqual(sizes.map((size) => (size < 16_384 ? size : 0)))
       })
       await Promise.all(results)
       await turn()
