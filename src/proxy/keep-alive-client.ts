@@ -33,8 +33,8 @@ const defaultKeepFor: Milliseconds = 4_000
 const defaultDialLimit: Milliseconds = 10_000
 const defaultPeerProbe: Milliseconds = 30_000
 const longestKept: Milliseconds = 60_000
-/** Two or three handshakes. */
-const handshakeShare: Milliseconds = 0.5
+/** Two handshakes or so. */
+const handshakeShare: Milliseconds = 0.2
 const sweepEvery: Milliseconds = 1_000
 /**
  * Idle connections of one key. Where more requests than that are under way at a time, each one beyond opens a connection of its own, which costs
