@@ -75,7 +75,6 @@ export class LinkSocket<End extends LinkEnd> implements LinkWire {
     return isFull
   }
 
-  /** `frame` is nobody else's from here on. */
   send(frame: Buffer): void {
     const { socket } = this.#parts
     if (socket.readyState !== socket.OPEN) return

@@ -6,6 +6,7 @@ import { LinkStream, type StreamWire } from './link-stream.ts'
 export interface LinkWire {
   /** So much waits to be sent that nothing should be added, beyond what must. */
   readonly isFull: boolean
+  /** `frame` is the wire's from here on. */
   send(frame: Buffer): void
 }
 

@@ -33,7 +33,7 @@ const defaultKeepFor: Milliseconds = 4_000
 const defaultDialLimit: Milliseconds = 10_000
 const defaultPeerProbe: Milliseconds = 30_000
 const longestKept: Milliseconds = 60_000
-/** Two handshakes or so. */
+/** A handshake or two. */
 const handshakeShare: Milliseconds = 0.2
 const sweepEvery: Milliseconds = 1_000
 /**

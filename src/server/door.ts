@@ -34,7 +34,7 @@ export interface ListenerRefusal {
   readonly peer: string | undefined
 }
 
-/** Two handshakes or so. Amid 5,000 who come back somebody else waits 2.5 times as long as before, at the median; with 0.5 ms, 4.4 times. */
+/** A handshake or two. Amid 5,000 at once somebody else waits 2.5 times as long as without them, at the median; it would be 4.4 times with 0.5 ms. */
 const crowdShare: Milliseconds = 0.2
 /** Each of them is a connection, and what was read of its request. */
 const mostWaiting = 8_192

@@ -40,7 +40,7 @@ export class Outlet {
     this.#parts = parts
   }
 
-  /** Written by {@link flush} at the latest, to be called before what it is a part of is read into again. */
+  /** A piece of a read; written by {@link endRead} at the latest. */
   add(piece: Buffer): void {
     if (piece.length < piece.buffer.byteLength * smallest) {
       this.#small.push(piece)
