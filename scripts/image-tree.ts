@@ -44,7 +44,10 @@ function main(folder: string): void {
       cpSync(join(root, source), place, { recursive: true })
     }
   }
-  execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--prefer-offline'], { cwd: app, stdio: 'inherit' })
+  execFileSync('npm', ['ci', '--omit=dev', '--ignore-scripts', '--no-audit', '--prefer-offline'], {
+    cwd: app,
+    stdio: 'inherit',
+  })
   rmSync(join(app, 'node_modules', 'node'), { recursive: true, force: true })
   for (const name of ['package-lock.json', '.npmrc']) rmSync(join(app, name), { force: true })
   execFileSync(process.execPath, [join(root, 'scripts', 'bundle.ts'), join(app, 'dist')])
