@@ -2,7 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { leastValues } from '#test/support/chart.ts'
 import { openNamespace, tryKubectl } from '#test/support/cluster.ts'
 import { apply, listObjects, readObject } from '#test/support/cluster-api.ts'
@@ -102,6 +102,14 @@ describeWith('helm', 'an installation', () => {
     return ends.map(({ exitCode }) => exitCode)
   }
 
+  /** What it said, by the read that has `text`: while a container is begun anew, the one before may be gone already, and a read finds nothing. */
+  const wordsWith = (text: string, { said }: Installed): Promise<string> =>
+    vi.waitFor(async () => {
+      const words = await said()
+      expect(words).toContain(text)
+      return words
+    }, patience)
+
   test('[JK6.4] whose settings name a default secret or an http issuer ends with a word about it, and has made nothing; one whose manager does serves nobody; with the flag of its own it comes up, and says what that means', async () => {
     const weak = { ...weakIssuer, clientSecret: { env: 'OIDC_SECRET' } }
     const [plainFile, weakFile, plainManager, weakManager, flagged] = await Promise.all([
@@ -116,8 +124,7 @@ describeWith('helm', 'an installation', () => {
       [weakFile, 'oidc[0].clientSecret', 'placeholder'],
     ] as const) {
       await expect.poll(() => exitCodes(installed), patience).toContain(1)
-      await expect.poll(installed.said, patience).toContain(`${path}: `)
-      const words = await installed.said()
+      const words = await wordsWith(`${path}: `, installed)
       expect(words).toContain(said)
       expect(words).not.toContain(placeholder)
       expect(await installed.made()).toEqual([])
@@ -125,12 +132,11 @@ describeWith('helm', 'an installation', () => {
     await expect.poll(plainManager.condition, patience).toContain('must be https')
     await expect.poll(weakManager.condition, patience).toContain('placeholder')
     await expect.poll(flagged.isReady, patience).toBe(true)
-    expect(await flagged.said()).toContain('"setting":"insecureHttpIssuer"')
+    await wordsWith('"setting":"insecureHttpIssuer"', flagged)
     for (const installed of [plainFile, weakFile, plainManager, weakManager])
       expect(await installed.isReady()).toBe(false)
     for (const installed of [plainManager, weakManager]) {
-      const words = await installed.said()
-      expect(words).toContain('is refused')
+      const words = await wordsWith('is refused', installed)
       expect(words).not.toContain(placeholder)
     }
   }, 240_000)
