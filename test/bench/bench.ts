@@ -2,14 +2,14 @@
  * `npm run bench`: what the front door costs, beside the parts people would use instead. Every process that a contender needs shares one core,
  * the load and the workspace behind it the other one. Contenders take turns in every round, and a run in which the contender's core was
  * less than 90 % busy (`--busy 0.9`) says nothing and is void. `--json`: one object, nothing else; `--report` writes `README.md` beside this file;
- * `--parts rate,download,echo,growth,idle,laptop,profile` and `--only nginx,gatehouse` leave the rest out.
+ * `--parts rate,download,upload,echo,growth,idle,laptop,profile` and `--only nginx,gatehouse` leave the rest out.
  */
 import { spawnSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { upstreamConfiguration } from './contenders/nginx.ts'
 import { contenders } from './contenders.ts'
-import { readAhead } from './download.ts'
+import { readAhead } from './gigabyte.ts'
 import { memoryOfIdleSockets } from './idle-sockets.ts'
 import { measureLaptop } from './laptop.ts'
 import { listening, pinned } from './measure.ts'
@@ -19,7 +19,7 @@ import { type Part, type Round, runRound } from './rounds.ts'
 import { summaryOf } from './summary.ts'
 import { turnsBy } from './turn.ts'
 
-const every: readonly Part[] = ['rate', 'download', 'echo', 'growth', 'idle', 'laptop', 'profile']
+const every: readonly Part[] = ['rate', 'download', 'upload', 'echo', 'growth', 'idle', 'laptop', 'profile']
 const { values: options } = parseArgs({
   options: {
     json: { type: 'boolean', default: false },

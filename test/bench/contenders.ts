@@ -23,41 +23,65 @@ export interface Contender {
 const port = 18_910
 const file = (name: string) => fileURLToPath(new URL(name, import.meta.url))
 
-async function up(process: Pinned): Promise<Running> {
-  await listening(port)
+async function up(process: Pinned, at = port): Promise<Running> {
+  await listening(at)
   return {
     pid: process.pid,
-    url: `http://127.0.0.1:${port}/`,
+    url: `http://127.0.0.1:${at}/`,
     headers: [],
     [Symbol.asyncDispose]: () => process[Symbol.asyncDispose](),
   }
 }
 
 export interface GatehouseOptions {
+  /** Where another one runs beside it. */
+  readonly at?: number
   readonly core: number | undefined
   readonly upstreamPort: number
-  readonly sessions?: number
-  readonly workspaces?: number
+  /** How many there are at first, and after each growth. */
+  readonly sessions?: readonly number[]
+  readonly workspaces?: readonly number[]
   readonly nodeOptions?: readonly string[]
   /** Nothing that passes is looked at to see who works. */
   readonly isBlind?: boolean
 }
 
-/** `visits`: a file of all pairs of host and cookie that are let through, one a line. */
-export async function startGatehouse(options: GatehouseOptions): Promise<Running & { readonly visits: string }> {
-  const { core, upstreamPort, sessions = 1, workspaces = 1, nodeOptions = [], isBlind } = options
-  const numbers = [port, upstreamPort, sessions, workspaces].map(String)
+export interface RunningGatehouse extends Running {
+  /** A file of all pairs of host and cookie that are let through, one a line. */
+  readonly visits: string
+  /** As many sessions and workspaces as comes next; resolves with `visits` of then. */
+  grow(): Promise<string>
+}
+
+export async function startGatehouse(options: GatehouseOptions): Promise<RunningGatehouse> {
+  const { at = port, core, upstreamPort, sessions = [1], workspaces = [1], nodeOptions = [], isBlind } = options
   const child = await pinned(core, process.execPath, [
     ...imageOptions(),
     ...nodeOptions,
     file('./contenders/gatehouse.ts'),
-    ...numbers,
+    ...[at, upstreamPort, sessions, workspaces].map(String),
     ...(isBlind ? ['blind'] : []),
   ])
-  while (!child.stdout.join('').includes('\n')) await new Promise((resolve) => setTimeout(resolve, 50))
-  const { host, cookie, visits } = JSON.parse(child.stdout.join('').split('\n', 1)[0] ?? '{}')
-  const running = await up(child)
-  return { ...running, headers: [`Host: ${host}`, `Cookie: ${cookie}`], visits }
+  let size = 0
+  const whenThere = async () => {
+    const lines = () => child.stdout.join('').split('\n')
+    while (lines().length < size + 2) {
+      if (child.hasEnded()) throw new Error('Gatehouse ended at its start')
+      await new Promise((resolve) => setTimeout(resolve, 50))
+    }
+    return JSON.parse(lines()[size] ?? '')
+  }
+  const { host, cookie, visits } = await whenThere()
+  return {
+    ...(await up(child, at)),
+    headers: [`Host: ${host}`, `Cookie: ${cookie}`],
+    visits,
+    async grow() {
+      size += 1
+      process.kill(child.pid, 'SIGUSR2')
+      return (await whenThere()).visits
+    },
+  }
 }
 
 const gatehouse: Contender = { name: 'gatehouse', start: startGatehouse }

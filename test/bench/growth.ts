@@ -1,9 +1,9 @@
-/** Does it get slower with what it knows? Gatehouse with one session and one workspace, and with thousands, all of which are asked for in turn. */
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+/** Does it get slower with what it knows? A Gatehouse that has one session and one workspace at first, and then more and more of them, beside one that stays as it was. */
+import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { startGatehouse } from './contenders.ts'
-import { cpuSeconds, load } from './measure.ts'
+import { type Running, startGatehouse } from './contenders.ts'
+import { cpuSeconds, load, median } from './measure.ts'
 import type { On } from './rate.ts'
 
 /** Written out beforehand, since making a request would cost the load more than sending it. */
@@ -23,39 +23,83 @@ end
 `
 
 /** Seconds of load. That somebody was there for the first time is written down of each workspace, once, within the first of them. */
-const settling = 10
+const settling = 20
+/** Loads that begin and end before anything counts; as those of a rate. */
+const warmUps = 4
+/** Times that each of the two is measured, one after the other. */
+const windows = 5
+/** Of the one that stays as it was. */
+const otherPort = 18_930
 
-export interface Size {
-  readonly sessions: number
-  readonly workspaces: number
-  /** Once all have come, one session goes on to ask for one workspace: what remains of the growth is the gateway's, not that of the caches of a processor. */
-  readonly oneGoesOn?: boolean
+export interface Sizes {
+  readonly sessions: readonly number[]
+  readonly workspaces: readonly number[]
 }
 
-/** Microseconds of the processor that a request costs. */
-export async function costAt(
-  size: Size,
-  { core, loadCore, upstreamPort, seconds, warmUp }: Omit<On, 'leastBusy'>,
-): Promise<number> {
+/** What a request costs the processor. */
+export interface Cost {
+  /** Microseconds. */
+  readonly each: number
+  /** By what it cost the same process when there was one of each. */
+  readonly growth: number
+}
+
+export interface Growth {
+  /** By size: all who are there come in turn. */
+  readonly inTurn: readonly Cost[]
+  /** The first session goes on to ask for the first workspace, alone amid all who have come. What it costs more than before is the gateway's growth, not that of the processor's caches. */
+  readonly amid: Cost
+}
+
+type Growing = Omit<On, 'leastBusy'>
+
+/**
+ * Two that do the same differ by more than is asked for here (what V8 compiles when), and so does one from minute to minute (what else the machine
+ * does). So one grows, another stays, both are measured in turn, and how one compares with the other is compared with how it did at first.
+ */
+export async function growthOf({ sessions, workspaces }: Sizes, on: Growing): Promise<Growth> {
+  const { core, upstreamPort, warmUp } = on
+  await using grows = await startGatehouse({ core, upstreamPort, sessions, workspaces })
+  await using stays = await startGatehouse({ core, upstreamPort, at: otherPort })
+  const visiting = visitingOn(on)
+  for (const one of [grows, stays])
+    for (let done = 0; done < warmUps; done += 1) await visiting(one, one.visits, Math.ceil(warmUp / warmUps))
+  const compared = async (visits: string) => {
+    await visiting(grows, visits, settling)
+    const pairs: { readonly each: number; readonly ratio: number }[] = []
+    while (pairs.length < windows) {
+      const usual = await visiting(stays, stays.visits, on.seconds)
+      const each = await visiting(grows, visits, on.seconds)
+      pairs.push({ each: each.cost, ratio: each.cost / usual.cost })
+    }
+    return { each: median(pairs.map(({ each }) => each)), ratio: median(pairs.map(({ ratio }) => ratio)) }
+  }
+  const first = await compared(grows.visits)
+  const grown = async (visits: string): Promise<Cost> => {
+    const { each, ratio } = await compared(visits)
+    return { each, growth: ratio / first.ratio }
+  }
+  const inTurn = [{ each: first.each, growth: 1 }]
+  for (const size of sessions.keys().drop(1)) {
+    const visits = await grows.grow()
+    // Everybody comes twice before it counts: what is made for each is made then.
+    const visitors = (sessions[size] ?? 1) * (workspaces[size] ?? 1)
+    for (let visited = 0; visited < 2 * visitors; ) visited += (await visiting(grows, visits, warmUp)).visited
+    inTurn.push(await grown(visits))
+  }
+  return { inTurn, amid: await grown(grows.visits) }
+}
+
+/** Asks for all visits of a file in turn. */
+function visitingOn({ loadCore }: Growing) {
   const script = join(mkdtempSync(join(tmpdir(), 'gatehouse-bench-')), 'visits.lua')
   writeFileSync(script, everyVisitInTurn)
-  await using running = await startGatehouse({ core, upstreamPort, ...size })
-  const { url, pid, visits } = running
-  const common = { core: loadCore, url, headers: [], connections: 32, script, args: [visits] }
-  // Everybody comes twice before it counts: what is made for each is made then.
-  const visitors = size.sessions * size.workspaces
-  for (let visited = 0; visited < 2 * visitors; )
-    visited += warmUp * (await load({ ...common, seconds: warmUp })).requestsPerSecond
-  const counted = size.oneGoesOn ? { ...common, args: [firstOf(visits)] } : common
-  await load({ ...counted, seconds: settling })
-  const before = await cpuSeconds(pid)
-  const { requestsPerSecond, errors } = await load({ ...counted, seconds })
-  if (errors > 0) throw new Error(`${size.sessions} sessions, ${size.workspaces} workspaces: ${errors} wrong answers`)
-  return (((await cpuSeconds(pid)) - before) * 1e6) / (requestsPerSecond * seconds)
-}
-
-function firstOf(visits: string): string {
-  const file = join(mkdtempSync(join(tmpdir(), 'gatehouse-bench-')), 'visits.txt')
-  writeFileSync(file, `${readFileSync(visits, 'utf8').split('\n', 1)[0]}\n`)
-  return file
+  return async ({ url, pid }: Running, visits: string, seconds: number) => {
+    const before = await cpuSeconds(pid)
+    const common = { core: loadCore, url, headers: [], connections: 32, script }
+    const { requestsPerSecond, errors } = await load({ ...common, args: [visits], seconds })
+    if (errors > 0) throw new Error(`${visits}: ${errors} wrong answers`)
+    const visited = requestsPerSecond * seconds
+    return { visited, cost: (((await cpuSeconds(pid)) - before) * 1e6) / visited }
+  }
 }

@@ -11,6 +11,7 @@ const run = promisify(execFile)
 export interface Pinned extends AsyncDisposable {
   readonly pid: number
   readonly stdout: string[]
+  hasEnded(): boolean
 }
 
 /** What is measured goes before whatever else the machine does meanwhile, as far as whoever runs this may say so. */
@@ -48,6 +49,7 @@ export async function pinned(
   return {
     pid,
     stdout,
+    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
     async [Symbol.asyncDispose]() {
       isEnding = true
       await endGroup(child, pid)

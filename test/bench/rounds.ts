@@ -1,8 +1,8 @@
 /** The rounds of a benchmark, in which contenders take turns, and what they gave. */
 import type { Contender } from './contenders.ts'
-import { type Download, download } from './download.ts'
 import { type Echo, echo } from './echo.ts'
-import { costAt } from './growth.ts'
+import { download, type Moved, upload } from './gigabyte.ts'
+import { type Growth, growthOf, type Sizes } from './growth.ts'
 import { type Load, load } from './measure.ts'
 import { type On, type Rate, rate } from './rate.ts'
 import type { Turn } from './turn.ts'
@@ -11,7 +11,8 @@ import type { Turn } from './turn.ts'
 export interface Gave {
   rate?: Rate
   single?: Rate
-  download?: Download
+  download?: Moved
+  upload?: Moved
   echo?: Echo
 }
 
@@ -19,23 +20,17 @@ export interface Round {
   readonly gave: Map<string, Gave>
   /** The app alone, at one connection. */
   direct?: Load
-  /** Microseconds of the processor for a request. */
-  readonly cost: Map<string, number>
+  readonly growth: Partial<Record<keyof typeof sizes, Growth>>
   void: number
 }
 
-export type Part = 'rate' | 'download' | 'echo' | 'growth' | 'idle' | 'laptop' | 'profile'
+export type Part = 'rate' | 'download' | 'upload' | 'echo' | 'growth' | 'idle' | 'laptop' | 'profile'
 
+/** With more than one a connection is asked for another one each time, which costs something by itself: browsers seldom do that. So there are 64 before there are thousands. */
 export const sizes = {
-  one: { sessions: 1, workspaces: 1 },
-  /** With more than one a connection is asked for another one each time, which costs something by itself: browsers seldom do that. */
-  fewSessions: { sessions: 64, workspaces: 1 },
-  fewWorkspaces: { sessions: 1, workspaces: 64 },
-  sessions: { sessions: 10_000, workspaces: 1 },
-  workspaces: { sessions: 1, workspaces: 5_000 },
-  oneOfSessions: { sessions: 10_000, workspaces: 1, oneGoesOn: true },
-  oneOfWorkspaces: { sessions: 1, workspaces: 5_000, oneGoesOn: true },
-} as const
+  sessions: { sessions: [1, 64, 10_000], workspaces: [1, 1, 1] },
+  workspaces: { sessions: [1, 1, 1], workspaces: [1, 64, 5_000] },
+} as const satisfies Record<string, Sizes>
 
 export interface RoundOptions {
   readonly on: On
@@ -46,7 +41,7 @@ export interface RoundOptions {
 }
 
 export async function runRound(options: RoundOptions): Promise<Round> {
-  const round: Round = { gave: new Map(), cost: new Map(), void: 0 }
+  const round: Round = { gave: new Map(), growth: {}, void: 0 }
   const { on, parts, contenders, turn } = options
   for (const contender of contenders) {
     round.gave.set(contender.name, await turnOf(contender, round, options))
@@ -56,7 +51,8 @@ export async function runRound(options: RoundOptions): Promise<Round> {
     round.direct = await turn(() => load({ ...direct, seconds: on.seconds }))
   }
   if (parts.has('growth')) {
-    for (const [name, size] of Object.entries(sizes)) round.cost.set(name, await turn(() => costAt(size, on)))
+    round.growth.sessions = await turn(() => growthOf(sizes.sessions, on))
+    round.growth.workspaces = await turn(() => growthOf(sizes.workspaces, on))
   }
   return round
 }
@@ -67,6 +63,7 @@ async function turnOf(contender: Contender, round: Round, options: RoundOptions)
   const isStreaming = streaming.includes(contender.name)
   if (parts.has('rate')) await turn(() => rates(contender, gave, round, options))
   if (parts.has('download') && isStreaming) gave.download = await turn(() => download(contender, on))
+  if (parts.has('upload') && isStreaming) gave.upload = await turn(() => upload(contender, on))
   if (parts.has('echo') && isStreaming) await turn(() => echoes(contender, gave, options))
   return gave
 }

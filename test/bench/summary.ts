@@ -1,7 +1,8 @@
 /** The object of `npm run bench -- --json`: medians, ratios of the same round, and how far they lie apart. */
 import { type Figure, figureOf, figureOfKnown, ratioOf } from './figures.ts'
+import type { Growth } from './growth.ts'
 import type { Profile } from './profile.ts'
-import { type Gave, type Round, sizes } from './rounds.ts'
+import type { Gave, Round, sizes } from './rounds.ts'
 
 export interface Aside {
   readonly idle: Readonly<Record<string, number>>
@@ -19,6 +20,8 @@ const single: Pick = (gave) => gave.single?.p50
 const singleP99: Pick = (gave) => gave.single?.p99
 const megabytes: Pick = ({ download }) => download?.megabytesPerSecond
 const downloadCpu: Pick = ({ download }) => download?.cpuSeconds
+const uploaded: Pick = ({ upload }) => upload?.megabytesPerSecond
+const uploadCpu: Pick = ({ upload }) => upload?.cpuSeconds
 const messages: Pick = ({ echo }) => echo?.messagesPerSecond
 const messageCpu: Pick = ({ echo }) => echo?.cpuMicroseconds
 
@@ -37,7 +40,15 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
   const direct = rounds.map((round) => round.direct?.p50 ?? Number.NaN)
   const added = (name: string) => rounds.map(({ gave, direct: app }) => addedBy(gave.get(name), single, app?.p50))
   const addedP99 = rounds.map(({ gave, direct: app }) => addedBy(gave.get('gatehouse'), singleP99, app?.p99))
-  const costs = (name: string) => rounds.map(({ cost }) => cost.get(name) ?? Number.NaN)
+  const growths = (kind: keyof typeof sizes, pick: (growth: Growth) => number | undefined) =>
+    figureOfKnown(rounds.map(({ growth }) => growth[kind]).map((one) => (one && pick(one)) ?? Number.NaN))
+  const most = ({ inTurn }: Growth) => inTurn.at(-1)
+  const microseconds = (kind: keyof typeof sizes) => ({
+    one: growths(kind, ({ inTurn: [one] }) => one?.each),
+    of_64_in_turn: growths(kind, ({ inTurn: [, few] }) => few?.each),
+    of_all_in_turn: growths(kind, (growth) => most(growth)?.each),
+    one_amid_all: growths(kind, ({ amid }) => amid.each),
+  })
   const rates = figures(perSecond)
   const latencies: Record<string, Figure> = { direct: figureOfKnown(direct, 3), ...figures(single, 3) }
   return {
@@ -54,7 +65,9 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
     echo_messages_per_second: figures(messages),
     echo_message_cpu_us: figures(messageCpu, 1),
     idle_websocket_kb: idle,
-    request_cpu_us: Object.fromEntries(Object.keys(sizes).map((name) => [name, figureOf(costs(name), 1)])),
+    upload_mb_per_second: figures(uploaded),
+    upload_cpu_seconds: figures(uploadCpu, 2),
+    request_cpu_us: { sessions: microseconds('sessions'), workspaces: microseconds('workspaces') },
     ratios: {
       requests_to_nginx_auth_request: ratio(perSecond, 'nginx_auth_request'),
       requests_to_caddy_forward_auth: ratio(perSecond, 'caddy_forward_auth'),
@@ -64,12 +77,14 @@ export function summaryOf(rounds: readonly Round[], { idle, laptop, profile }: A
       download_to_nginx: ratio(megabytes, 'nginx'),
       echo_to_nginx: ratio(messages, 'nginx'),
       echo_cost_to_nginx: ratio(messageCpu, 'nginx'),
-      cost_of_10000_sessions: ratioOf(costs('sessions'), costs('one')),
-      cost_of_10000_sessions_to_64: ratioOf(costs('sessions'), costs('fewSessions')),
-      cost_amid_10000_sessions: ratioOf(costs('oneOfSessions'), costs('one')),
-      cost_of_5000_workspaces: ratioOf(costs('workspaces'), costs('one')),
-      cost_of_5000_workspaces_to_64: ratioOf(costs('workspaces'), costs('fewWorkspaces')),
-      cost_amid_5000_workspaces: ratioOf(costs('oneOfWorkspaces'), costs('one')),
+      upload_to_nginx: ratio(uploaded, 'nginx'),
+      upload_cost_to_nginx: ratio(uploadCpu, 'nginx'),
+      cost_of_64_sessions: growths('sessions', ({ inTurn: [, few] }) => few?.growth),
+      cost_of_10000_sessions: growths('sessions', (growth) => most(growth)?.growth),
+      cost_amid_10000_sessions: growths('sessions', ({ amid }) => amid.growth),
+      cost_of_64_workspaces: growths('workspaces', ({ inTurn: [, few] }) => few?.growth),
+      cost_of_5000_workspaces: growths('workspaces', (growth) => most(growth)?.growth),
+      cost_amid_5000_workspaces: growths('workspaces', ({ amid }) => amid.growth),
     },
     profile,
     ...laptop,

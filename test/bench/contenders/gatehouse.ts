@@ -1,7 +1,9 @@
 /**
  * Gatehouse with everything on: session, decision, assertion, audit and log written to files. Arguments: port, port of the upstream, sessions and
  * workspaces (one each when absent), and `blind` for one that does not look who works. Prints one line: the host to ask for, the cookie of somebody who may, and a file of all such pairs.
+ * Of `1,64,5000` sessions or workspaces there is one at first; with each SIGUSR2 there are as many as the next number says, and another line.
  */
+import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -30,7 +32,8 @@ import { createdByAnnotation, workspaceKind } from '#workspace/workspace.ts'
 import { openGateway } from '../../../src/compose/gateway.ts'
 import { Sightings } from '../../../src/gateway/sightings.ts'
 
-const [port = 0, upstream = 0, sessionCount = 1, workspaceCount = 1] = process.argv.slice(2).map(Number)
+const [port = 0, upstream = 0] = process.argv.slice(2).map(Number)
+const [sessionCounts = [1], workspaceCounts = [1]] = process.argv.slice(4, 6).map((list) => list.split(',').map(Number))
 if (process.argv[6] === 'blind') {
   Sightings.prototype.answered = () => undefined
   Sightings.prototype.opened = () => undefined
@@ -80,19 +83,6 @@ const open = await openGateway({
 })
 const { gateway, identities, site, workspaces } = open
 await Promise.all([identities.keyRing.ready, identities.sessions.ready])
-const refs = Array.from({ length: workspaceCount }, (_, index) => ({ namespace: 'bench', name: `notebook-${index}` }))
-for (const ref of refs) {
-  runtime.provide(ref, { 8888: { kind: 'tcp', host: '127.0.0.1', port: upstream } })
-  const created = await store.resources.create(workspaceKind, {
-    metadata: { ...ref, annotations: { [createdByAnnotation]: 'alice' } },
-    spec: workspaceKind.parseSpec({ desiredStatus: 'Running' }),
-  })
-  const plan = { fingerprint: '', program: { kind: 'command', argv: [] }, ports: [], env: {} } as const
-  await runtime.apply({ ref, workspaceUid: created.metadata.uid, ...plan })
-}
-// The new key signs only after every replica could have heard of it.
-const isRunning = (ref: WorkspaceRef) => workspaces.directory.get(ref)?.state.phase === 'Running'
-while (!refs.every(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20))
 const identity = { kind: 'person', username: 'alice', uid: 'alice', groups: ['ds'] } as const
 const login = {
   kind: 'browser',
@@ -101,19 +91,44 @@ const login = {
   subject: 'alice',
   userAgent: 'wrk',
 } as const
-const logins = await Promise.all(Array.from({ length: sessionCount }, () => identities.sessions.create(login)))
 const signing = { keyRing: identities.keyRing, cookies: identities.cookies, clock }
-const visits = refs.flatMap((ref) => {
-  const authority = authorityOf(site, placeOf(site, ref, undefined).host)
-  const scope = { kind: 'workspace', authority, path: '/' } as const
-  return logins.map(({ session, id }) => {
-    const [cookie = ''] = newSessionCookie(signing, session, id, scope).split(';', 1)
-    return { host: authority, cookie }
+type Login = Awaited<ReturnType<typeof identities.sessions.create>>
+const refs: WorkspaceRef[] = []
+const logins: Login[] = []
+
+async function addWorkspace(): Promise<void> {
+  const ref = { namespace: 'bench', name: `notebook-${refs.length}` }
+  refs.push(ref)
+  runtime.provide(ref, { 8888: { kind: 'tcp', host: '127.0.0.1', port: upstream } })
+  const created = await store.resources.create(workspaceKind, {
+    metadata: { ...ref, annotations: { [createdByAnnotation]: 'alice' } },
+    spec: workspaceKind.parseSpec({ desiredStatus: 'Running' }),
   })
-})
-// Those who ask for everything in turn read it from here, a visit a line.
-const everyVisit = join(home, 'visits.txt')
-writeFileSync(everyVisit, visits.map(({ host, cookie }) => `${host}\t${cookie}\n`).join(''))
+  const plan = { fingerprint: '', program: { kind: 'command', argv: [] }, ports: [], env: {} } as const
+  await runtime.apply({ ref, workspaceUid: created.metadata.uid, ...plan })
+}
+
+/** Says who may come once there are as many sessions and workspaces. */
+async function grow(sessionCount: number, workspaceCount: number): Promise<void> {
+  while (refs.length < workspaceCount) await addWorkspace()
+  const isRunning = (ref: WorkspaceRef) => workspaces.directory.get(ref)?.state.phase === 'Running'
+  while (!refs.every(isRunning)) await new Promise((resolve) => setTimeout(resolve, 20))
+  const missing = Array.from({ length: sessionCount - logins.length }, () => identities.sessions.create(login))
+  logins.push(...(await Promise.all(missing)))
+  const visits = refs.flatMap((ref) => {
+    const authority = authorityOf(site, placeOf(site, ref, undefined).host)
+    const scope = { kind: 'workspace', authority, path: '/' } as const
+    return logins.map(({ session, id }) => {
+      const [cookie = ''] = newSessionCookie(signing, session, id, scope).split(';', 1)
+      return { host: authority, cookie }
+    })
+  })
+  // Those who ask for everything in turn read it from here, a visit a line.
+  const everyVisit = join(home, `visits-${visits.length}.txt`)
+  writeFileSync(everyVisit, visits.map(({ host, cookie }) => `${host}\t${cookie}\n`).join(''))
+  process.stdout.write(`${JSON.stringify({ ...visits[0], visits: everyVisit })}\n`)
+}
+
 await openListeners(
   settings.listeners,
   {
@@ -132,4 +147,7 @@ await openListeners(
     signal,
   },
 )
-process.stdout.write(`${JSON.stringify({ ...visits[0], visits: everyVisit })}\n`)
+for (const [step, sessionCount] of sessionCounts.entries()) {
+  if (step > 0) await once(process, 'SIGUSR2')
+  await grow(sessionCount, workspaceCounts[step] ?? 1)
+}

@@ -23,12 +23,18 @@ map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
   return file
 }
 
+/** A file of zeros, which takes no room. */
+export function sparseFile(path: string, size: number): string {
+  const file = openSync(path, 'w')
+  ftruncateSync(file, size)
+  closeSync(file)
+  return path
+}
+
 /** Answers everything at once with a few bytes, and `/gigabyte` with so many. */
 export function upstreamConfiguration(port: number): string {
   const folder = mkdtempSync(join(tmpdir(), 'gatehouse-bench-'))
-  const file = openSync(join(folder, 'gigabyte'), 'w')
-  ftruncateSync(file, 1024 ** 3)
-  closeSync(file)
+  sparseFile(join(folder, 'gigabyte'), 1024 ** 3)
   return writeNginx(
     `server { listen 127.0.0.1:${port} backlog=4096; sendfile on;
   location / { default_type text/plain; return 200 "hello from the workspace\\n"; }
@@ -38,7 +44,7 @@ export function upstreamConfiguration(port: number): string {
 
 const forward = `proxy_pass http://workspace; proxy_http_version 1.1; proxy_set_header Host $host;
   proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade; proxy_read_timeout 1h;
-  proxy_max_temp_file_size 0;`
+  proxy_max_temp_file_size 0; proxy_request_buffering off; client_max_body_size 0;`
 
 export function proxyConfiguration(port: number, upstream: number): string {
   return writeNginx(`upstream workspace { server 127.0.0.1:${upstream}; keepalive 256; keepalive_requests 100000000; }
