@@ -24,6 +24,8 @@ end
 
 /** Seconds of load. That somebody was there for the first time is written down of each workspace, once, within the first of them. */
 const settling = 20
+/** Of the one that goes on: for a minute it is still written down who has been there, and connections that nobody needs are closed. */
+const settlingAmid = 75
 /** Loads that begin and end before anything counts; as those of a rate. */
 const warmUps = 4
 /** Times that each of the two is measured, one after the other. */
@@ -64,8 +66,8 @@ export async function growthOf({ sessions, workspaces }: Sizes, on: Growing): Pr
   const visiting = visitingOn(on)
   for (const one of [grows, stays])
     for (let done = 0; done < warmUps; done += 1) await visiting(one, one.visits, Math.ceil(warmUp / warmUps))
-  const compared = async (visits: string) => {
-    await visiting(grows, visits, settling)
+  const compared = async (visits: string, settled = settling) => {
+    await visiting(grows, visits, settled)
     const pairs: { readonly each: number; readonly ratio: number }[] = []
     while (pairs.length < windows) {
       const usual = await visiting(stays, stays.visits, on.seconds)
@@ -75,8 +77,8 @@ export async function growthOf({ sessions, workspaces }: Sizes, on: Growing): Pr
     return { each: median(pairs.map(({ each }) => each)), ratio: median(pairs.map(({ ratio }) => ratio)) }
   }
   const first = await compared(grows.visits)
-  const grown = async (visits: string): Promise<Cost> => {
-    const { each, ratio } = await compared(visits)
+  const grown = async (visits: string, settled?: number): Promise<Cost> => {
+    const { each, ratio } = await compared(visits, settled)
     return { each, growth: ratio / first.ratio }
   }
   const inTurn = [{ each: first.each, growth: 1 }]
@@ -87,7 +89,7 @@ export async function growthOf({ sessions, workspaces }: Sizes, on: Growing): Pr
     for (let visited = 0; visited < 2 * visitors; ) visited += (await visiting(grows, visits, warmUp)).visited
     inTurn.push(await grown(visits))
   }
-  return { inTurn, amid: await grown(grows.visits) }
+  return { inTurn, amid: await grown(grows.visits, settlingAmid) }
 }
 
 /** Asks for all visits of a file in turn. */
