@@ -25,6 +25,8 @@ const meanings = {
   store_unavailable: { status: 503, retryable: true },
   /** The store does not let us: our account lacks a right, or is not known there. */
   store_refused: { status: 503, retryable: false },
+  /** A rule that an administrator has laid down there does not allow the change. */
+  policy_refused: { status: 403, retryable: false },
   /** The object is owned by a manifest file: change the file. */
   managed_by_file: { status: 409, retryable: false },
   /** The state file was written by a newer Gatehouse, or by another program. */

@@ -44,6 +44,7 @@ const titles = {
   expired_version: 'It changed in the meantime.',
   store_unavailable: 'Gatehouse cannot reach its store at the moment.',
   store_refused: 'Gatehouse cannot reach its store at the moment.',
+  policy_refused: 'A rule of this cluster does not allow this.',
   upstream_unreachable: 'The workspace does not answer.',
   upstream_protocol: 'The workspace gave an answer that makes no sense.',
   runtime_failed: 'The workspace could not be started or stopped.',

@@ -5,6 +5,7 @@ import { describeWith } from '#test/support/real-parts.ts'
 import { betweenPlaces } from './cross-origin.ts'
 import { hostileFields } from './hostile-fields.ts'
 import { identities } from './identities.ts'
+import { ruledOut } from './ruled-out.ts'
 import { beginSlowly, type Slow, startingPods } from './starting.ts'
 
 describeWith('helm', 'one replica', () => {
@@ -23,5 +24,6 @@ describeWith('helm', 'one replica', () => {
       () => site,
       () => slow,
     ))
+  describe("rules of the cluster's administrators", () => ruledOut(() => site))
   describe('identities in a cluster', () => identities(() => site))
 })

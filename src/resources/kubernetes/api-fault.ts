@@ -32,22 +32,27 @@ interface Said {
 
 const longestMessage = 512
 
+/** How an API server says that a webhook or a policy refused (apiserver, admission/plugin/webhook/errors and policy/validating); it has no field for that. */
+const policyWords =
+  /^admission webhook "[^"]{1,253}" denied the request|ValidatingAdmissionPolicy '[^']{1,253}' with binding '[^']{1,253}' denied request/
+
 /** `body` is JSON, or text where the answer is not of the API server but of something in front of it. */
 export function apiFault(status: number, body: unknown, retryAfter?: Milliseconds): ApiFault {
   const said = read(body)
   const wait = retryAfter ?? (said.retryAfterSeconds === undefined ? undefined : said.retryAfterSeconds * 1000)
-  return new ApiFault(said.isOtherUid ? 'conflict' : codeOf(status, said.reason), status, said, wait)
+  return new ApiFault(said.isOtherUid ? 'conflict' : codeOf(status, said), status, said, wait)
 }
 
-function codeOf(status: number, reason: string): ErrorCode {
+function codeOf(status: number, { reason, message }: Said): ErrorCode {
   switch (status) {
     case 400:
     case 413:
     case 422:
       return 'invalid_resource'
     case 401:
-    case 403:
       return 'store_refused'
+    case 403:
+      return policyWords.test(message) ? 'policy_refused' : 'store_refused'
     case 404:
       return 'not_found'
     case 409:
