@@ -33,14 +33,19 @@ async function up(process: Pinned, at = port): Promise<Running> {
   }
 }
 
+/** How many there are. */
+export interface Size {
+  readonly sessions: number
+  readonly workspaces: number
+}
+
 export interface GatehouseOptions {
   /** Where another one runs beside it. */
   readonly at?: number
   readonly core: number | undefined
   readonly upstreamPort: number
-  /** How many there are at first, and after each growth. */
-  readonly sessions?: readonly number[]
-  readonly workspaces?: readonly number[]
+  /** At first, and after each growth; one of each when absent. */
+  readonly sizes?: readonly Size[]
   readonly nodeOptions?: readonly string[]
   /** Nothing that passes is looked at to see who works. */
   readonly isBlind?: boolean
@@ -54,22 +59,23 @@ export interface RunningGatehouse extends Running {
 }
 
 export async function startGatehouse(options: GatehouseOptions): Promise<RunningGatehouse> {
-  const { at = port, core, upstreamPort, sessions = [1], workspaces = [1], nodeOptions = [], isBlind } = options
+  const { at = port, core, upstreamPort, sizes = [{ sessions: 1, workspaces: 1 }], nodeOptions = [], isBlind } = options
   const child = await pinned(core, process.execPath, [
     ...imageOptions(),
     ...nodeOptions,
     file('./contenders/gatehouse.ts'),
-    ...[at, upstreamPort, sessions, workspaces].map(String),
+    ...[at, upstreamPort].map(String),
+    sizes.map(({ sessions, workspaces }) => `${sessions}x${workspaces}`).join(','),
     ...(isBlind ? ['blind'] : []),
   ])
-  let size = 0
+  let growths = 0
   const whenThere = async () => {
     const lines = () => child.stdout.join('').split('\n')
-    while (lines().length < size + 2) {
-      if (child.hasEnded()) throw new Error('Gatehouse ended at its start')
+    while (lines().length < growths + 2) {
+      if (child.hasEnded()) throw new Error('Gatehouse has ended')
       await new Promise((resolve) => setTimeout(resolve, 50))
     }
-    return JSON.parse(lines()[size] ?? '')
+    return JSON.parse(lines()[growths] ?? '')
   }
   const { host, cookie, visits } = await whenThere()
   return {
@@ -77,7 +83,7 @@ export async function startGatehouse(options: GatehouseOptions): Promise<Running
     headers: [`Host: ${host}`, `Cookie: ${cookie}`],
     visits,
     async grow() {
-      size += 1
+      growths += 1
       process.kill(child.pid, 'SIGUSR2')
       return (await whenThere()).visits
     },

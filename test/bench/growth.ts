@@ -2,7 +2,7 @@
 import { mkdtempSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Running, startGatehouse } from './contenders.ts'
+import { type Running, type Size, startGatehouse } from './contenders.ts'
 import { cpuSeconds, load, median } from './measure.ts'
 import type { On } from './rate.ts'
 
@@ -33,11 +33,6 @@ const windows = 5
 /** Of the one that stays as it was. */
 const otherPort = 18_930
 
-export interface Sizes {
-  readonly sessions: readonly number[]
-  readonly workspaces: readonly number[]
-}
-
 /** What a request costs the processor. */
 export interface Cost {
   /** Microseconds. */
@@ -59,9 +54,9 @@ type Growing = Omit<On, 'leastBusy'>
  * Two that do the same differ by more than is asked for here (what V8 compiles when), and so does one from minute to minute (what else the machine
  * does). So one grows, another stays, both are measured in turn, and how one compares with the other is compared with how it did at first.
  */
-export async function growthOf({ sessions, workspaces }: Sizes, on: Growing): Promise<Growth> {
+export async function growthOf(sizes: readonly Size[], on: Growing): Promise<Growth> {
   const { core, upstreamPort, warmUp } = on
-  await using grows = await startGatehouse({ core, upstreamPort, sessions, workspaces })
+  await using grows = await startGatehouse({ core, upstreamPort, sizes })
   await using stays = await startGatehouse({ core, upstreamPort, at: otherPort })
   const visiting = visitingOn(on)
   for (const one of [grows, stays])
@@ -82,11 +77,11 @@ export async function growthOf({ sessions, workspaces }: Sizes, on: Growing): Pr
     return { each, growth: ratio / first.ratio }
   }
   const inTurn = [{ each: first.each, growth: 1 }]
-  for (const size of sessions.keys().drop(1)) {
+  for (const { sessions, workspaces } of sizes.slice(1)) {
     const visits = await grows.grow()
     // Everybody comes twice before it counts: what is made for each is made then.
-    const visitors = (sessions[size] ?? 1) * (workspaces[size] ?? 1)
-    for (let visited = 0; visited < 2 * visitors; ) visited += (await visiting(grows, visits, warmUp)).visited
+    for (let visited = 0; visited < 2 * sessions * workspaces; )
+      visited += (await visiting(grows, visits, warmUp)).visited
     inTurn.push(await grown(visits))
   }
   return { inTurn, amid: await grown(grows.visits, settlingAmid) }

@@ -49,7 +49,7 @@ export async function pinned(
   return {
     pid,
     stdout,
-    hasEnded: () => child.exitCode !== null || child.signalCode !== null,
+    hasEnded: () => hasEnded(child),
     async [Symbol.asyncDispose]() {
       isEnding = true
       await endGroup(child, pid)
@@ -57,8 +57,12 @@ export async function pinned(
   }
 }
 
+function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null
+}
+
 async function endGroup(child: ChildProcess, pid: number): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return
+  if (hasEnded(child)) return
   const exited = once(child, 'exit')
   process.kill(-pid, 'SIGTERM')
   const timer = setTimeout(() => process.kill(-pid, 'SIGKILL'), 8_000)

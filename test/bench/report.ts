@@ -19,20 +19,16 @@ export function reportOf(result: Summary): string {
     row('WebSocket echo, messages/s, of nginx', said(ratios.echo_to_nginx), 'at least 0.75'),
     row('WebSocket echo, processor a message, of nginx', said(ratios.echo_cost_to_nginx), '–'),
     row('idle proxied WebSocket', idle === undefined ? '–' : `${idle} KB`, 'at most 18 KB'),
-    row(
-      'processor a request, one of 10,000 sessions, of that of the only one',
-      said(ratios.cost_amid_10000_sessions),
-      'at most 1.05',
-    ),
-    row('the same, all 10,000 in turn', said(ratios.cost_of_10000_sessions), 'at most 1.05'),
-    row('the same, 64 in turn', said(ratios.cost_of_64_sessions), '–'),
-    row(
-      'processor a request, one of 5,000 workspaces, of that of the only one',
-      said(ratios.cost_amid_5000_workspaces),
-      'at most 1.05',
-    ),
-    row('the same, all 5,000 in turn', said(ratios.cost_of_5000_workspaces), 'at most 1.05'),
-    row('the same, 64 in turn', said(ratios.cost_of_64_workspaces), '–'),
+    ...growthRows('10,000', 'sessions', {
+      amid: ratios.cost_amid_10000_sessions,
+      inTurn: ratios.cost_of_10000_sessions,
+      few: ratios.cost_of_64_sessions,
+    }),
+    ...growthRows('5,000', 'workspaces', {
+      amid: ratios.cost_amid_5000_workspaces,
+      inTurn: ratios.cost_of_5000_workspaces,
+      few: ratios.cost_of_64_workspaces,
+    }),
   ]
   const contenders = result.contenders.map((name) => contender(name, result))
   const parts = result.profile.slice(0, 14).map(({ part, percent }) => `| ${part} | ${percent} % |`)
@@ -63,6 +59,14 @@ ${contenders.join('\n')}
 |---|---|
 ${parts.join('\n')}
 `
+}
+
+function growthRows(count: string, what: string, found: Record<'amid' | 'inTurn' | 'few', Figure>): readonly string[] {
+  return [
+    row(`processor a request, one of ${count} ${what}, of that of the only one`, said(found.amid), 'at most 1.05'),
+    row(`the same, all ${count} in turn`, said(found.inTurn), 'at most 1.05'),
+    row('the same, 64 in turn', said(found.few), '–'),
+  ]
 }
 
 function row(what: string, found: string, asked: string): string {

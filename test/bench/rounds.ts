@@ -2,7 +2,7 @@
 import type { Contender } from './contenders.ts'
 import { type Echo, echo } from './echo.ts'
 import { download, type Moved, upload } from './gigabyte.ts'
-import { type Growth, growthOf, type Sizes } from './growth.ts'
+import { type Growth, growthOf } from './growth.ts'
 import { type Load, load } from './measure.ts'
 import { type On, type Rate, rate } from './rate.ts'
 import type { Turn } from './turn.ts'
@@ -28,9 +28,9 @@ export type Part = 'rate' | 'download' | 'upload' | 'echo' | 'growth' | 'idle' |
 
 /** With more than one a connection is asked for another one each time, which costs something by itself: browsers seldom do that. So there are 64 before there are thousands. */
 export const sizes = {
-  sessions: { sessions: [1, 64, 10_000], workspaces: [1, 1, 1] },
-  workspaces: { sessions: [1, 1, 1], workspaces: [1, 64, 5_000] },
-} as const satisfies Record<string, Sizes>
+  sessions: [1, 64, 10_000].map((sessions) => ({ sessions, workspaces: 1 })),
+  workspaces: [1, 64, 5_000].map((workspaces) => ({ sessions: 1, workspaces })),
+}
 
 export interface RoundOptions {
   readonly on: On

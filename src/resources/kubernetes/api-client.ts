@@ -28,8 +28,8 @@ export type PatchForm = 'application/merge-patch+json' | 'application/json-patch
 
 /**
  * Paths begin with `/api/` or `/apis/` and are made by {@link resourcePath}, queries included. All throw `store_unavailable` (no connection, no
- * answer in time, 429 and 5xx; with `retryAfter` where the server says so), `store_refused` (401, 403), and what {@link apiFault} makes of other
- * refusals. A call that the server put off (429) is made again after the time it names, as long as that is short.
+ * answer in time, 429 and 5xx; with `retryAfter` where the server says so), `store_refused` (401, and 403 for want of a right), and what
+ * {@link apiFault} makes of other refusals. A call that the server put off (429) is made again after the time it names, as long as that is short.
  */
 export interface ApiClient {
   get(path: string, call?: ApiCall): Promise<unknown>

@@ -1,7 +1,7 @@
 /**
- * Gatehouse with everything on: session, decision, assertion, audit and log written to files. Arguments: port, port of the upstream, sessions and
- * workspaces (one each when absent), and `blind` for one that does not look who works. Prints one line: the host to ask for, the cookie of somebody who may, and a file of all such pairs.
- * Of `1,64,5000` sessions or workspaces there is one at first; with each SIGUSR2 there are as many as the next number says, and another line.
+ * Gatehouse with everything on: session, decision, assertion, audit and log written to files. Arguments: port, port of the upstream, how many
+ * sessions and workspaces there are (`1x1` when absent), and `blind` for one that does not look who works. Prints one line: the host to ask for, the cookie of somebody who may, and a file of all such pairs.
+ * Of `1x1,1x64,1x5000` there is one of each at first; with each SIGUSR2 there are as many as the next one says, and another line.
  */
 import { once } from 'node:events'
 import { mkdtempSync, writeFileSync } from 'node:fs'
@@ -33,8 +33,8 @@ import { openGateway } from '../../../src/compose/gateway.ts'
 import { Sightings } from '../../../src/gateway/sightings.ts'
 
 const [port = 0, upstream = 0] = process.argv.slice(2).map(Number)
-const [sessionCounts = [1], workspaceCounts = [1]] = process.argv.slice(4, 6).map((list) => list.split(',').map(Number))
-if (process.argv[6] === 'blind') {
+const sizes = (process.argv[4] ?? '1x1').split(',').map((size) => size.split('x').map(Number))
+if (process.argv[5] === 'blind') {
   Sightings.prototype.answered = () => undefined
   Sightings.prototype.opened = () => undefined
 }
@@ -147,7 +147,7 @@ await openListeners(
     signal,
   },
 )
-for (const [step, sessionCount] of sessionCounts.entries()) {
+for (const [step, [sessionCount = 1, workspaceCount = 1]] of sizes.entries()) {
   if (step > 0) await once(process, 'SIGUSR2')
-  await grow(sessionCount, workspaceCounts[step] ?? 1)
+  await grow(sessionCount, workspaceCount)
 }
